@@ -1,0 +1,1 @@
+"""Traces become machine code: CPython object layouts, LLVM IR text, llvmlite."""

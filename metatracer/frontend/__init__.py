@@ -1,0 +1,1 @@
+"""CPython code objects become JitCode: registers, explicit operands, one form for every supported version."""

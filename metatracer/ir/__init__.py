@@ -1,0 +1,1 @@
+"""The intermediate representation: operations, values, snapshots, traces, their text and their graph."""

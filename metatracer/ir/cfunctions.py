@@ -1,0 +1,135 @@
+"""The C functions that machine code calls directly, one row each.
+
+All are part of CPython's C API, and return new references unless the row's `error` says that NULL is possible. A row
+that may run arbitrary code (`runs_code`) may also observe and change the whole heap.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+from metatracer.ir.opcodes import Effect
+from metatracer.ir.values import CFunction
+
+CFUNCTIONS: dict[str, CFunction] = {}
+
+
+def _row(
+    name: str,
+    symbol: str,
+    args: str,
+    result: str,
+    *,
+    c_args: tuple[str, ...] | None = None,
+    c_result: str | None = None,
+    error: str | None = None,
+    effects: Effect | None = None,
+    reads: Effect = Effect.NONE,
+    writes: Effect = Effect.NONE,
+    runs_code: bool = False,
+    pure: bool = False,
+    evaluate: Any = None,
+) -> CFunction:
+    c_type = {"r": "ptr", "i": "i64", "f": "double"}
+    if runs_code:
+        reads = writes = Effect.ANY
+    row = CFunction(
+        name,
+        symbol,
+        args,
+        result,
+        c_args or tuple(c_type[kind] for kind in args),
+        c_result or c_type[result],
+        error or ("null" if result == "r" else "minus1"),
+        reads,
+        writes if effects is None else effects,
+        runs_code,
+        pure,
+        evaluate,
+    )
+    assert name not in CFUNCTIONS
+    CFUNCTIONS[name] = row
+    return row
+
+
+# --- any object: may run code -----------------------------------------------------------------------------------------
+
+BINARY: dict[str, CFunction] = {}
+"""Row of each binary operator, also with "=" behind it for the in-place form."""
+for _symbol, _stem, _function, _inplace in [
+    ("+", "Add", operator.add, operator.iadd),
+    ("-", "Subtract", operator.sub, operator.isub),
+    ("*", "Multiply", operator.mul, operator.imul),
+    ("@", "MatrixMultiply", operator.matmul, operator.imatmul),
+    ("/", "TrueDivide", operator.truediv, operator.itruediv),
+    ("//", "FloorDivide", operator.floordiv, operator.ifloordiv),
+    ("%", "Remainder", operator.mod, operator.imod),
+    ("<<", "Lshift", operator.lshift, operator.ilshift),
+    (">>", "Rshift", operator.rshift, operator.irshift),
+    ("&", "And", operator.and_, operator.iand),
+    ("|", "Or", operator.or_, operator.ior),
+    ("^", "Xor", operator.xor, operator.ixor),
+]:
+    BINARY[_symbol] = _row(f"number_{_stem.lower()}", f"PyNumber_{_stem}", "rr", "r", runs_code=True, evaluate=_function)
+    BINARY[_symbol + "="] = _row(
+        f"number_inplace_{_stem.lower()}", f"PyNumber_InPlace{_stem}", "rr", "r", runs_code=True, evaluate=_inplace
+    )
+NUMBER_POWER = _row("number_power", "PyNumber_Power", "rrr", "r", runs_code=True, evaluate=lambda a, b, none: a**b)
+NUMBER_INPLACE_POWER = _row("number_inplace_power", "PyNumber_InPlacePower", "rrr", "r", runs_code=True, evaluate=lambda a, b, none: operator.ipow(a, b))
+NUMBER_NEGATIVE = _row("number_negative", "PyNumber_Negative", "r", "r", runs_code=True, evaluate=operator.neg)
+NUMBER_POSITIVE = _row("number_positive", "PyNumber_Positive", "r", "r", runs_code=True, evaluate=operator.pos)
+NUMBER_INVERT = _row("number_invert", "PyNumber_Invert", "r", "r", runs_code=True, evaluate=operator.invert)
+
+_RICH = (operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge)
+RICH_OPERATORS = {"<": 0, "<=": 1, "==": 2, "!=": 3, ">": 4, ">=": 5}
+"""CPython's numbers of the comparison operators (Py_LT ...), the third argument of `object_compare`."""
+
+OBJECT_COMPARE = _row("object_compare", "PyObject_RichCompare", "rri", "r", c_args=("ptr", "ptr", "i32"), runs_code=True, evaluate=lambda a, b, op: _RICH[op](a, b))
+OBJECT_IS_TRUE = _row("object_is_true", "PyObject_IsTrue", "r", "i", c_result="i32", runs_code=True, evaluate=lambda a: int(bool(a)))
+OBJECT_GETATTR = _row("object_getattr", "PyObject_GetAttr", "rr", "r", runs_code=True, evaluate=getattr)
+OBJECT_SETATTR = _row("object_setattr", "PyObject_SetAttr", "rrr", "i", c_result="i32", runs_code=True, evaluate=lambda o, n, v: setattr(o, n, v) or 0)
+OBJECT_GETITEM = _row("object_getitem", "PyObject_GetItem", "rr", "r", runs_code=True, evaluate=operator.getitem)
+OBJECT_SETITEM = _row("object_setitem", "PyObject_SetItem", "rrr", "i", c_result="i32", runs_code=True, evaluate=lambda o, k, v: operator.setitem(o, k, v) or 0)
+OBJECT_DELITEM = _row("object_delitem", "PyObject_DelItem", "rr", "i", c_result="i32", runs_code=True, evaluate=lambda o, k: operator.delitem(o, k) or 0)
+OBJECT_CONTAINS = _row("object_contains", "PySequence_Contains", "rr", "i", c_result="i32", runs_code=True, evaluate=lambda o, k: int(k in o))
+OBJECT_ITER = _row("object_iter", "PyObject_GetIter", "r", "r", runs_code=True, evaluate=iter)
+OBJECT_NEXT = _row("object_next", "PyIter_Next", "r", "r", error="null_maybe", runs_code=True, evaluate=next)
+OBJECT_FORMAT = _row("object_format", "PyObject_Format", "rr", "r", runs_code=True, evaluate=format)
+OBJECT_STR = _row("object_str", "PyObject_Str", "r", "r", runs_code=True, evaluate=str)
+OBJECT_REPR = _row("object_repr", "PyObject_Repr", "r", "r", runs_code=True, evaluate=repr)
+OBJECT_ASCII = _row("object_ascii", "PyObject_ASCII", "r", "r", runs_code=True, evaluate=ascii)
+
+# --- exact builtin types: the recorder has guarded the classes (and that dict keys are exactly str, int or bytes) ------
+
+# A list, tuple, range, dict or string iterator (or its view's) of a builtin class.
+BUILTIN_ITER = _row("builtin_iter", "PyObject_GetIter", "r", "r", reads=Effect.HEAP, evaluate=iter)
+BUILTIN_NEXT = _row("builtin_next", "PyIter_Next", "r", "r", error="null_maybe", reads=Effect.HEAP, writes=Effect.ITERATOR, evaluate=next)
+DICT_GETITEM = _row("dict_getitem", "PyObject_GetItem", "rr", "r", reads=Effect.DICT, evaluate=operator.getitem)
+DICT_SETITEM = _row("dict_setitem", "PyDict_SetItem", "rrr", "i", c_result="i32", runs_code=True, evaluate=lambda d, k, v: operator.setitem(d, k, v) or 0)
+DICT_CONTAINS = _row("dict_contains", "PyDict_Contains", "rr", "i", c_result="i32", reads=Effect.DICT, evaluate=lambda d, k: int(k in d))
+DICT_LEN = _row("dict_len", "PyDict_Size", "r", "i", error="never", reads=Effect.DICT, evaluate=len)
+SET_CONTAINS = _row("set_contains", "PySet_Contains", "rr", "i", c_result="i32", reads=Effect.DICT, evaluate=lambda s, k: int(k in s))
+STR_CONCAT = _row("str_concat", "PyUnicode_Concat", "rr", "r", pure=True, evaluate=operator.add)
+STR_GETITEM = _row("str_getitem", "PySequence_GetItem", "ri", "r", pure=True, evaluate=operator.getitem)
+STR_COMPARE = _row("str_compare", "PyUnicode_Compare", "rr", "i", c_result="i32", error="never", pure=True, evaluate=lambda a, b: (a > b) - (a < b))
+INT_STR = _row("int_str", "PyObject_Str", "r", "r", pure=True, evaluate=str)
+FLOAT_STR = _row("float_str", "PyObject_Str", "r", "r", pure=True, evaluate=str)
+LIST_SLICE = _row("list_slice", "PyList_GetSlice", "rii", "r", reads=Effect.LIST, evaluate=lambda s, i, j: s[max(i, 0):max(j, 0)])
+TUPLE_SLICE = _row("tuple_slice", "PyTuple_GetSlice", "rii", "r", pure=True, evaluate=lambda s, i, j: s[max(i, 0):max(j, 0)])
+NEW_SLICE = _row("new_slice", "PySlice_New", "rrr", "r", pure=True, evaluate=slice)
+NEW_DICT = _row("new_dict", "PyDict_New", "", "r", writes=Effect.NONE, evaluate=dict)
+NEW_SET = _row("new_set", "PySet_New", "r", "r", runs_code=True, evaluate=set)
+LIST_AS_TUPLE = _row("list_as_tuple", "PyList_AsTuple", "r", "r", reads=Effect.LIST, evaluate=tuple)
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+FLOAT_POW = _row("float_pow", "pow", "ff", "f", error="never", pure=True, evaluate=math.pow)
+FLOAT_FMOD = _row("float_fmod", "fmod", "ff", "f", error="never", pure=True, evaluate=math.fmod)
+MATH: dict[Any, CFunction] = {}
+"""Row of each function of `math` that is total on finite doubles once the recorder has guarded its domain."""
+for _function in (math.sin, math.cos, math.tan, math.atan, math.exp, math.log):
+    _stem = _function.__name__
+    MATH[_function] = _row(f"float_{_stem}", _stem, "f", "f", error="never", pure=True, evaluate=_function)
+MATH[math.atan2] = _row("float_atan2", "atan2", "ff", "f", error="never", pure=True, evaluate=math.atan2)

@@ -1,0 +1,336 @@
+"""What operations are made of: values, descriptors, snapshots, traces.
+
+A `Value` is a `Const`, an `Input` (of the trace, or a parameter of its label) or an `Operation` (its own result). All
+are compared by identity, except through `Const.same_as`.
+
+Ownership: a `Const` of kind ``r`` keeps its object alive, so a trace owns the objects it mentions; nothing else in the
+IR refers to live guest objects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from metatracer.ir.opcodes import Effect, Opcode
+
+
+class _Null:
+    """The content of a `Const` that stands for a NULL reference (an unset field, a cleared stack slot)."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "NULL"
+
+
+NULL_OBJECT = _Null()
+
+
+class Value:
+    """Base of everything an operation can take as an argument. `kind` is one of i, f, r, b, or "" for no result."""
+
+    __slots__ = ("kind",)
+
+    kind: str
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+
+class Const(Value):
+    """A constant: a Python int within 64 bits (i), float (f), bool (b) or any object (r)."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, kind: str, value: Any) -> None:
+        super().__init__(kind)
+        self.value = value
+
+    def same_as(self, other: Value) -> bool:
+        """Equal as a machine value: same kind; ints and bools by value, floats by bit pattern, references by identity."""
+        if not isinstance(other, Const) or self.kind != other.kind:
+            return False
+        return self.key() == other.key()
+
+    def key(self) -> tuple[str, Any]:
+        """A hashable key with the equality of `same_as`."""
+        if self.kind == "r":
+            return ("r", id(self.value))
+        if self.kind == "f":
+            return ("f", float(self.value).hex() if self.value == self.value else "nan")
+        return (self.kind, self.value)
+
+    @property
+    def is_null(self) -> bool:
+        return self.value is NULL_OBJECT
+
+    def __repr__(self) -> str:
+        return f"Const({self.kind}, {self.value!r})"
+
+
+NULL = Const("r", NULL_OBJECT)
+
+
+class Input(Value):
+    """A value given from outside: an argument of the trace, or a parameter of its loop label.
+
+    Attributes:
+        known_type: For kind r, the exact class the value is already known to have (a bridge's input whose class the
+            parent trace has guarded), else None.
+    """
+
+    __slots__ = ("known_type", "name")
+
+    def __init__(self, kind: str, name: str = "", known_type: type | None = None) -> None:
+        super().__init__(kind)
+        self.name = name
+        self.known_type = known_type
+
+    def __repr__(self) -> str:
+        return f"Input({self.kind} {self.name})"
+
+
+class Operation(Value):
+    """One operation of a trace, and at the same time its result.
+
+    Attributes:
+        opcode: Row of the table.
+        args: Values, kinds as the row says.
+        descr: The row's descriptor (`Field`, a type, an object, `CFunction`, `CallShape`, `LoopRef`, `Site`), or None.
+        snapshot: For guards, where to go on; shared between guards of one instruction. None otherwise.
+        params: For `label` only: the values inside the loop, one per argument.
+        guard_id: Number of the guard in the program, set by the backend; 0 before.
+    """
+
+    __slots__ = ("args", "descr", "guard_id", "opcode", "params", "snapshot")
+
+    def __init__(
+        self,
+        opcode: Opcode,
+        args: Sequence[Value],
+        descr: Any = None,
+        snapshot: Snapshot | None = None,
+        params: tuple[Input, ...] = (),
+    ) -> None:
+        super().__init__(opcode.result)
+        self.opcode = opcode
+        self.args = tuple(args)
+        self.descr = descr
+        self.snapshot = snapshot
+        self.params = params
+        self.guard_id = 0
+
+    def __repr__(self) -> str:
+        return f"<{self.opcode.name} at {id(self):#x}>"
+
+
+# --- descriptors ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An instance attribute with a fixed place.
+
+    Two Fields are the same place in an object exactly when they are equal; unequal Fields never overlap.
+
+    Attributes:
+        owner: For slots the class that defines the slot; for inline values the exact class of the instance.
+        name: Attribute name.
+        storage: "slot" (offset in bytes from the object) or "inline" (index into the inline values).
+        position: That offset or index.
+        immutable: Declared in `_immutable_fields_`: set once, before anyone reads it.
+        quasi: Declared as 'name?': constant to a trace, which is invalidated when it changes.
+        immutable_items: Declared as 'name[*]': the list it refers to never changes either.
+    """
+
+    owner: type
+    name: str
+    storage: str
+    position: int
+    immutable: bool = False
+    quasi: bool = False
+    immutable_items: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallShape:
+    """How the arguments of a `call` are passed: the last `len(keywords)` of them are keyword arguments."""
+
+    keywords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CFunction:
+    """A C function that machine code calls directly: a row of `cfunctions`.
+
+    Attributes:
+        name: As printed.
+        symbol: The C symbol, found in the running process.
+        args: Kinds of the arguments in the IR, as in `Opcode.args`.
+        result: Kind of the result: r (new reference), i or f.
+        c_args, c_result: C types as LLVM spells them ("ptr", "i64", "i32", "double").
+        error: "null" (NULL means an exception is pending), "minus1" (negative means so), "null_maybe" (NULL means
+            exception or just absence; look at the pending exception), "never".
+        reads, writes, runs_code: As in `Opcode`.
+        pure: Depends on its arguments only (all of immutable types).
+        evaluate: The same in Python, for the evaluator and for recording.
+    """
+
+    name: str
+    symbol: str
+    args: str
+    result: str
+    c_args: tuple[str, ...]
+    c_result: str
+    error: str
+    reads: Effect
+    writes: Effect
+    runs_code: bool
+    pure: bool = False
+    evaluate: Any = None
+
+    @property
+    def can_raise(self) -> bool:
+        return self.error != "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where the guest program stands, for people: the driver's printable location and the author's file and line."""
+
+    driver: str
+    location: str
+    filename: str = ""
+    lineno: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class LoopRef:
+    """The target of a jump or portal call: a loop that may be compiled, replaced or freed behind this name.
+
+    Attributes:
+        name: As printed.
+        cell: Address of the 8-byte cell that holds the current code pointer; set by the backend, 0 before.
+        token: The runtime's loop object; the IR does not look into it.
+    """
+
+    name: str
+    cell: int = 0
+    token: Any = None
+
+
+# --- snapshots --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualObject:
+    """An object that the machine code did not allocate; built when a guard exits. Shared by identity.
+
+    `fields` holds (Field, value) pairs; values may be virtual again, and cycles are allowed through `fields` of an
+    object built with an empty list first (hence a list, filled by the optimizer).
+    """
+
+    cls: type
+    fields: list[tuple[Field, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualSequence:
+    """A list, tuple or cell that was not allocated: `cls` is list, tuple or types.CellType."""
+
+    cls: type
+    items: list[Any] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingStore:
+    """A store that machine code has delayed; done when a guard exits, in order.
+
+    `opcode` is setfield, list_setitem or cell_set; `args` and `descr` are those of the operation. Args may be virtual.
+    """
+
+    opcode: Opcode
+    args: tuple[Any, ...]
+    descr: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameState:
+    """One interpreter frame as it must be rebuilt at an exit.
+
+    Attributes:
+        jitcode: The `frontend.JitCode`; the IR does not look into it.
+        function: The function object (constant: the recorder guards it).
+        index: Resume at this instruction: byte offset in `co_code` of the original code object. For the innermost
+            frame the instruction is executed (again); for outer frames it is the one *after* the pending call.
+        throw_index: The instruction at which an exception is raised: the pending call (outer frames, and the
+            innermost one of a `guard_no_exception`), else -1.
+        locals: (number, value) of each bound live local; numbers index `co_varnames`+cells+frees ("localsplus").
+        stack: Values of the operand stack at `index`, NULL for a cleared slot. For outer frames *without* the result
+            of the pending call, which is pushed when it is known.
+        finish: None, or a module-level function `finish(result, *kept)` whose value is used in place of the callee's
+            result (e.g. a class call gives the instance, not what `__init__` returned).
+        kept: Values given to `finish`.
+        pushes: Whether the pending call's result is pushed at all.
+    """
+
+    jitcode: Any
+    function: Any
+    index: int
+    throw_index: int
+    locals: tuple[tuple[int, Any], ...]
+    stack: tuple[Any, ...]
+    finish: Any = None
+    kept: tuple[Any, ...] = ()
+    pushes: bool = True
+
+    def values(self) -> Iterator[Any]:
+        """Every value (or virtual) in the frame, in a fixed order."""
+        for _, value in self.locals:
+            yield value
+        yield from self.stack
+        yield from self.kept
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything needed to go on in the interpreter: frames (outermost first) and stores that were delayed."""
+
+    frames: tuple[FrameState, ...]
+    pending: tuple[PendingStore, ...] = ()
+
+
+# --- traces -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False, slots=True)
+class Trace:
+    """A linear trace: inputs, operations in order, ending in jump, finish or finish_raise.
+
+    Before peeling there is no label, and a `jump` without descr means "back to the start" (args like inputs). After it
+    there is at most one `label`, and the jump's args match its params. A value is defined before it is used; values
+    defined before the label may be used after it only through its params.
+
+    Attributes:
+        inputs: Arguments of the trace. All of kind r for a root; as the guard's live values for a bridge.
+        operations: In order of execution.
+        assumptions: What must stay true for the code to be valid (`runtime` objects; the IR does not look into them).
+        name: For people and profilers.
+    """
+
+    inputs: tuple[Input, ...]
+    operations: list[Operation]
+    assumptions: list[Any] = field(default_factory=list)
+    name: str = "trace"
+
+    @property
+    def label(self) -> Operation | None:
+        """The loop label, or None."""
+        for op in self.operations:
+            if op.opcode.name == "label":
+                return op
+        return None

@@ -1,0 +1,1 @@
+"""Trace in, better trace out."""
