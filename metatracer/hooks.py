@@ -1,0 +1,157 @@
+"""Hooks: functions of the user that are told what the tracer does.
+
+    @metatracer.hooks.on_compile
+    def show(event):
+        print(event.location, event.operations)
+
+Each `on_...` registers a function and gives it back; `unregister` takes it out again. An exception in a hook is printed
+with its traceback to standard error and counted; the guest goes on as though the hook had not been there. Hooks are
+called in the thread that did the thing, in the order of registration.
+
+The runtime asks `if hooks.registered["compile"]:` before it builds an event.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from metatracer.errors import UsageError
+from metatracer.statistics import STATISTICS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What every event has.
+
+    Attributes:
+        driver: Name of the driver.
+        location: What the driver's `get_printable_location` says, or the greens.
+        filename, lineno: The place of the merge point in the author's file.
+    """
+
+    driver: str
+    location: str = ""
+    filename: str | None = None
+    lineno: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompileEvent(Event):
+    """A loop (`on_compile`) or a bridge (`on_bridge`) has been compiled and will run.
+
+    Attributes:
+        trace: Number of the trace.
+        greens: Values of the greens.
+        recorded_operations, operations: Operations before and after optimizing.
+        machine_code_bytes: Size of the code.
+        recording_seconds, optimizing_seconds, compiling_seconds: Wall-clock.
+        guard: For a bridge, the number of the guard that it hangs on; else None.
+    """
+
+    trace: int
+    greens: tuple[Any, ...] = ()
+    recorded_operations: int = 0
+    operations: int = 0
+    machine_code_bytes: int = 0
+    recording_seconds: float = 0.0
+    optimizing_seconds: float = 0.0
+    compiling_seconds: float = 0.0
+    guard: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbortEvent(Event):
+    """A recording was given up: `reason` is the name of an AbortReason, `sentence` its text, `detail` what exactly."""
+
+    reason: str
+    sentence: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardFailureEvent(Event):
+    """A guard exit into the interpreter: `guard` is its number, `failures` how often it has failed so far."""
+
+    guard: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvalidateEvent(Event):
+    """A trace was thrown away because `assumption` (a sentence) no longer holds."""
+
+    trace: int
+    assumption: str
+
+
+registered: dict[str, list[Callable[[Any], object]]] = {
+    "compile": [],
+    "bridge": [],
+    "abort": [],
+    "guard_failure": [],
+    "invalidate": [],
+}
+
+_F = TypeVar("_F", bound="Callable[[Any], object]")
+
+
+def _register(kind: str, function: _F) -> _F:
+    if not callable(function):
+        raise UsageError(f"on_{kind} takes a function of one argument, the event, not {function!r}")
+    # A new list each time: whoever is in the middle of `fire` goes on over the old one.
+    registered[kind] = [*registered[kind], function]
+    return function
+
+
+def on_compile(function: _F) -> _F:
+    """Tell `function` of each compiled loop, as a CompileEvent."""
+    return _register("compile", function)
+
+
+def on_bridge(function: _F) -> _F:
+    """Tell `function` of each compiled bridge, as a CompileEvent."""
+    return _register("bridge", function)
+
+
+def on_abort(function: _F) -> _F:
+    """Tell `function` of each recording given up, as an AbortEvent."""
+    return _register("abort", function)
+
+
+def on_guard_failure(function: _F) -> _F:
+    """Tell `function` of each guard exit into the interpreter, as a GuardFailureEvent. Slows exits down."""
+    return _register("guard_failure", function)
+
+
+def on_invalidate(function: _F) -> _F:
+    """Tell `function` of each invalidated trace, as an InvalidateEvent."""
+    return _register("invalidate", function)
+
+
+def unregister(function: Callable[[Any], object]) -> bool:
+    """Take `function` out of every kind it was registered for; whether it was registered at all."""
+    found = False
+    for kind, functions in registered.items():
+        kept = [other for other in functions if other is not function and other != function]
+        found = found or len(kept) != len(functions)
+        registered[kind] = kept
+    return found
+
+
+def fire(kind: str, event: Event) -> None:
+    """Call the hooks of a kind. Never raises an Exception; KeyboardInterrupt and SystemExit pass."""
+    for function in registered[kind]:
+        try:
+            function(event)
+        except Exception:  # noqa: BLE001 - a hook is foreign code: its failure is reported and counted, never the guest's
+            STATISTICS.hook_errors += 1
+            if sys.stderr is not None:
+                name = getattr(function, "__qualname__", repr(function))
+                print(f"metatracer: the hook {name} failed in on_{kind}; the program goes on:", file=sys.stderr)
+                traceback.print_exc(file=sys.stderr)

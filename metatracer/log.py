@@ -1,0 +1,139 @@
+"""Named log sections: METATRACER_LOG=record,opt:FILE writes the sections `record` and `opt` to FILE.
+
+Code that logs keeps the section and asks before it formats anything, so that a section that is off costs one
+attribute read:
+
+    _log = log.section("record")
+    ...
+    if _log.on:
+        _log.write(f"{location}: {n} operations")
+
+The text of a section is meant to be read and compared: no addresses, one fact a line, printed IR is IR that parses.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from metatracer.errors import ParameterError
+from metatracer.params import near_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENVIRONMENT_VARIABLE = "METATRACER_LOG"
+
+SECTIONS: dict[str, str] = {
+    "record": "each recording: where it began and ended, and the recorded trace",
+    "opt": "each trace as it leaves the optimizer",
+    "llvm": "the LLVM text of each compiled trace",
+    "compile": "one line for each compiled loop and bridge",
+    "exit": "one line for each guard exit into the interpreter",
+    "abort": "one line for each recording that was given up, with its reason",
+    "invalidate": "one line for each assumption that broke, and what it took down",
+    "portal": "what the rewriting of each portal found and did",
+}
+
+
+class Section:
+    """One named section.
+
+    Attributes:
+        name: A key of `SECTIONS`.
+        on: Whether anybody reads it. Look before formatting.
+    """
+
+    __slots__ = ("_stream", "name", "on")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.on = False
+        self._stream: TextIO | None = None
+
+    def write(self, text: str) -> None:
+        """Write one line, or several that belong together; does nothing when the section is off."""
+        if not self.on:
+            return
+        stream = self._stream if self._stream is not None else sys.stderr
+        if stream is None:  # a process without a standard error
+            return
+        stamp = f"[{self.name} {time.monotonic() - _started:.6f}] "
+        lines = text.rstrip("\n").split("\n")
+        block = stamp + ("\n" + " " * 4).join(lines) + "\n"
+        with _lock:
+            try:
+                stream.write(block)
+                stream.flush()
+            except (OSError, ValueError):
+                # A full disk or a stream closed at exit must not reach the guest; the section says no more.
+                self.on = False
+
+
+_started = time.monotonic()
+_lock = threading.Lock()
+_sections: dict[str, Section] = {name: Section(name) for name in SECTIONS}
+
+
+def section(name: str) -> Section:
+    """The section of this name; always the same object."""
+    return _sections[name]
+
+
+def sections_on() -> Iterator[str]:
+    """Names of the sections that are on."""
+    return (name for name, found in _sections.items() if found.on)
+
+
+def parse(spec: str) -> tuple[list[str], str]:
+    """Split "a,b:FILE" into names and file ("" for standard error); "all" stands for every section.
+
+    Raises:
+        ParameterError: An unknown section.
+    """
+    names_text, _, filename = spec.partition(":")
+    names = [name.strip() for name in names_text.split(",") if name.strip()]
+    if "all" in names:
+        names = list(SECTIONS)
+    for name in names:
+        if name not in SECTIONS:
+            raise ParameterError(f"there is no log section {name!r}{near_names(name, SECTIONS)}")
+    return names, "" if filename == "-" else filename
+
+
+def configure(spec: str) -> None:
+    """Turn exactly the sections of "a,b:FILE" on; "" turns all off. `%p` in FILE is the process's id.
+
+    Raises:
+        ParameterError: An unknown section, or a file that cannot be written; nothing has changed then.
+    """
+    names, filename = parse(spec)
+    stream: TextIO | None = None
+    if filename:
+        path = filename.replace("%p", str(os.getpid()))
+        try:
+            stream = open(path, "a", encoding="utf-8")  # noqa: SIM115 - lives as long as the sections
+        except OSError as error:
+            raise ParameterError(f"the log file {path!r} cannot be written: {error.strerror}") from None
+    with _lock:
+        old = {found._stream for found in _sections.values() if found._stream is not None}
+        for name, found in _sections.items():
+            found.on = name in names
+            found._stream = stream if found.on else None
+        for closing in old:
+            closing.close()
+
+
+def _read_environment() -> None:
+    spec = os.environ.get(ENVIRONMENT_VARIABLE, "")
+    if spec:
+        try:
+            configure(spec)
+        except ParameterError as error:
+            raise ParameterError(f"in the environment variable {ENVIRONMENT_VARIABLE}={spec!r}: {error}") from None
+
+
+_read_environment()

@@ -1,0 +1,171 @@
+"""Counters of what the tracer did, and the records behind `explain`.
+
+The runtime adds to `STATISTICS` and to `LoopRecord`s under the GIL; a figure read while another thread works may lag, but
+none is lost that matters: whoever counts holds the lock of the recording. Everything turns into JSON, with the unit in
+the name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+Status = Literal["compiled", "counting", "aborted", "refused", "invalidated", "replaced"]
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Totals of the process.
+
+    Attributes:
+        portals_installed: Functions rewritten.
+        loops_compiled, bridges_compiled: Traces that were compiled and put in place.
+        recordings_started: Of loops and bridges together.
+        aborts: Name of an AbortReason -> how often.
+        guard_exits: Exits of machine code into the interpreter (those that a bridge takes are not seen).
+        loop_entries: Entries from the interpreter into machine code.
+        residual_call_sites: Calls in recorded traces that were not looked into.
+        recorded_operations, optimized_operations: Before and after the optimizer.
+        machine_code_bytes: Ever made; `retired_codes_freed` counts the pieces of code given back.
+        invalidations: Traces thrown away because an assumption broke.
+        recording_seconds, optimizing_seconds, compiling_seconds: Wall-clock.
+        hook_errors: Exceptions in the user's hooks.
+    """
+
+    portals_installed: int = 0
+    loops_compiled: int = 0
+    bridges_compiled: int = 0
+    recordings_started: int = 0
+    aborts: dict[str, int] = field(default_factory=dict)
+    guard_exits: int = 0
+    loop_entries: int = 0
+    residual_call_sites: int = 0
+    recorded_operations: int = 0
+    optimized_operations: int = 0
+    machine_code_bytes: int = 0
+    invalidations: int = 0
+    retired_codes_freed: int = 0
+    recording_seconds: float = 0.0
+    optimizing_seconds: float = 0.0
+    compiling_seconds: float = 0.0
+    hook_errors: int = 0
+
+    def count_abort(self, reason: str) -> None:
+        """Count one abort; `reason` is the name of an AbortReason."""
+        self.aborts[reason] = self.aborts.get(reason, 0) + 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """A copy that json can write."""
+        return asdict(self)
+
+    def reset(self) -> None:
+        """Set everything back to nothing, in place."""
+        fresh = Statistics()
+        for each in fields(self):
+            setattr(self, each.name, getattr(fresh, each.name))
+
+
+@dataclass(slots=True)
+class AbortRecord:
+    """A recording of one loop that was given up, and how often for this reason at this place.
+
+    Attributes:
+        reason: Name of an AbortReason.
+        sentence: Its text, which says what to change.
+        detail: What exactly.
+        filename, lineno: The author's place.
+        times: How often.
+    """
+
+    reason: str
+    sentence: str
+    detail: str = ""
+    filename: str | None = None
+    lineno: int | None = None
+    times: int = 1
+
+
+@dataclass(slots=True)
+class ResidualCall:
+    """A function that traces call instead of looking into it.
+
+    Attributes:
+        function: Its qualified name.
+        reason: Why it is not looked into, as a sentence.
+        filename, lineno: Where it is defined, None for C functions.
+        call_filename, call_lineno: Where it was called.
+        times: How many recorded calls.
+    """
+
+    function: str
+    reason: str
+    filename: str | None = None
+    lineno: int | None = None
+    call_filename: str | None = None
+    call_lineno: int | None = None
+    times: int = 1
+
+
+@dataclass(slots=True)
+class LoopRecord:
+    """What became of one guest loop (one green key of one driver).
+
+    Attributes:
+        driver: Name of the driver.
+        location: The driver's `get_printable_location`, or the greens.
+        filename, lineno: The merge point in the author's file.
+        status: What it is now.
+        reason: For "refused" and "invalidated", why; else "".
+        traces: Compiled traces (versions of the loop).
+        bridges: Compiled bridges below them.
+        entries: Entries from the interpreter.
+        guard_exits: Exits into the interpreter.
+        back_edges: Visits counted by the interpreter, as far as the counters say.
+        aborts: Recordings given up.
+        residual_calls: Calls in its traces that were not looked into.
+    """
+
+    driver: str
+    location: str
+    filename: str | None = None
+    lineno: int | None = None
+    status: Status = "counting"
+    reason: str = ""
+    traces: int = 0
+    bridges: int = 0
+    entries: int = 0
+    guard_exits: int = 0
+    back_edges: int = 0
+    aborts: list[AbortRecord] = field(default_factory=list)
+    residual_calls: list[ResidualCall] = field(default_factory=list)
+
+    def add_abort(
+        self, reason: str, sentence: str, detail: str = "", filename: str | None = None, lineno: int | None = None
+    ) -> None:
+        """Note an abort; the same reason at the same place is counted, not repeated."""
+        for known in self.aborts:
+            if (known.reason, known.detail, known.filename, known.lineno) == (reason, detail, filename, lineno):
+                known.times += 1
+                return
+        self.aborts.append(AbortRecord(reason, sentence, detail, filename, lineno))
+
+    def add_residual_call(self, call: ResidualCall) -> None:
+        """Note a residual call; the same function for the same reason is counted, not repeated."""
+        for known in self.residual_calls:
+            if (known.function, known.reason, known.filename, known.lineno) == (
+                call.function,
+                call.reason,
+                call.filename,
+                call.lineno,
+            ):
+                known.times += call.times
+                return
+        self.residual_calls.append(call)
+
+    def as_dict(self) -> dict[str, Any]:
+        """A copy that json can write."""
+        return asdict(self)
+
+
+STATISTICS = Statistics()
+"""The totals of this process."""
