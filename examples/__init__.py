@@ -1,0 +1,1 @@
+"""Example interpreters, each as its author might have written it, plus the hints of metatracer."""

@@ -1,0 +1,1 @@
+"""A register machine with boxed values, typed like a small dynamic language's virtual machine."""
