@@ -1,0 +1,1 @@
+"""A stack calculator, once as its author wrote it (`plain`) and once with the hints of metatracer (`calc`)."""
