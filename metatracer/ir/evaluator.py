@@ -1,0 +1,649 @@
+"""The plain evaluator: runs a trace on Python objects, one operation at a time, as the definition of what it means.
+
+Machine code, and every optimizer pass, must agree with it. Values are Python ints within 64 bits (i), floats (f), bools
+(b) and objects or `NULL_OBJECT` (r). Heap operations act on the real objects, calls are really made.
+
+A run ends with an `Exit`. For a failed guard it knows the values that machine code would hand over (`Exit.values`, in the
+order of `ir.snapshots.live_values`) and can rebuild the interpreter's frames; `observable` gives a structure by which
+the exits of two traces (before and after a pass) can be compared.
+
+Two things are only modelled: the thread's handled exception is a variable of the run (`Exit.handled`), not the thread's;
+and no assumption breaks and nothing wants attention unless `force_exit` says so.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import types
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from metatracer.errors import IRError
+from metatracer.ir.opcodes import GuardFailed, fits_i64
+from metatracer.ir.snapshots import live_values
+from metatracer.ir.text import Printer
+from metatracer.ir.values import (
+    NULL_OBJECT,
+    CFunction,
+    Const,
+    Field,
+    FrameState,
+    LoopRef,
+    Operation,
+    Snapshot,
+    Trace,
+    Value,
+    VirtualObject,
+    VirtualSequence,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+@dataclass(slots=True)
+class ResumedFrame:
+    """An interpreter frame rebuilt at an exit: a `FrameState` with Python objects for its values."""
+
+    function: Any
+    jitcode: Any
+    index: int
+    throw_index: int
+    locals: dict[int, Any]
+    stack: list[Any]
+    finish: Any
+    kept: list[Any]
+    pushes: bool
+
+
+@dataclass(slots=True, eq=False)
+class Exit:
+    """How a run ended.
+
+    Attributes:
+        kind: "guard" (a guard failed), "finish", "raise" (finish_raise), or "jump": left to another loop, or stopped
+            after `max_iterations`.
+        operation: The operation it ended at.
+        values: Of a guard: its live values, in the order of `live_values`. Of the others: the operation's arguments.
+        exception: The exception that is pending at a guard, or None.
+        handled: The thread's handled exception as the trace left it (None if it never set it).
+        iterations: How often the loop's header was passed (by the jump, or from the preamble into the label).
+        environment: For a guard, what each of its live values is, by id; keeps nothing else.
+    """
+
+    kind: str
+    operation: Operation
+    values: tuple[Any, ...]
+    exception: BaseException | None = None
+    handled: BaseException | None = None
+    iterations: int = 0
+    environment: dict[int, Any] = field(default_factory=dict)
+    _built: dict[int, Any] = field(default_factory=dict)
+    _is_applied: bool = False
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The failed guard's snapshot."""
+        if self.operation.snapshot is None:
+            raise IRError(f"{self.operation.opcode.name} has no snapshot")
+        return self.operation.snapshot
+
+    def materialize(self, value: Any) -> Any:
+        """The object for a value or virtual of the snapshot; a virtual is built once."""
+        if isinstance(value, Const):
+            return value.value
+        if isinstance(value, Value):
+            return self.environment[id(value)]
+        if id(value) not in self._built:
+            self._build(value)
+        return self._built[id(value)]
+
+    def _build(self, virtual: VirtualObject | VirtualSequence) -> None:
+        if isinstance(virtual, VirtualObject):
+            instance = object.__new__(virtual.cls)
+            self._built[id(virtual)] = instance
+            for place, value in virtual.fields:
+                set_field(instance, place, self.materialize(value))
+        elif virtual.cls is list:
+            items: list[Any] = []
+            self._built[id(virtual)] = items
+            items.extend(self.materialize(item) for item in virtual.items)
+        elif virtual.cls is types.CellType:
+            cell = types.CellType()
+            self._built[id(virtual)] = cell
+            content = self.materialize(virtual.items[0])
+            if content is not NULL_OBJECT:
+                cell.cell_contents = content
+        else:
+            self._built[id(virtual)] = virtual.cls(self.materialize(item) for item in virtual.items)
+
+    def pending(self) -> list[tuple[str, tuple[Any, ...], Any]]:
+        """The delayed stores: (operation name, arguments, descriptor) of each, in order."""
+        return [(s.opcode.name, tuple(map(self.materialize, s.args)), s.descr) for s in self.snapshot.pending]
+
+    def apply_pending(self) -> None:
+        """Do the delayed stores on the objects (once)."""
+        if not self._is_applied:
+            self._is_applied = True
+            for name, args, descr in self.pending():
+                _OPERATIONS[name](args, descr)
+
+    def frames(self) -> list[ResumedFrame]:
+        """The frames to go on in, outermost first. Delayed stores are not done by this."""
+        return [self._frame(state) for state in self.snapshot.frames]
+
+    def _frame(self, state: FrameState) -> ResumedFrame:
+        return ResumedFrame(
+            state.function,
+            state.jitcode,
+            state.index,
+            state.throw_index,
+            {number: self.materialize(value) for number, value in state.locals},
+            [self.materialize(value) for value in state.stack],
+            state.finish,
+            [self.materialize(value) for value in state.kept],
+            state.pushes,
+        )
+
+
+# --- the heap ---------------------------------------------------------------------------------------------------------
+
+
+def _find_on_type(cls: type, name: str) -> Any:
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            return base.__dict__[name]
+    return None
+
+
+def get_field(instance: Any, place: Field) -> Any:
+    """The field's content, or NULL_OBJECT. Neither properties nor `__getattr__` of the guest class are run."""
+    try:
+        if place.storage == "slot":
+            return place.owner.__dict__[place.name].__get__(instance)
+        if _find_on_type(type(instance), place.name) is not None:
+            return object.__getattribute__(instance, "__dict__").get(place.name, NULL_OBJECT)
+        # Looking at __dict__ would make CPython move the attributes out of the instance; this does not.
+        return object.__getattribute__(instance, place.name)
+    except AttributeError:
+        return NULL_OBJECT
+
+
+def set_field(instance: Any, place: Field, value: Any) -> None:
+    """Store to a field; NULL_OBJECT clears it."""
+    if value is NULL_OBJECT:
+        if get_field(instance, place) is not NULL_OBJECT:
+            object.__delattr__(instance, place.name)
+    elif place.storage == "slot":
+        place.owner.__dict__[place.name].__set__(instance, value)
+    elif _find_on_type(type(instance), place.name) is not None:
+        object.__getattribute__(instance, "__dict__")[place.name] = value
+    else:
+        object.__setattr__(instance, place.name, value)
+
+
+def _set_cell(cell: Any, value: Any) -> None:
+    if value is not NULL_OBJECT:
+        cell.cell_contents = value
+    else:
+        try:
+            del cell.cell_contents
+        except ValueError:  # Python versions differ in whether clearing an empty cell is an error
+            return
+
+
+def _get_cell(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return NULL_OBJECT
+
+
+def _require(condition: bool) -> None:
+    if not condition:
+        raise GuardFailed
+
+
+def _at(sequence: Any, index: int) -> Any:
+    if not 0 <= index < len(sequence):
+        raise IRError(f"index {index} is outside a {type(sequence).__name__} of length {len(sequence)}")
+    return sequence[index]
+
+
+def _put(sequence: Any, index: int, value: Any) -> None:
+    _at(sequence, index)
+    sequence[index] = value
+
+
+def _typed(sequence: Any, typecode: str) -> Any:
+    if sequence.typecode != typecode:
+        raise IRError(f"the array has typecode {sequence.typecode!r}, not {typecode!r}")
+    return sequence
+
+
+def _array_int(sequence: Any, index: int, typecode: str) -> int:
+    value: int = _at(_typed(sequence, typecode), index)
+    _require(fits_i64(value))
+    return value
+
+
+_OPERATIONS: dict[str, Callable[[tuple[Any, ...], Any], Any]] = {
+    # guards
+    "guard_true": lambda a, d: _require(a[0] is True),
+    "guard_false": lambda a, d: _require(a[0] is False),
+    "guard_type": lambda a, d: _require(a[0] is not NULL_OBJECT and type(a[0]) is d),
+    "guard_value": lambda a, d: _require(a[0] is d),
+    "guard_int_value": lambda a, d: _require(a[0] == d),
+    "guard_nonnull": lambda a, d: _require(a[0] is not NULL_OBJECT),
+    "guard_null": lambda a, d: _require(a[0] is NULL_OBJECT),
+    "guard_next": lambda a, d: _require(a[0] is not NULL_OBJECT),
+    "guard_exhausted": lambda a, d: _require(a[0] is NULL_OBJECT),
+    "guard_not_invalidated": lambda a, d: None,
+    "guard_no_attention": lambda a, d: None,
+    "guard_not_shadowed": lambda a, d: _require(get_field(a[0], d) is NULL_OBJECT),
+    "guard_inline_values": lambda a, d: None,
+    "guard_array_typecode": lambda a, d: _require(a[0].typecode == d),
+    # fields, lists, tuples, cells
+    "getfield": lambda a, d: get_field(a[0], d),
+    "setfield": lambda a, d: set_field(a[0], d, a[1]),
+    "new": lambda a, d: object.__new__(d),
+    "list_len": lambda a, d: list.__len__(a[0]),
+    "list_getitem": lambda a, d: _at(a[0], a[1]),
+    "list_setitem": lambda a, d: _put(a[0], a[1], a[2]),
+    "list_append": lambda a, d: list.append(a[0], a[1]),
+    "list_pop": lambda a, d: list.pop(a[0]),
+    "new_list": lambda a, d: list(a),
+    "new_tuple": lambda a, d: tuple(a),
+    "new_cell": lambda a, d: types.CellType() if a[0] is NULL_OBJECT else types.CellType(a[0]),
+    "cell_get": lambda a, d: _get_cell(a[0]),
+    "cell_set": lambda a, d: _set_cell(a[0], a[1]),
+    # buffers
+    "bytearray_len": lambda a, d: bytearray.__len__(a[0]),
+    "bytearray_getitem": lambda a, d: _at(a[0], a[1]),
+    "bytearray_setitem": lambda a, d: _put(a[0], a[1], a[2]),
+    "array_len": lambda a, d: len(a[0]),
+    "array_getitem_i": lambda a, d: _array_int(a[0], a[1], d),
+    "array_getitem_f": lambda a, d: _at(_typed(a[0], d), a[1]),
+    "array_setitem_i": lambda a, d: _put(_typed(a[0], d), a[1], a[2]),
+    "array_setitem_f": lambda a, d: _put(_typed(a[0], d), a[1], a[2]),
+    # counts of references are CPython's own here
+    "incref": lambda a, d: None,
+    "decref": lambda a, d: None,
+    "xdecref": lambda a, d: None,
+    "merge_point": lambda a, d: None,
+}
+"""Meaning of each operation that needs nothing of the run; gets the arguments and the descriptor."""
+
+
+def call_c_function(row: CFunction, args: Sequence[Any]) -> Any:
+    """Call a row of `cfunctions` as its C function behaves.
+
+    Raises:
+        BaseException: Whatever the call raises (the C function's error value with a pending exception).
+    """
+    try:
+        return row.evaluate(*args)
+    except StopIteration:
+        if row.error != "null_maybe":
+            raise
+        return NULL_OBJECT
+    except (ValueError, OverflowError):
+        if row.error != "never" or row.result != "f":
+            raise
+        # math's functions raise where libm gives an infinity or NaN: ask libm itself.
+        function = getattr(ctypes.CDLL(None), row.symbol)
+        function.restype = ctypes.c_double
+        function.argtypes = [ctypes.c_double] * len(row.args)
+        return function(*args)
+
+
+_KIND_TYPES = {"i": int, "f": float, "b": bool}
+
+
+class _Run:
+    """One run: the current trace, the values computed so far, the pending and the handled exception."""
+
+    def __init__(
+        self,
+        bridges: Mapping[Operation, Trace],
+        loops: Mapping[LoopRef, Trace],
+        max_iterations: int,
+        force_exit: Callable[[Operation, int], bool] | None,
+    ) -> None:
+        self.bridges = bridges
+        self.loops = loops
+        self.max_iterations = max_iterations
+        self.force_exit = force_exit
+        self.guard_counts: dict[Operation, int] = {}
+        self.environment: dict[int, Any] = {}
+        self.pending: BaseException | None = None
+        self.handled: BaseException | None = None
+        self.iterations = 0
+        self.trace: Trace
+        self.position = 0
+
+    def enter(self, trace: Trace, args: Sequence[Any]) -> None:
+        """Go to the start of a trace."""
+        if len(args) != len(trace.inputs):
+            raise IRError(f"trace {trace.name} takes {len(trace.inputs)} values, {len(args)} given")
+        self.trace = trace
+        self.position = 0
+        self.environment = {}
+        for value, arg in zip(trace.inputs, args, strict=True):
+            self.bind(value, arg)
+
+    def bind(self, value: Value, result: Any) -> None:
+        wanted = _KIND_TYPES.get(value.kind)
+        if wanted is not None and (type(result) is not wanted or (wanted is int and not fits_i64(result))):
+            raise IRError(f"{result!r} is no value of kind {value.kind}")
+        self.environment[id(value)] = result
+
+    def value(self, value: Value) -> Any:
+        if isinstance(value, Const):
+            return value.value
+        return self.environment[id(value)]
+
+    def loop(self) -> Exit:
+        while True:
+            op = self.trace.operations[self.position]
+            self.position += 1
+            try:
+                leaving = self.step(op)
+            except IRError as error:
+                raise self._located(error, op) from error
+            except Exception as error:
+                raise self._located(IRError(f"{type(error).__name__}: {error}"), op) from error
+            if leaving is not None:
+                return leaving
+
+    def _located(self, error: IRError, op: Operation) -> IRError:
+        line = Printer(self.trace, snapshots=False).line(op)
+        return error if line in str(error) else IRError(f"{error} in: {line}")
+
+    def step(self, op: Operation) -> Exit | None:
+        """Execute one operation; an Exit ends the run."""
+        name = op.opcode.name
+        args = tuple(map(self.value, op.args))
+        control = _CONTROL.get(name)
+        if control is not None:
+            return control(self, op, args)
+        if op.opcode.is_guard and self._is_forced(op):
+            return self.leave(op)
+        evaluate = op.opcode.evaluate
+        try:
+            if evaluate is not None:
+                result = evaluate(*args)
+            else:
+                result = (_EFFECTS.get(name) or _plain)(self, op, args)
+        except GuardFailed:
+            return self.leave(op)
+        if op.kind:
+            self.bind(op, result)
+        return None
+
+    def _is_forced(self, guard: Operation) -> bool:
+        if self.force_exit is None or not guard.opcode.forcible:
+            return False
+        count = self.guard_counts.get(guard, 0) + 1
+        self.guard_counts[guard] = count
+        # A pending exception must reach whoever takes it: failing is not spurious then.
+        return self.pending is None and self.force_exit(guard, count)
+
+    def leave(self, guard: Operation) -> Exit | None:
+        """A guard failed: go on in its bridge, or end the run."""
+        if guard.snapshot is None:
+            raise IRError("the failing guard has no snapshot")
+        live = live_values(guard.snapshot)
+        values = tuple(map(self.value, live))
+        bridge = self.bridges.get(guard)
+        if bridge is not None:
+            self.enter(bridge, values)
+            return None
+        leaving = self.exit("guard", guard, values)
+        leaving.environment = {id(value): self.environment[id(value)] for value in live}
+        return leaving
+
+    def exit(self, kind: str, op: Operation, values: tuple[Any, ...]) -> Exit:
+        return Exit(kind, op, values, self.pending, self.handled, self.iterations)
+
+    def pass_header(self, op: Operation, values: tuple[Any, ...]) -> Exit | None:
+        self.iterations += 1
+        return self.exit("jump", op, values) if self.iterations >= self.max_iterations else None
+
+    def label(self, op: Operation, args: tuple[Any, ...]) -> Exit | None:
+        leaving = self.pass_header(op, args)
+        if leaving is None:
+            self.enter_label(op, args)
+        return leaving
+
+    def enter_label(self, label: Operation, args: tuple[Any, ...]) -> None:
+        # Only the parameters survive: a value from before the label must not be used behind it.
+        if len(args) != len(label.params):
+            raise IRError(f"the label takes {len(label.params)} values, {len(args)} given")
+        self.environment = {}
+        for param, arg in zip(label.params, args, strict=True):
+            self.bind(param, arg)
+
+    def jump(self, op: Operation, args: tuple[Any, ...]) -> Exit | None:
+        if op.descr is not None:
+            target = self.loops.get(op.descr)
+            if target is None:
+                return self.exit("jump", op, args)
+            leaving = self.pass_header(op, args)
+            if leaving is None:
+                self.enter(target, args)
+            return leaving
+        leaving = self.pass_header(op, args)
+        if leaving is not None:
+            return leaving
+        label = self.trace.label
+        if label is None:
+            self.enter(self.trace, args)
+        else:
+            self.enter_label(label, args)
+            self.position = self.trace.operations.index(label) + 1
+        return None
+
+    def finish(self, op: Operation, args: tuple[Any, ...]) -> Exit:
+        return self.exit("finish" if op.opcode.name == "finish" else "raise", op, args)
+
+    # -- operations that use the run's state --
+
+    def attempt(self, op: Operation, function: Callable[..., Any], *args: Any, **keywords: Any) -> Any:
+        """Make a call; what it raises becomes the pending exception, and its result is the error value."""
+        try:
+            return function(*args, **keywords)
+        except BaseException as error:  # whatever the guest raises is for the guard behind the call to look at
+            self.pending = error
+            return {"i": -1, "f": math.nan, "r": NULL_OBJECT}[op.kind]
+
+    def call(self, op: Operation, args: tuple[Any, ...]) -> Any:
+        names = op.descr.keywords
+        split = len(args) - len(names)
+        return self.attempt(op, args[0], *args[1:split], **dict(zip(names, args[split:], strict=True)))
+
+    def call_c(self, op: Operation, args: tuple[Any, ...]) -> Any:
+        if not op.descr.can_raise:
+            return call_c_function(op.descr, args)
+        return self.attempt(op, call_c_function, op.descr, args)
+
+    def call_portal(self, op: Operation, args: tuple[Any, ...]) -> Any:
+        target = self.loops.get(op.descr)
+        if target is None:
+            raise IRError(f"no trace is given for loop {op.descr.name}")
+        inner = run(target, args, bridges=self.bridges, loops=self.loops, force_exit=self.force_exit)
+        if inner.kind == "raise":
+            self.pending = inner.values[0]
+            return NULL_OBJECT
+        if inner.kind != "finish":
+            raise IRError(f"the called loop left its trace at {inner.operation.opcode.name}: only the runtime can go on")
+        return inner.values[0]
+
+    def guard_no_exception(self, op: Operation, args: tuple[Any, ...]) -> None:
+        _require(self.pending is None)
+
+    def guard_exception(self, op: Operation, args: tuple[Any, ...]) -> Any:
+        _require(self.pending is not None)
+        error, self.pending = self.pending, None
+        return error
+
+    def push_exc_info(self, op: Operation, args: tuple[Any, ...]) -> Any:
+        previous, self.handled = self.handled, args[0]
+        return previous
+
+    def pop_exc_info(self, op: Operation, args: tuple[Any, ...]) -> None:
+        self.handled = args[0]
+
+
+def _plain(run_: _Run, op: Operation, args: tuple[Any, ...]) -> Any:
+    return _OPERATIONS[op.opcode.name](args, op.descr)
+
+
+_CONTROL: dict[str, Callable[[_Run, Operation, tuple[Any, ...]], Exit | None]] = {
+    "label": _Run.label,
+    "jump": _Run.jump,
+    "finish": _Run.finish,
+    "finish_raise": _Run.finish,
+}
+_EFFECTS: dict[str, Callable[[_Run, Operation, tuple[Any, ...]], Any]] = {
+    "call": _Run.call,
+    "call_c_r": _Run.call_c,
+    "call_c_i": _Run.call_c,
+    "call_c_f": _Run.call_c,
+    "call_portal": _Run.call_portal,
+    "guard_no_exception": _Run.guard_no_exception,
+    "guard_exception": _Run.guard_exception,
+    "push_exc_info": _Run.push_exc_info,
+    "pop_exc_info": _Run.pop_exc_info,
+}
+
+EVALUATED = frozenset(_OPERATIONS) | frozenset(_CONTROL) | frozenset(_EFFECTS)
+"""Names of the operations without `Opcode.evaluate` that this module gives a meaning."""
+
+
+def run(
+    trace: Trace,
+    args: Sequence[Any],
+    *,
+    bridges: Mapping[Operation, Trace] | None = None,
+    loops: Mapping[LoopRef, Trace] | None = None,
+    max_iterations: int = 10_000,
+    force_exit: Callable[[Operation, int], bool] | None = None,
+) -> Exit:
+    """Run a trace until it is left.
+
+    Args:
+        trace: Valid IR (see `verifier`); what is not raises IRError when it is met.
+        args: A value for each input.
+        bridges: Traces that go on where a guard fails; their inputs are the guard's live values.
+        loops: Targets of jumps with a LoopRef, and of call_portal. A jump to another loop ends the run.
+        max_iterations: Stop with an Exit of kind "jump" when a loop header is passed for this many times. Falling
+            into the label counts, so that a trace counts the same before and after peeling.
+        force_exit: Asked at each forcible guard, with the number of times it was reached: True makes it fail.
+
+    Raises:
+        IRError: An operation was given what its row does not allow.
+    """
+    running = _Run(bridges or {}, loops or {}, max_iterations, force_exit)
+    running.enter(trace, args)
+    return running.loop()
+
+
+# --- comparing --------------------------------------------------------------------------------------------------------
+
+
+class _Description:
+    """Turns objects into nested tuples; objects met again become back references, so sharing is part of it."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+        self._kept: list[Any] = []
+
+    def describe(self, value: Any) -> Any:
+        """A structure of builtin values that is equal for equal-looking object graphs."""
+        if value is None or value is NULL_OBJECT or value is ... or isinstance(value, (bool, str, bytes)):
+            return (type(value).__name__, repr(value))
+        if type(value) is int:
+            return ("int", value)
+        if type(value) is float:
+            return ("float", value.hex() if value == value else "nan")
+        if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, types.CodeType)):
+            return ("object", value)
+        if type(value) is tuple:
+            # The identity of a tuple may change (two equal ones may be one constant), its items' may not.
+            return ("tuple", *map(self.describe, value))
+        if id(value) in self._numbers:
+            return ("again", self._numbers[id(value)])
+        self._numbers[id(value)] = len(self._numbers)
+        self._kept.append(value)
+        return (type(value), *self._parts(value))
+
+    def _parts(self, value: Any) -> tuple[Any, ...]:
+        parts: list[Any] = []
+        if isinstance(value, (list, tuple)):
+            parts.append([self.describe(item) for item in value])
+        elif isinstance(value, dict):
+            parts.append([(self.describe(key), self.describe(item)) for key, item in value.items()])
+        elif isinstance(value, (set, frozenset)):
+            parts.append(sorted(repr(self.describe(item)) for item in value))
+        elif isinstance(value, types.CellType):
+            parts.append(self.describe(_get_cell(value)))
+        elif isinstance(value, BaseException):
+            parts.append([self.describe(item) for item in value.args])
+        elif isinstance(value, bytearray):
+            parts.append(bytes(value))
+        elif hasattr(value, "typecode"):
+            parts.append((value.typecode, list(value)))
+        elif type(value).__module__ == "builtins" and hasattr(value, "__next__"):
+            parts.append(self.describe(value.__reduce__()))
+        for cls in type(value).__mro__:
+            for name, member in sorted(cls.__dict__.items()):
+                # Members of builtin classes (a function's, an exception's) are read above or do not matter.
+                if isinstance(member, types.MemberDescriptorType) and cls.__module__ != "builtins":
+                    parts.append((name, self.describe(get_field(value, Field(cls, name, "slot", 0)))))
+        attributes = getattr(value, "__dict__", None)
+        if isinstance(attributes, dict):
+            parts.append(sorted((name, self.describe(item)) for name, item in attributes.items()))
+        return tuple(parts)
+
+
+def observable(leaving: Exit, roots: Sequence[Any] = ()) -> Any:
+    """What the interpreter, and the guest, can tell about an exit, as a structure to compare with ``==``.
+
+    Does the delayed stores on the objects. Numbers have no identity; other objects do.
+
+    Args:
+        leaving: The exit.
+        roots: Further objects to look at (the arguments of the run): effects on them belong to what is observable.
+    """
+    look = _Description()
+    frames: list[Any] = []
+    values: Any = ()
+    if leaving.kind == "guard":
+        resumed = leaving.frames()
+        leaving.apply_pending()
+        for frame in resumed:
+            frames.append(
+                (
+                    frame.function,
+                    frame.index,
+                    frame.throw_index,
+                    sorted((number, look.describe(value)) for number, value in frame.locals.items()),
+                    [look.describe(value) for value in frame.stack],
+                    frame.finish,
+                    [look.describe(value) for value in frame.kept],
+                    frame.pushes,
+                )
+            )
+    elif leaving.kind != "jump":
+        # The values of a jump are the loop's own business: a pass may unbox them.
+        values = [look.describe(value) for value in leaving.values]
+    return (
+        leaving.kind,
+        values,
+        frames,
+        look.describe(leaving.exception),
+        look.describe(leaving.handled),
+        [look.describe(root) for root in roots],
+    )
