@@ -86,7 +86,6 @@ class Layout:
         recursion_remaining: In the thread state, 32 bits: how many more Python frames may be entered.
         current_exception: In the thread state: the pending exception (3.12 on), or its type (3.11, where the value and
             traceback are in the next two words).
-        function_version: 32 bits; set to 0 when code or defaults of a function change.
     """
 
     version: tuple[int, int]
@@ -165,7 +164,6 @@ class Layout:
     function_code: int
     function_defaults: int
     function_kwdefaults: int
-    function_version: int
     method_function: int
     method_self: int
     descr_member: int
@@ -263,7 +261,6 @@ def known_layout(version: tuple[int, int]) -> Layout:
         function_code=48,
         function_defaults=56,
         function_kwdefaults=64,
-        function_version=128 if is_311 else 136,
         method_function=16,
         method_self=24,
         descr_member=40,
