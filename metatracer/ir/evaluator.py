@@ -3,12 +3,12 @@
 Machine code, and every optimizer pass, must agree with it. Values are Python ints within 64 bits (i), floats (f), bools
 (b) and objects or `NULL_OBJECT` (r). Heap operations act on the real objects, calls are really made.
 
-A run ends with an `Exit`. For a failed guard it knows the values that machine code would hand over (`Exit.values`, in the
-order of `ir.snapshots.live_values`) and can rebuild the interpreter's frames; `observable` gives a structure by which
-the exits of two traces (before and after a pass) can be compared.
+A run ends with an `Exit`. For a failed guard it knows the values that machine code would hand over (`Exit.values`, in
+the order of `ir.snapshots.live_values`) and can rebuild the interpreter's frames; `observable` gives a structure by
+which the exits of two traces (before and after a pass) can be compared.
 
-Two things are only modelled: the thread's handled exception is a variable of the run (`Exit.handled`), not the thread's;
-and no assumption breaks and nothing wants attention unless `force_exit` says so.
+Two things are only modelled: the thread's handled exception is a variable of the run (`Exit.handled`), not the
+thread's; and no assumption breaks and nothing wants attention unless `force_exit` says so.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from metatracer.errors import IRError
+from metatracer.ir.heap import HEAP_OPERATIONS, require, set_field
+from metatracer.ir.observation import observable
 from metatracer.ir.opcodes import GuardFailed, fits_i64
+from metatracer.ir.printer import Printer
 from metatracer.ir.snapshots import live_values
-from metatracer.ir.text import Printer
 from metatracer.ir.values import (
     NULL_OBJECT,
     CFunction,
     Const,
-    Field,
     FrameState,
     LoopRef,
     Operation,
@@ -40,6 +41,8 @@ from metatracer.ir.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["EVALUATED", "Exit", "ResumedFrame", "call_c_function", "observable", "run"]
 
 
 @dataclass(slots=True)
@@ -101,7 +104,7 @@ class Exit:
 
     def _build(self, virtual: VirtualObject | VirtualSequence) -> None:
         if isinstance(virtual, VirtualObject):
-            instance = object.__new__(virtual.cls)
+            instance: Any = object.__new__(virtual.cls)
             self._built[id(virtual)] = instance
             for place, value in virtual.fields:
                 set_field(instance, place, self.materialize(value))
@@ -127,7 +130,7 @@ class Exit:
         if not self._is_applied:
             self._is_applied = True
             for name, args, descr in self.pending():
-                _OPERATIONS[name](args, descr)
+                HEAP_OPERATIONS[name](args, descr)
 
     def frames(self) -> list[ResumedFrame]:
         """The frames to go on in, outermost first. Delayed stores are not done by this."""
@@ -147,133 +150,7 @@ class Exit:
         )
 
 
-# --- the heap ---------------------------------------------------------------------------------------------------------
-
-
-def _find_on_type(cls: type, name: str) -> Any:
-    for base in cls.__mro__:
-        if name in base.__dict__:
-            return base.__dict__[name]
-    return None
-
-
-def get_field(instance: Any, place: Field) -> Any:
-    """The field's content, or NULL_OBJECT. Neither properties nor `__getattr__` of the guest class are run."""
-    try:
-        if place.storage == "slot":
-            return place.owner.__dict__[place.name].__get__(instance)
-        if _find_on_type(type(instance), place.name) is not None:
-            return object.__getattribute__(instance, "__dict__").get(place.name, NULL_OBJECT)
-        # Looking at __dict__ would make CPython move the attributes out of the instance; this does not.
-        return object.__getattribute__(instance, place.name)
-    except AttributeError:
-        return NULL_OBJECT
-
-
-def set_field(instance: Any, place: Field, value: Any) -> None:
-    """Store to a field; NULL_OBJECT clears it."""
-    if value is NULL_OBJECT:
-        if get_field(instance, place) is not NULL_OBJECT:
-            object.__delattr__(instance, place.name)
-    elif place.storage == "slot":
-        place.owner.__dict__[place.name].__set__(instance, value)
-    elif _find_on_type(type(instance), place.name) is not None:
-        object.__getattribute__(instance, "__dict__")[place.name] = value
-    else:
-        object.__setattr__(instance, place.name, value)
-
-
-def _set_cell(cell: Any, value: Any) -> None:
-    if value is not NULL_OBJECT:
-        cell.cell_contents = value
-    else:
-        try:
-            del cell.cell_contents
-        except ValueError:  # Python versions differ in whether clearing an empty cell is an error
-            return
-
-
-def _get_cell(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return NULL_OBJECT
-
-
-def _require(condition: bool) -> None:
-    if not condition:
-        raise GuardFailed
-
-
-def _at(sequence: Any, index: int) -> Any:
-    if not 0 <= index < len(sequence):
-        raise IRError(f"index {index} is outside a {type(sequence).__name__} of length {len(sequence)}")
-    return sequence[index]
-
-
-def _put(sequence: Any, index: int, value: Any) -> None:
-    _at(sequence, index)
-    sequence[index] = value
-
-
-def _typed(sequence: Any, typecode: str) -> Any:
-    if sequence.typecode != typecode:
-        raise IRError(f"the array has typecode {sequence.typecode!r}, not {typecode!r}")
-    return sequence
-
-
-def _array_int(sequence: Any, index: int, typecode: str) -> int:
-    value: int = _at(_typed(sequence, typecode), index)
-    _require(fits_i64(value))
-    return value
-
-
-_OPERATIONS: dict[str, Callable[[tuple[Any, ...], Any], Any]] = {
-    # guards
-    "guard_true": lambda a, d: _require(a[0] is True),
-    "guard_false": lambda a, d: _require(a[0] is False),
-    "guard_type": lambda a, d: _require(a[0] is not NULL_OBJECT and type(a[0]) is d),
-    "guard_value": lambda a, d: _require(a[0] is d),
-    "guard_int_value": lambda a, d: _require(a[0] == d),
-    "guard_nonnull": lambda a, d: _require(a[0] is not NULL_OBJECT),
-    "guard_null": lambda a, d: _require(a[0] is NULL_OBJECT),
-    "guard_next": lambda a, d: _require(a[0] is not NULL_OBJECT),
-    "guard_exhausted": lambda a, d: _require(a[0] is NULL_OBJECT),
-    "guard_not_invalidated": lambda a, d: None,
-    "guard_no_attention": lambda a, d: None,
-    "guard_not_shadowed": lambda a, d: _require(get_field(a[0], d) is NULL_OBJECT),
-    "guard_inline_values": lambda a, d: None,
-    "guard_array_typecode": lambda a, d: _require(a[0].typecode == d),
-    # fields, lists, tuples, cells
-    "getfield": lambda a, d: get_field(a[0], d),
-    "setfield": lambda a, d: set_field(a[0], d, a[1]),
-    "new": lambda a, d: object.__new__(d),
-    "list_len": lambda a, d: list.__len__(a[0]),
-    "list_getitem": lambda a, d: _at(a[0], a[1]),
-    "list_setitem": lambda a, d: _put(a[0], a[1], a[2]),
-    "list_append": lambda a, d: list.append(a[0], a[1]),
-    "list_pop": lambda a, d: list.pop(a[0]),
-    "new_list": lambda a, d: list(a),
-    "new_tuple": lambda a, d: tuple(a),
-    "new_cell": lambda a, d: types.CellType() if a[0] is NULL_OBJECT else types.CellType(a[0]),
-    "cell_get": lambda a, d: _get_cell(a[0]),
-    "cell_set": lambda a, d: _set_cell(a[0], a[1]),
-    # buffers
-    "bytearray_len": lambda a, d: bytearray.__len__(a[0]),
-    "bytearray_getitem": lambda a, d: _at(a[0], a[1]),
-    "bytearray_setitem": lambda a, d: _put(a[0], a[1], a[2]),
-    "array_len": lambda a, d: len(a[0]),
-    "array_getitem_i": lambda a, d: _array_int(a[0], a[1], d),
-    "array_getitem_f": lambda a, d: _at(_typed(a[0], d), a[1]),
-    "array_setitem_i": lambda a, d: _put(_typed(a[0], d), a[1], a[2]),
-    "array_setitem_f": lambda a, d: _put(_typed(a[0], d), a[1], a[2]),
-    # counts of references are CPython's own here
-    "incref": lambda a, d: None,
-    "decref": lambda a, d: None,
-    "xdecref": lambda a, d: None,
-    "merge_point": lambda a, d: None,
-}
-"""Meaning of each operation that needs nothing of the run; gets the arguments and the descriptor."""
+# --- running ---------------------------------------------------------------------------------------------------------
 
 
 def call_c_function(row: CFunction, args: Sequence[Any]) -> Any:
@@ -298,7 +175,7 @@ def call_c_function(row: CFunction, args: Sequence[Any]) -> Any:
         return function(*args)
 
 
-_KIND_TYPES = {"i": int, "f": float, "b": bool}
+_KIND_TYPES: dict[str, Any] = {"i": int, "f": float, "b": bool}
 
 
 class _Run:
@@ -372,10 +249,7 @@ class _Run:
             return self.leave(op)
         evaluate = op.opcode.evaluate
         try:
-            if evaluate is not None:
-                result = evaluate(*args)
-            else:
-                result = (_EFFECTS.get(name) or _plain)(self, op, args)
+            result = evaluate(*args) if evaluate is not None else _EFFECTS.get(name, _plain)(self, op, args)
         except GuardFailed:
             return self.leave(op)
         if op.kind:
@@ -477,14 +351,15 @@ class _Run:
             self.pending = inner.values[0]
             return NULL_OBJECT
         if inner.kind != "finish":
-            raise IRError(f"the called loop left its trace at {inner.operation.opcode.name}: only the runtime can go on")
+            place = inner.operation.opcode.name
+            raise IRError(f"the called loop left its trace at {place}: only the runtime can go on")
         return inner.values[0]
 
     def guard_no_exception(self, op: Operation, args: tuple[Any, ...]) -> None:
-        _require(self.pending is None)
+        require(self.pending is None)
 
     def guard_exception(self, op: Operation, args: tuple[Any, ...]) -> Any:
-        _require(self.pending is not None)
+        require(self.pending is not None)
         error, self.pending = self.pending, None
         return error
 
@@ -497,7 +372,7 @@ class _Run:
 
 
 def _plain(run_: _Run, op: Operation, args: tuple[Any, ...]) -> Any:
-    return _OPERATIONS[op.opcode.name](args, op.descr)
+    return HEAP_OPERATIONS[op.opcode.name](args, op.descr)
 
 
 _CONTROL: dict[str, Callable[[_Run, Operation, tuple[Any, ...]], Exit | None]] = {
@@ -518,7 +393,7 @@ _EFFECTS: dict[str, Callable[[_Run, Operation, tuple[Any, ...]], Any]] = {
     "pop_exc_info": _Run.pop_exc_info,
 }
 
-EVALUATED = frozenset(_OPERATIONS) | frozenset(_CONTROL) | frozenset(_EFFECTS)
+EVALUATED = frozenset(HEAP_OPERATIONS) | frozenset(_CONTROL) | frozenset(_EFFECTS)
 """Names of the operations without `Opcode.evaluate` that this module gives a meaning."""
 
 
@@ -548,102 +423,3 @@ def run(
     running = _Run(bridges or {}, loops or {}, max_iterations, force_exit)
     running.enter(trace, args)
     return running.loop()
-
-
-# --- comparing --------------------------------------------------------------------------------------------------------
-
-
-class _Description:
-    """Turns objects into nested tuples; objects met again become back references, so sharing is part of it."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[int, int] = {}
-        self._kept: list[Any] = []
-
-    def describe(self, value: Any) -> Any:
-        """A structure of builtin values that is equal for equal-looking object graphs."""
-        if value is None or value is NULL_OBJECT or value is ... or isinstance(value, (bool, str, bytes)):
-            return (type(value).__name__, repr(value))
-        if type(value) is int:
-            return ("int", value)
-        if type(value) is float:
-            return ("float", value.hex() if value == value else "nan")
-        if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, types.CodeType)):
-            return ("object", value)
-        if type(value) is tuple:
-            # The identity of a tuple may change (two equal ones may be one constant), its items' may not.
-            return ("tuple", *map(self.describe, value))
-        if id(value) in self._numbers:
-            return ("again", self._numbers[id(value)])
-        self._numbers[id(value)] = len(self._numbers)
-        self._kept.append(value)
-        return (type(value), *self._parts(value))
-
-    def _parts(self, value: Any) -> tuple[Any, ...]:
-        parts: list[Any] = []
-        if isinstance(value, (list, tuple)):
-            parts.append([self.describe(item) for item in value])
-        elif isinstance(value, dict):
-            parts.append([(self.describe(key), self.describe(item)) for key, item in value.items()])
-        elif isinstance(value, (set, frozenset)):
-            parts.append(sorted(repr(self.describe(item)) for item in value))
-        elif isinstance(value, types.CellType):
-            parts.append(self.describe(_get_cell(value)))
-        elif isinstance(value, BaseException):
-            parts.append([self.describe(item) for item in value.args])
-        elif isinstance(value, bytearray):
-            parts.append(bytes(value))
-        elif hasattr(value, "typecode"):
-            parts.append((value.typecode, list(value)))
-        elif type(value).__module__ == "builtins" and hasattr(value, "__next__"):
-            parts.append(self.describe(value.__reduce__()))
-        for cls in type(value).__mro__:
-            for name, member in sorted(cls.__dict__.items()):
-                # Members of builtin classes (a function's, an exception's) are read above or do not matter.
-                if isinstance(member, types.MemberDescriptorType) and cls.__module__ != "builtins":
-                    parts.append((name, self.describe(get_field(value, Field(cls, name, "slot", 0)))))
-        attributes = getattr(value, "__dict__", None)
-        if isinstance(attributes, dict):
-            parts.append(sorted((name, self.describe(item)) for name, item in attributes.items()))
-        return tuple(parts)
-
-
-def observable(leaving: Exit, roots: Sequence[Any] = ()) -> Any:
-    """What the interpreter, and the guest, can tell about an exit, as a structure to compare with ``==``.
-
-    Does the delayed stores on the objects. Numbers have no identity; other objects do.
-
-    Args:
-        leaving: The exit.
-        roots: Further objects to look at (the arguments of the run): effects on them belong to what is observable.
-    """
-    look = _Description()
-    frames: list[Any] = []
-    values: Any = ()
-    if leaving.kind == "guard":
-        resumed = leaving.frames()
-        leaving.apply_pending()
-        for frame in resumed:
-            frames.append(
-                (
-                    frame.function,
-                    frame.index,
-                    frame.throw_index,
-                    sorted((number, look.describe(value)) for number, value in frame.locals.items()),
-                    [look.describe(value) for value in frame.stack],
-                    frame.finish,
-                    [look.describe(value) for value in frame.kept],
-                    frame.pushes,
-                )
-            )
-    elif leaving.kind != "jump":
-        # The values of a jump are the loop's own business: a pass may unbox them.
-        values = [look.describe(value) for value in leaving.values]
-    return (
-        leaving.kind,
-        values,
-        frames,
-        look.describe(leaving.exception),
-        look.describe(leaving.handled),
-        [look.describe(root) for root in roots],
-    )
