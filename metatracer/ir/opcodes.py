@@ -182,6 +182,11 @@ def _float_sqrt(value: float) -> float:
     return math.sqrt(value) if value >= 0.0 else math.nan
 
 
+def _float_floor(value: float) -> float:
+    # math.floor gives an int and so loses the sign of -0.0.
+    return math.copysign(math.floor(value), value) if math.isfinite(value) else value
+
+
 def _float_truediv(left: float, right: float) -> float:
     if right == 0.0:
         return math.nan if left == 0.0 or left != left else math.copysign(math.inf, left) * math.copysign(1.0, right)
@@ -195,7 +200,7 @@ FLOAT_TRUEDIV = _op("float_truediv", "ff", "f", "IEEE; the recorder guards the d
 FLOAT_NEG = _op("float_neg", "f", "f", evaluate=lambda a: -a)
 FLOAT_ABS = _op("float_abs", "f", "f", evaluate=abs)
 FLOAT_SQRT = _op("float_sqrt", "f", "f", "NaN below zero; the recorder guards", evaluate=_float_sqrt)
-FLOAT_FLOOR = _op("float_floor", "f", "f", evaluate=lambda a: float(math.floor(a)) if math.isfinite(a) else a)
+FLOAT_FLOOR = _op("float_floor", "f", "f", "keeps the sign of zero", evaluate=_float_floor)
 # Comparisons with NaN are false, so only == and != are inverses of each other.
 FLOAT_LT = _op("float_lt", "ff", "b", evaluate=lambda a, b: a < b)
 FLOAT_LE = _op("float_le", "ff", "b", evaluate=lambda a, b: a <= b)
