@@ -1,0 +1,1 @@
+"""A Brainfuck interpreter on a bytearray, with the two hints of metatracer."""
