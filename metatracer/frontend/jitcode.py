@@ -3,11 +3,23 @@
 Registers 0 .. n_locals-1 are the frame's "localsplus" in CPython's order (`co_varnames`, then cells that are not
 arguments, then free variables); register n_locals + d is the operand stack's slot d. Cell and free variables hold their
 cell *object* in the register (after `make_cell`). A register may hold NULL (an unbound local, a cleared stack slot).
+Registers from n_locals + co_stacksize on are scratch: they carry a value from one JitCode instruction to the next of the
+same CPython instruction, and are never part of a snapshot.
+
+Where a callable stands beside its self-or-NULL differs between versions. The two stack slots are always named (lower,
+upper), as they lie on CPython's stack, and `JitCode.call_layout` tells what they hold:
+
+- "null_first" (3.11, 3.12): (NULL, callable) or (function, self). A `call` whose lower slot is NULL calls the upper one;
+  otherwise it calls the lower one with the upper one as first argument. `load_method` and `super_method` give
+  (unbound function, s) or (NULL, s.arg).
+- "callable_first" (3.13): (callable, self-or-NULL). `load_method` and `super_method` give (unbound function, s) or
+  (s.arg, NULL).
 
 Every instruction knows the CPython instruction that it comes from: `index` is the byte offset of that one in `co_code`
 (of its first EXTENDED_ARG prefix if it has any), so that `resume` data and twins speak of the same places in every
-version. One CPython instruction may become several JitCode instructions; `is_start` marks the first of them, and
-`depth` is the height of the stack before it.
+version. One CPython instruction may become several JitCode instructions, or none (NOP); `is_start` marks the first of
+them, and `depth` is the height of the stack before it. What only makes sense together is one instruction that starts at
+the first one's offset: KW_NAMES, PRECALL and CALL; CONVERT_VALUE and FORMAT_SIMPLE.
 
 `INSTRUCTIONS` documents the operations: destination registers first, then source registers, then `arg`.
 """
@@ -20,7 +32,8 @@ from typing import Any
 
 INSTRUCTIONS: dict[str, str] = {
     # data movement
-    "move": "d <- s; s may hold NULL, which is copied. After the move of a stack slot the source is dead",
+    "move": "d <- s; s may hold NULL, which is copied. s keeps its value: whether a stack slot is dead follows from the "
+    "depth behind the CPython instruction alone (COPY is a move, too)",
     "swap": "d0, d1 <- s0, s1: both at once (SWAP)",
     "const": "d <- arg",
     "null": "d <- NULL",
@@ -33,7 +46,7 @@ INSTRUCTIONS: dict[str, str] = {
     "load_class_cell": "d <- arg name from mapping s0 if there, else content of cell s1 (LOAD_FROM_DICT_OR_DEREF)",
     "load_global": "d <- global or builtin of name arg",
     "store_global": "global of name arg <- s",
-    "delete_global": "",
+    "delete_global": "del of global of name arg; NameError if there is none",
     "load_build_class": "d <- builtins.__build_class__",
     # operators
     "binary": "d <- s0 arg s1, arg one of + - * @ / // % << >> & | ^ ** or with '=' behind for the in-place form",
@@ -48,15 +61,16 @@ INSTRUCTIONS: dict[str, str] = {
     "getattr": "d <- s.arg",
     "setattr": "s0.arg <- s1",
     "delattr": "del s0.arg",
-    "load_method": "d0, d1 <- callable and self: (unbound function, s) for a plain method, (s.arg, NULL) otherwise. "
-    "d0 is always the callable and d1 the self-or-NULL, whatever order the version keeps on its stack",
+    "load_method": "d0, d1 (lower, upper) <- (unbound function, s) for a plain method, else s.arg and NULL in the order "
+    "of call_layout",
     "super_getattr": "d <- super(s1, s2).arg; s0 holds the global `super` (checked to be builtins.super)",
-    "super_method": "d0, d1 <- as load_method, of super(s1, s2).arg; s0 as above",
+    "super_method": "d0, d1 (lower, upper) <- as load_method, of super(s1, s2).arg; s0 as above",
     "getitem": "d <- s0[s1]",
     "setitem": "s0[s1] <- s2",
     "delitem": "del s0[s1]",
     # calls
-    "call": "d <- call; sources: callable, self-or-NULL, arguments...; arg: tuple of keyword names of the last ones",
+    "call": "d <- call; sources: lower, upper (which is the callable: call_layout), arguments...; arg: tuple of keyword "
+    "names of the last ones",
     "call_ex": "d <- s0(*s1, **s2); s2 may hold NULL",
     "intrinsic": "d <- intrinsic function arg (a name of CPython's intrinsics) of s...",
     # displays
@@ -68,6 +82,7 @@ INSTRUCTIONS: dict[str, str] = {
     "build_string": "d <- ''.join(s...), all exactly str",
     "build_slice": "d <- slice(s...), two or three",
     "format_value": "d <- format(conv(s0), s1 or ''); arg: '', 's', 'r', 'a'; s1 may be absent",
+    "convert_value": "d <- str, repr or ascii of s; arg: 's', 'r', 'a' (3.13, before a format_value with a spec)",
     "list_append": "list s0 .append(s1) in a comprehension (never seen by others)",
     "set_add": "set s0 .add(s1)",
     "map_add": "dict s0 [s1] = s2",
@@ -94,7 +109,8 @@ INSTRUCTIONS: dict[str, str] = {
     "push_exc_info": "d0 <- the thread's handled exception (None if none); s (the caught one) becomes the handled one",
     "pop_except": "s becomes the thread's handled exception",
     "check_exc_match": "d <- isinstance-like match of exception s0 with class or tuple s1 (TypeError if it is neither)",
-    "check_eg_match": "d0, d1 <- rest, match of exception group s0 with type s1",
+    "check_eg_match": "d0, d1 <- rest, match of exception group s0 with type s1; no match: (s0, None). A match becomes the "
+    "handled one",
     "before_with": "d0, d1 <- bound __exit__ of s, result of its __enter__()",
     "with_except_start": "d <- exit function s0(type(s1), s1, s1.__traceback__)",
     # match
@@ -145,8 +161,8 @@ class Instruction:
 class Handler:
     """An exception table entry as it applies to an instruction.
 
-    An exception raised there cuts the stack to `depth`, pushes the byte offset of the raising instruction as an int if
-    `push_lasti`, then the exception, and goes on at `target` (a byte offset).
+    An exception raised there cuts the stack to `depth`, pushes the number of the raising instruction (`index // 2`, an
+    int, as CPython counts in code units) if `push_lasti`, then the exception, and goes on at `target` (a byte offset).
     """
 
     target: int
@@ -161,19 +177,24 @@ class JitCode:
     Attributes:
         code: The original code object (before any portal rewriting).
         instructions: In the order of the code object.
-        positions: Byte offset of each CPython instruction -> position of its first JitCode instruction.
+        positions: Byte offset of each CPython instruction -> position of its first JitCode instruction (of the next
+            one, if it became none; of the first of a group, for one that was merged into the instruction before).
         live_locals: Byte offset -> frozenset of localsplus numbers that may be read at or after that instruction
             (cells and free variables that are captured count as live everywhere).
         depths: Byte offset -> stack height before the instruction (unreachable instructions are absent).
         handlers: Byte offset -> Handler, for instructions inside a try range.
         n_locals: Number of localsplus registers.
-        n_registers: n_locals + co_stacksize.
+        n_registers: n_locals + co_stacksize + scratch registers.
         local_names: Names of the localsplus.
         entry: Position of the first instruction to execute in a call: behind the frame set-up (RESUME,
             COPY_FREE_VARS; MAKE_CELLs are instructions here and come at or after `entry`).
         free_registers: Registers that hold the function's closure cells on entry, in the order of `__closure__`.
         refusal: Why the function cannot be looked into (a generator, a coroutine ...), or "".
         has_loop: Whether it contains a backward jump.
+        call_layout: "null_first" or "callable_first", see the module docstring.
+        super_arguments: Registers that a call of `builtins.super` without arguments reads from its caller's frame: the
+            cell of `__class__` and the first argument (which is a cell holding it, if it is among `co_cellvars`);
+            None if the function has no `__class__`.
     """
 
     code: CodeType
@@ -189,4 +210,6 @@ class JitCode:
     free_registers: tuple[int, ...] = ()
     refusal: str = ""
     has_loop: bool = False
+    call_layout: str = "null_first"
+    super_arguments: tuple[int, int] | None = None
     notes: dict[str, Any] = field(default_factory=dict)
