@@ -1,0 +1,1 @@
+"""A small dynamic language, interpreted by walking its syntax tree."""
