@@ -1,0 +1,434 @@
+"""Attributes of live objects as the recorder and machine code see them: where one is kept, and what a class gives.
+
+`lookup_attribute` says what ``type(obj)`` contributes to ``obj.name``; `field_for` says in which fixed place of the object
+the attribute itself is kept: a slot made by ``__slots__``, or one of the inline values (`layout`). `read_field` and
+`write_field` use that place directly, without descriptors, ``__getattribute__`` or ``__setattr__``.
+
+Nothing here calls into the classes that are looked at: metaclasses, properties and descriptors are examined, not run.
+What is found stays true only as long as the classes do (`runtime.assumptions.ClassUnchanged`), also the classes of custom
+descriptors that were found.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import struct
+from dataclasses import dataclass
+from types import FunctionType, MemberDescriptorType
+from typing import Any
+
+from metatracer.backend import layout as lay
+from metatracer.backend.layout import layout, read_byte, read_signed, read_u32, read_word
+from metatracer.errors import UsageError
+from metatracer.ir.values import NULL_OBJECT, Field
+
+_mro_of = type.__dict__["__mro__"].__get__
+_dict_of = type.__dict__["__dict__"].__get__
+_flags_of = type.__dict__["__flags__"].__get__
+_dictoffset_of = type.__dict__["__dictoffset__"].__get__
+_MISSING = object()
+
+
+# --- what a class gives -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lookup:
+    """What ``type(obj)`` contributes to an attribute.
+
+    Attributes:
+        kind: "slot" (made by ``__slots__``), "data_descriptor" (property and everything else that defines setting: comes
+            before the instance's own attribute), "method" (a plain function), "nondata_descriptor" (staticmethod,
+            classmethod, anything else that defines getting), "class_value" (a plain value) or "missing". The last four
+            come after the instance's own attribute.
+        attribute: The raw class attribute, not bound; None when missing.
+        owner: The class of the MRO that defines it; None when missing.
+    """
+
+    kind: str
+    attribute: Any = None
+    owner: type | None = None
+
+
+_NOT_FOUND = Lookup("missing")
+
+
+def raw_lookup(cls: type, name: str) -> tuple[Any, type | None]:
+    """The attribute `name` in the first class of the MRO that has it, not bound, and that class; (None, None) if none."""
+    for base in _mro_of(cls):
+        attribute = _dict_of(base).get(name, _MISSING)
+        if attribute is not _MISSING:
+            return attribute, base
+    return None, None
+
+
+def has_special(cls: type, name: str) -> bool:
+    """Whether a class of the MRO defines `name`."""
+    return raw_lookup(cls, name)[1] is not None
+
+
+def lookup_attribute(cls: type, name: str) -> Lookup:
+    """Classify what `cls` contributes to attribute `name` of its instances."""
+    attribute, owner = raw_lookup(cls, name)
+    if owner is None:
+        return _NOT_FOUND
+    kind = type(attribute)
+    if kind is FunctionType:
+        return Lookup("method", attribute, owner)
+    if kind is MemberDescriptorType and slot_offset(attribute) is not None and _is_subclass(cls, attribute.__objclass__):
+        return Lookup("slot", attribute, owner)
+    if has_special(kind, "__set__") or has_special(kind, "__delete__"):
+        return Lookup("data_descriptor", attribute, owner)
+    if has_special(kind, "__get__"):
+        return Lookup("nondata_descriptor", attribute, owner)
+    return Lookup("class_value", attribute, owner)
+
+
+def _is_subclass(cls: type, base: type) -> bool:
+    return any(found is base for found in _mro_of(cls))
+
+
+def slot_offset(descriptor: MemberDescriptorType) -> int | None:
+    """Offset in bytes of a slot made by ``__slots__``; None for any other C-level member (read-only, typed, relative)."""
+    figures = layout()
+    member = read_word(id(descriptor) + figures.descr_member)
+    if read_u32(member + figures.member_type) != lay.MEMBER_OBJECT_EX or read_u32(member + figures.member_flags):
+        return None
+    return read_signed(member + figures.member_offset)
+
+
+def has_custom_getattribute(cls: type) -> bool:
+    """Whether reading attributes of instances is anything but the default (``__getattr__`` aside: `has_getattr_hook`)."""
+    return raw_lookup(cls, "__getattribute__")[0] is not object.__dict__["__getattribute__"]
+
+
+def has_getattr_hook(cls: type) -> bool:
+    """Whether ``__getattr__`` is called for attributes that are not found."""
+    return has_special(cls, "__getattr__")
+
+
+def has_custom_setattr(cls: type) -> bool:
+    """Whether setting attributes of instances is anything but the default."""
+    return raw_lookup(cls, "__setattr__")[0] is not object.__dict__["__setattr__"]
+
+
+def has_instance_dict(cls: type) -> bool:
+    """Whether instances can have attributes of their own beyond slots."""
+    return bool(_dictoffset_of(cls)) or bool(_flags_of(cls) & lay.TPFLAGS_MANAGED_DICT)
+
+
+def has_finalizer(cls: type) -> bool:
+    """Whether ``__del__`` is called on instances."""
+    return has_special(cls, "__del__")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Creation:
+    """How ``cls(...)`` makes an instance, when it does so in the default way.
+
+    Attributes:
+        init: The raw ``__init__`` found in the MRO, None when it is `object`'s (which accepts no arguments here).
+        is_function: `init` is a plain Python function.
+    """
+
+    init: Any
+    is_function: bool
+
+
+def plain_creation(cls: type) -> Creation | None:
+    """How ``cls(...)`` works if it is ``object.__new__(cls)`` and then ``__init__``; None for anything else.
+
+    Anything else is: a metaclass with its own ``__call__``, a ``__new__`` of the class or of a C base, an abstract class.
+    """
+    if raw_lookup(type(cls), "__call__")[0] is not type.__dict__["__call__"]:
+        return None
+    if raw_lookup(cls, "__new__")[0] is not object.__dict__["__new__"]:
+        return None
+    figures = layout()
+    if read_word(id(cls) + figures.tp_new) != read_word(id(object) + figures.tp_new):
+        return None
+    if _flags_of(cls) & lay.TPFLAGS_IS_ABSTRACT:
+        return None
+    init = raw_lookup(cls, "__init__")[0]
+    if init is object.__dict__["__init__"]:
+        return Creation(None, False)
+    return Creation(init, type(init) is FunctionType)
+
+
+# --- `_immutable_fields_` -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Immutability:
+    """What ``_immutable_fields_`` says of one attribute; see `Field`."""
+
+    immutable: bool = False
+    quasi: bool = False
+    immutable_items: bool = False
+
+
+_MUTABLE = Immutability()
+
+
+def immutability(cls: type, name: str) -> Immutability:
+    """What the classes of the MRO declare about attribute `name`: 'x', 'x?', 'x[*]' or 'x?[*]' in ``_immutable_fields_``.
+
+    Raises:
+        UsageError: A declaration is no list or tuple of strings.
+    """
+    for base in _mro_of(cls):
+        declared = _dict_of(base).get("_immutable_fields_")
+        if declared is None:
+            continue
+        if not isinstance(declared, (list, tuple)) or not all(isinstance(entry, str) for entry in declared):
+            raise UsageError(
+                f"{base.__module__}.{base.__qualname__}._immutable_fields_ must be a list of strings like "
+                f"'x', 'x?' or 'x[*]', not {declared!r}"
+            )
+        for entry in declared:
+            items = entry.endswith("[*]")
+            stem = entry[:-3] if items else entry
+            quasi = stem.endswith("?")
+            if stem.removesuffix("?") == name:
+                return Immutability(immutable=not quasi, quasi=quasi, immutable_items=items)
+    return _MUTABLE
+
+
+# --- places ---------------------------------------------------------------------------------------------------------------
+
+
+def has_inline_values(cls: type) -> bool:
+    """Whether instances of `cls` start with their attributes in inline values."""
+    flags = _flags_of(cls)
+    if not flags & lay.TPFLAGS_MANAGED_DICT or not flags & lay.TPFLAGS_HEAPTYPE:
+        return False
+    figures = layout()
+    if figures.values_mode == "embedded" and not flags & lay.TPFLAGS_INLINE_VALUES:
+        return False
+    return read_word(id(cls) + figures.ht_cached_keys) != 0
+
+
+def shared_keys(cls: type) -> int:
+    """Address of the shared keys of a class with inline values. It never changes, and lives as long as the class."""
+    return read_word(id(cls) + layout().ht_cached_keys)
+
+
+def inline_names(cls: type) -> list[str]:
+    """The names in the shared keys, in order of their index. The list only ever grows."""
+    figures = layout()
+    keys = shared_keys(cls)
+    count = read_signed(keys + figures.keys_nentries)
+    start = keys + figures.keys_indices + (1 << read_byte(keys + figures.keys_log2_index_bytes))
+    entries = struct.unpack(f"<{2 * count}Q", ctypes.string_at(start, 16 * count))
+    return [str(lay.object_at(name)) for name in entries[::2]]
+
+
+def inline_index(cls: type, name: str) -> int | None:
+    """Index of attribute `name` among the inline values of instances of `cls`, for ever; None when it has none (yet)."""
+    if not has_inline_values(cls):
+        return None
+    names = inline_names(cls)
+    return names.index(name) if name in names else None
+
+
+def is_inline(instance: object) -> bool:
+    """Whether the instance keeps its attributes in inline values now and nobody has its ``__dict__``.
+
+    This is the condition of `guard_inline_values`.
+    """
+    return has_inline_values(type(instance)) and values_address(instance) != 0
+
+
+def values_address(instance: object) -> int:
+    """Address of inline value 0 of an instance whose class `has_inline_values`; 0 when it has a dict instead."""
+    figures = layout()
+    address = id(instance)
+    if figures.values_mode == "pointer":
+        return read_word(address + figures.values_word)
+    if figures.values_mode == "tagged":
+        word = read_word(address + figures.values_word)
+        return word + 1 if word & 1 else 0
+    if read_byte(address + figures.values_valid) and not read_word(address + figures.dict_word):
+        return address + figures.values_items
+    return 0
+
+
+def field_for(cls: type, name: str, instance: object = NULL_OBJECT) -> Field | None:
+    """The fixed place of attribute `name` in instances that are exactly of class `cls`.
+
+    A custom ``__getattribute__`` or ``__setattr__`` is not looked at. An inline place may hold NULL (the attribute is unset),
+    and what the class gives then shows through.
+
+    Args:
+        cls: The class.
+        name: The attribute, mangled as in the code.
+        instance: When given, an inline place is named only if this instance has its values inline now.
+
+    Returns:
+        The place, or None: a data descriptor, an attribute that has no index yet, a class with another kind of dict.
+    """
+    found = lookup_attribute(cls, name)
+    if found.kind == "data_descriptor":
+        return None
+    if found.kind == "slot":
+        offset = slot_offset(found.attribute)
+        assert offset is not None
+        owner, storage, position = found.attribute.__objclass__, "slot", offset
+    else:
+        index = inline_index(cls, name)
+        if index is None or (instance is not NULL_OBJECT and not is_inline(instance)):
+            return None
+        owner, storage, position = cls, "inline", index
+    # Asked of the owner, not of `cls`: the same slot must give equal Fields whatever subclass it is reached through.
+    declared = immutability(owner, name)
+    return Field(owner, name, storage, position, declared.immutable, declared.quasi, declared.immutable_items)
+
+
+# --- reading and writing ----------------------------------------------------------------------------------------------------
+
+
+class _MemberDef(ctypes.Structure):
+    """PyMemberDef."""
+
+    _fields_ = [  # noqa: RUF012 - the form that ctypes asks for
+        ("name", ctypes.c_char_p),
+        ("type", ctypes.c_int),
+        ("offset", ctypes.c_ssize_t),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    ]
+
+
+_member_get = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_void_p)(("PyMember_GetOne", ctypes.pythonapi))
+_member_set = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_void_p, ctypes.py_object)(
+    ("PyMember_SetOne", ctypes.pythonapi)
+)
+_member_delete = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p)(
+    ("PyMember_SetOne", ctypes.pythonapi)
+)
+_generic_set = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.py_object, ctypes.py_object)(
+    ("PyObject_GenericSetAttr", ctypes.pythonapi)
+)
+_generic_delete = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.py_object, ctypes.c_void_p)(
+    ("PyObject_GenericSetAttr", ctypes.pythonapi)
+)
+_generic_dict = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_void_p)(
+    ("PyObject_GenericGetDict", ctypes.pythonapi)
+)
+
+
+@functools.cache
+def _member(offset: int) -> tuple[_MemberDef, int]:
+    """A member definition of our own for a slot at `offset`, and its address; one for each offset in use, kept."""
+    definition = _MemberDef(b"slot", lay.MEMBER_OBJECT_EX, offset, 0, None)
+    return definition, ctypes.addressof(definition)
+
+
+def _check_owner(instance: object, field: Field) -> None:
+    """Refuse memory accesses to objects that do not have the field: they would crash the process."""
+    cls = type(instance)
+    fits = _is_subclass(cls, field.owner) if field.storage == "slot" else cls is field.owner
+    if not fits:
+        raise TypeError(f"{cls.__qualname__} objects do not have the field {field.name!r} of {field.owner.__qualname__}")
+
+
+def read_field(instance: object, field: Field) -> Any:
+    """The attribute's value, or NULL_OBJECT when it is unset. Inline fields are found also after a move to a dict."""
+    _check_owner(instance, field)
+    if field.storage == "slot":
+        try:
+            return _member_get(instance, _member(field.position)[1])
+        except AttributeError:
+            return NULL_OBJECT
+    values = values_address(instance)
+    if values:
+        value = read_word(values + lay.WORD * field.position)
+        return lay.object_at(value) if value else NULL_OBJECT
+    own = read_word(id(instance) + layout().dict_word)
+    return dict.get(lay.object_at(own), field.name, NULL_OBJECT) if own else NULL_OBJECT  # type: ignore[arg-type]
+
+
+def write_field(instance: object, field: Field, value: Any) -> None:
+    """Set the attribute in its place, or unset it when `value` is NULL_OBJECT; the old value is released.
+
+    A data descriptor that the class has got since the field was named is not called.
+    """
+    _check_owner(instance, field)
+    if field.storage == "slot":
+        definition = _member(field.position)[1]
+        if value is not NULL_OBJECT:
+            _member_set(instance, definition, value)
+        elif read_word(id(instance) + field.position):
+            _member_delete(instance, definition, None)
+        return
+    if lookup_attribute(type(instance), field.name).kind in ("slot", "data_descriptor"):
+        own = _generic_dict(instance, None)
+        if value is NULL_OBJECT:
+            dict.pop(own, field.name, None)
+        else:
+            dict.__setitem__(own, field.name, value)
+    elif value is not NULL_OBJECT:
+        _generic_set(instance, field.name, value)
+    elif read_field(instance, field) is not NULL_OBJECT:
+        _generic_delete(instance, field.name, None)
+
+
+# --- `guard_not_shadowed` -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowCheck:
+    """How to see in machine code that an instance of a known class has no attribute of its own of some name.
+
+    Attributes:
+        kind: "never": instances cannot have one, there is nothing to check.
+            "unset": the values are inline (`Layout`) and value number `index` is NULL.
+            "no_key": the values are inline, and the word at `address` (absolute) equals `count`: the shared keys have
+            not got new names since the check was made, and the name was not among them.
+            "no_dict": the word at offset `index` in the object is NULL: the instance has no dict yet.
+            "never_holds": it cannot be checked cheaply; the recorder must not ask.
+    """
+
+    kind: str
+    index: int = -1
+    address: int = 0
+    count: int = 0
+
+
+def shadow_check(cls: type, name: str) -> ShadowCheck:
+    """The check for instances of exactly `cls` and attribute `name`, which is not a slot or data descriptor."""
+    if not has_instance_dict(cls):
+        return ShadowCheck("never")
+    figures = layout()
+    if has_inline_values(cls):
+        index = inline_index(cls, name)
+        if index is not None:
+            return ShadowCheck("unset", index=index)
+        address = shared_keys(cls) + figures.keys_nentries
+        return ShadowCheck("no_key", address=address, count=read_signed(address))
+    offset = _dictoffset_of(cls)
+    if offset > 0:
+        return ShadowCheck("no_dict", index=offset)
+    if _flags_of(cls) & lay.TPFLAGS_MANAGED_DICT and figures.values_mode != "tagged":
+        return ShadowCheck("no_dict", index=figures.dict_word)
+    return ShadowCheck("never_holds")
+
+
+def is_not_shadowed(instance: object, check: ShadowCheck) -> bool:
+    """Whether the check holds for the instance now: exactly what the machine code computes."""
+    if check.kind == "never":
+        return True
+    if check.kind == "no_dict":
+        return read_word(id(instance) + check.index) == 0
+    if check.kind == "never_holds" or not is_inline(instance):
+        return False
+    if check.kind == "unset":
+        return read_word(values_address(instance) + lay.WORD * check.index) == 0
+    return read_signed(check.address) == check.count
+
+
+def shadow_field(cls: type, name: str) -> Field:
+    """The descriptor of `guard_not_shadowed`: only its owner and name count."""
+    index = inline_index(cls, name)
+    return Field(cls, name, "inline", -1 if index is None else index)
