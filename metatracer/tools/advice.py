@@ -1,0 +1,84 @@
+"""What an author can do about a loop that was not compiled, in sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from metatracer import params
+from metatracer.errors import AbortReason
+
+_REASONS: dict[str, str] = {
+    "TRACE_TOO_LONG": "raise `trace_limit`, or mark a big callee with @dont_look_inside",
+    "HELPER_LOOP": "mark the helper @unroll_safe if its loop is short, or @dont_look_inside if it is not",
+    "TOO_DEEP": "raise `max_inline_depth`, or mark the deepest callee with @dont_look_inside",
+    "UNSUPPORTED": "move that statement into a function of its own and mark it @dont_look_inside",
+    "GREEN_NOT_CONSTANT": "make it red, or promote it where it is computed",
+    "LEFT_PORTAL": "call `can_enter_jit` only at back-edges of the guest program; loops that run once cannot close",
+    "ESCAPED_EXCEPTION": "if guest errors are frequent here, catch them inside the portal's loop",
+    "INTERRUPTED": "nothing: it will be tried again",
+    "ASSUMPTION_BROKEN": "do not change globals, classes or functions of the interpreter while the guest runs",
+    "COMPILE_FAILED": "report it, with the log of METATRACER_LOG=record,opt,llvm:FILE",
+    "ASSERT_GREEN": "look at where the value comes from: it must be a green or promoted",
+    "HOOK_REFUSED": "your `confirm_enter_jit` or a hook said no",
+}
+
+
+def what_to_change(reason: str) -> str:
+    """Advice for an abort reason's name."""
+    return _REASONS[reason]
+
+
+def reasons_with_advice() -> set[str]:
+    """The reasons this module knows; a test compares them with the table in `errors`."""
+    return set(_REASONS)
+
+
+def abort_lines(abort: dict[str, Any]) -> list[str]:
+    """An abort record as lines: what happened, where, and what to change."""
+    times = f" ({abort['times']} times)" if abort.get("times", 1) != 1 else ""
+    place = place_of(abort)
+    lines = [f"given up{times}: {abort['sentence']}"]
+    if abort.get("detail"):
+        lines.append(f"exactly: {abort['detail']}")
+    if place:
+        lines.append(f"at {place}")
+    if abort["reason"] in AbortReason.__members__:
+        lines.append(f"to change: {what_to_change(abort['reason'])}")
+    return lines
+
+
+def place_of(record: dict[str, Any], prefix: str = "") -> str:
+    """ "file:line" of a record, or "" when it has none."""
+    filename, lineno = record.get(prefix + "filename"), record.get(prefix + "lineno")
+    if not filename:
+        return ""
+    return f"{filename}:{lineno}" if lineno else str(filename)
+
+
+def loop_lines(record: dict[str, Any]) -> list[str]:
+    """Why a loop has the status it has, as lines; none for a compiled loop without anything to say."""
+    lines: list[str] = []
+    status = record["status"]
+    if status == "counting" and not record.get("aborts"):
+        threshold = params.defaults()["threshold"]
+        seen = record.get("back_edges", 0)
+        lines.append(f"not hot: seen {seen} times, and loops are recorded after {threshold} (the parameter `threshold`)")
+    elif status == "refused":
+        lines.append(f"refused: {record.get('reason') or 'confirm_enter_jit or a hook said no'}")
+    elif status == "invalidated":
+        lines.append(f"thrown away: {record.get('reason') or 'an assumption broke'}")
+        lines.append(f"to change: {what_to_change('ASSUMPTION_BROKEN')}")
+    elif status == "replaced":
+        lines.append("another trace took its place")
+    for abort in record.get("aborts", ()):
+        lines.extend(abort_lines(abort))
+    return lines
+
+
+def residual_line(call: dict[str, Any]) -> str:
+    """A call that traces make instead of looking into it, as one line."""
+    place = place_of(call)
+    where = f" ({place})" if place else ""
+    caller = place_of(call, "call_")
+    called_at = f", called at {caller}" if caller else ""
+    return f"{call['function']}{where}: {call['reason']}{called_at}"
