@@ -2,7 +2,7 @@
 
 Invariants it establishes, each with an error that shows the offending line:
 
-- arguments have the kinds of the operation's row; constants are what their kind says; descriptors are of the right sort;
+- arguments have the kinds of the row; constants are what their kind says; descriptors are of the right sort;
 - values are defined before they are used, once; behind the label only its parameters, constants and what follows it;
 - guards have a snapshot and other operations have none; a snapshot's values are defined where its guard stands (a
   guard's own result does not exist when it fails); the stores it delays are stores, with values of the right kinds;
@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from metatracer.errors import IRError
+from metatracer.ir.effects import can_raise
 from metatracer.ir.opcodes import OPCODES, Opcode, fits_i64
 from metatracer.ir.printer import Printer
 from metatracer.ir.snapshots import virtual_parts
@@ -59,11 +60,6 @@ _DESCRIPTORS: dict[str, tuple[type, str]] = {
 _TYPECODES = {"_i": frozenset("bBhHiIlLqQ"), "_f": frozenset("df")}
 _CONST_TYPES: dict[str, Any] = {"i": int, "f": float, "b": bool}
 _KINDS = frozenset("ifrb")
-
-
-def can_raise(op: Operation) -> bool:
-    """Whether the operation may leave an exception pending."""
-    return op.opcode.can_raise or (isinstance(op.descr, CFunction) and op.descr.can_raise)
 
 
 class _Verifier:
