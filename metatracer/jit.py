@@ -63,7 +63,7 @@ class JitDriver:
         UsageError: The arguments do not fit together; the message points at the author's line.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the names and order that authors know from RPython
         self,
         greens: Sequence[str] = (),
         reds: Sequence[str] | str = "auto",
@@ -106,14 +106,14 @@ class JitDriver:
     # The three hints are statements that the rewriting of a portal takes out. They are called only where a function
     # was not made a portal, and in unsupported places, and do nothing there.
 
-    def jit_merge_point(self, **names: object) -> None:
+    def jit_merge_point(self, /, **names: object) -> None:
         """The place in the interpreter loop where the greens tell the guest's position: once per guest instruction.
 
         Args:
             names: The greens (and declared reds), each with the local variable of that name: `pc=pc, code=code`.
         """
 
-    def can_enter_jit(self, **names: object) -> None:
+    def can_enter_jit(self, /, **names: object) -> None:
         """A guest back-edge: here loops are counted. Arguments as for the merge point."""
 
     def loop_header(self) -> None:
@@ -134,7 +134,7 @@ class JitDriver:
         if reason:
             platforms.warn_untraced(reason)
             return function
-        from metatracer.runtime.driver import install_portal  # noqa: PLC0415 - loads the runtime: not at import
+        from metatracer.runtime.driver import install_portal  # lazily: loads the runtime: not at import
 
         installed = install_portal(plain, self)
         self.portals.append(plain)
@@ -195,7 +195,7 @@ def _check_portal(function: object) -> FunctionType:
     return function
 
 
-# --- install(module)
+# --- finding the portals of a module
 
 
 def install(module: ModuleType) -> list[FunctionType]:
@@ -273,7 +273,7 @@ def _driver_of(function: FunctionType) -> JitDriver:
     Raises:
         UsageError: It is not reached by plain names from the module or the closure.
     """
-    import dis  # noqa: PLC0415 - only used here, and slow to import
+    import dis  # lazily: only used here, and slow to import
 
     chain: list[str] = []
     lineno = function.__code__.co_firstlineno
@@ -334,10 +334,10 @@ def _follow(function: FunctionType, chain: list[str]) -> object:
 def statistics_snapshot() -> dict[str, Any]:
     """The totals of this process so far, as plain data; units are in the names."""
     if "metatracer.runtime.driver" in sys.modules:
-        from metatracer.runtime import driver  # noqa: PLC0415 - see the module's docstring
+        from metatracer.runtime import driver  # lazily: see the module's docstring
 
         return dict(driver.statistics_snapshot())
-    from metatracer.statistics import STATISTICS  # noqa: PLC0415 - kept beside the other branch
+    from metatracer.statistics import STATISTICS  # lazily: kept beside the other branch
 
     return STATISTICS.as_dict()
 
@@ -346,7 +346,7 @@ def explain_records() -> list[dict[str, Any]]:
     """One record for each guest loop that was seen: what became of it and why, as plain data (see LoopRecord)."""
     if "metatracer.runtime.driver" not in sys.modules:
         return []
-    from metatracer.runtime import driver  # noqa: PLC0415 - see the module's docstring
+    from metatracer.runtime import driver  # lazily: see the module's docstring
 
     records: list[Any] = list(driver.explain_records())
     return [record if isinstance(record, dict) else record.as_dict() for record in records]
@@ -354,10 +354,10 @@ def explain_records() -> list[dict[str, Any]]:
 
 def set_enabled(on: bool) -> None:
     """Switch machine code on or off for all drivers, from now on."""
-    from metatracer.params import set_param  # noqa: PLC0415 - so that the two ways agree
+    from metatracer.params import set_param  # lazily: so that the two ways agree
 
     set_param(None, "enable", on)
     if "metatracer.runtime.driver" in sys.modules:
-        from metatracer.runtime import driver  # noqa: PLC0415 - see the module's docstring
+        from metatracer.runtime import driver  # lazily: see the module's docstring
 
         driver.set_enabled(on)
