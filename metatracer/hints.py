@@ -111,7 +111,8 @@ def elidable_promote(promote_args: str = "all") -> Callable[[F], F]:
             chosen = {-1}
         if not chosen <= set(range(len(names))):
             raise UsageError(
-                f"@elidable_promote takes 'all' or argument numbers below {len(names)} like '0,2', not {promote_args!r}",
+                f"@elidable_promote takes 'all' or argument numbers below {len(names)} like '0,2', "
+                f"not {promote_args!r}",
                 *function_place(plain),
             )
         plain.__dict__["_jit_elidable_"] = True
@@ -265,7 +266,8 @@ def hint(x: T, **flags: bool) -> T:
     """
     for name in flags:
         if name not in _HINT_FLAGS:
-            raise UsageError(f"hint() has no flag {name!r}; there are {', '.join(sorted(_HINT_FLAGS))}", *author_place())
+            known = ", ".join(sorted(_HINT_FLAGS))
+            raise UsageError(f"hint() has no flag {name!r}; there are {known}", *author_place())
     return x
 
 

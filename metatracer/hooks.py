@@ -153,5 +153,5 @@ def fire(kind: str, event: Event) -> None:
             STATISTICS.hook_errors += 1
             if sys.stderr is not None:
                 name = getattr(function, "__qualname__", repr(function))
-                print(f"metatracer: the hook {name} failed in on_{kind}; the program goes on:", file=sys.stderr)
+                sys.stderr.write(f"metatracer: the hook {name} failed in on_{kind}; the program goes on:\n")
                 traceback.print_exc(file=sys.stderr)

@@ -17,13 +17,15 @@ This module loads the runtime when the first portal is installed, not before.
 from __future__ import annotations
 
 import sys
+import weakref
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from metatracer import platforms
 from metatracer.errors import UsageError
-from metatracer.params import Parameters
+from metatracer.params import Parameters, set_param
 from metatracer.places import author_place, function_place
+from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +34,10 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 _GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
 """co_flags of generators, coroutines and asynchronous generators."""
+
+
+_drivers: weakref.WeakSet[JitDriver] = weakref.WeakSet()
+"""Every driver there is, so that `install` knows which functions are portals."""
 
 
 class JitDriver:
@@ -102,6 +108,7 @@ class JitDriver:
         self.vectorize = vectorize
         self.params = Parameters()
         self.portals: list[FunctionType] = []
+        _drivers.add(self)
 
     # The three hints are statements that the rewriting of a portal takes out. They are called only where a function
     # was not made a portal, and in unsupported places, and do nothing there.
@@ -134,7 +141,7 @@ class JitDriver:
         if reason:
             platforms.warn_untraced(reason)
             return function
-        from metatracer.runtime.driver import install_portal  # lazily: loads the runtime: not at import
+        from metatracer.runtime.driver import install_portal
 
         installed = install_portal(plain, self)
         self.portals.append(plain)
@@ -232,13 +239,7 @@ def install(module: ModuleType) -> list[FunctionType]:
 
 
 def _is_installed(function: FunctionType) -> bool:
-    return any(function is portal for driver in _known_drivers(function) for portal in driver.portals)
-
-
-def _known_drivers(function: FunctionType) -> Iterator[JitDriver]:
-    for value in function.__globals__.values():
-        if isinstance(value, JitDriver):
-            yield value
+    return any(function is portal for driver in list(_drivers) for portal in driver.portals)
 
 
 def _functions_of(module: ModuleType) -> Iterator[FunctionType]:
@@ -273,7 +274,7 @@ def _driver_of(function: FunctionType) -> JitDriver:
     Raises:
         UsageError: It is not reached by plain names from the module or the closure.
     """
-    import dis  # lazily: only used here, and slow to import
+    import dis  # slow to import, so only where it is used
 
     chain: list[str] = []
     lineno = function.__code__.co_firstlineno
@@ -334,11 +335,9 @@ def _follow(function: FunctionType, chain: list[str]) -> object:
 def statistics_snapshot() -> dict[str, Any]:
     """The totals of this process so far, as plain data; units are in the names."""
     if "metatracer.runtime.driver" in sys.modules:
-        from metatracer.runtime import driver  # lazily: see the module's docstring
+        from metatracer.runtime import driver
 
         return dict(driver.statistics_snapshot())
-    from metatracer.statistics import STATISTICS  # lazily: kept beside the other branch
-
     return STATISTICS.as_dict()
 
 
@@ -346,7 +345,7 @@ def explain_records() -> list[dict[str, Any]]:
     """One record for each guest loop that was seen: what became of it and why, as plain data (see LoopRecord)."""
     if "metatracer.runtime.driver" not in sys.modules:
         return []
-    from metatracer.runtime import driver  # lazily: see the module's docstring
+    from metatracer.runtime import driver
 
     records: list[Any] = list(driver.explain_records())
     return [record if isinstance(record, dict) else record.as_dict() for record in records]
@@ -354,10 +353,8 @@ def explain_records() -> list[dict[str, Any]]:
 
 def set_enabled(on: bool) -> None:
     """Switch machine code on or off for all drivers, from now on."""
-    from metatracer.params import set_param  # lazily: so that the two ways agree
-
     set_param(None, "enable", on)
     if "metatracer.runtime.driver" in sys.modules:
-        from metatracer.runtime import driver  # lazily: see the module's docstring
+        from metatracer.runtime import driver
 
         driver.set_enabled(on)

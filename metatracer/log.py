@@ -115,7 +115,7 @@ def configure(spec: str) -> None:
     if filename:
         path = filename.replace("%p", str(os.getpid()))
         try:
-            stream = open(path, "a", encoding="utf-8")  # noqa: SIM115 - lives as long as the sections
+            stream = open(path, "a", encoding="utf-8")  # noqa: SIM115, PTH123 - lives as long as the sections
         except OSError as error:
             raise ParameterError(f"the log file {path!r} cannot be written: {error.strerror}") from None
     with _lock:

@@ -63,7 +63,7 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("bridge_limit", 200, "bridges", 0, 100_000, "bridges attached to one loop; 0: none are recorded"),
     Parameter("retrace_limit", 5, "versions", 0, 100, "further versions of a loop for other types of its variables"),
     Parameter("backoff_factor", 2.0, "times", 1, 1000, "growth of the wait for the next attempt after an abort"),
-    Parameter("backoff_limit", 64.0, "times", 1, 1_000_000, "largest wait after aborts, as a multiple of the threshold"),
+    Parameter("backoff_limit", 64.0, "times", 1, 1_000_000, "largest wait after aborts, in first waits"),
     Parameter("compile_level", 2, "level", 0, 3, "LLVM's code generation level; 0 compiles fastest"),
 )
 BY_NAME: dict[str, Parameter] = {row.name: row for row in TABLE}
@@ -143,7 +143,7 @@ def check(name: str, value: object) -> Value:
     return converted
 
 
-_SWITCH_WORDS = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+_SWITCH_WORDS = dict.fromkeys(("on", "true", "yes", "1"), True) | dict.fromkeys(("off", "false", "no", "0"), False)
 
 
 def _convert(row: Parameter, value: object) -> Value | None:
@@ -166,7 +166,7 @@ def _convert(row: Parameter, value: object) -> Value | None:
 
 def near_names(name: str, known: Any) -> str:
     """A piece of a sentence that names what the user may have meant."""
-    import difflib  # noqa: PLC0415 - only needed for an error message, and slow to import
+    import difflib  # slow to import, and only an error message needs it
 
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     if near:

@@ -1,8 +1,7 @@
 """Counters of what the tracer did, and the records behind `explain`.
 
-The runtime adds to `STATISTICS` and to `LoopRecord`s under the GIL; a figure read while another thread works may lag, but
-none is lost that matters: whoever counts holds the lock of the recording. Everything turns into JSON, with the unit in
-the name.
+The runtime adds to `STATISTICS` and to `LoopRecord`s under the GIL: a figure read while another thread works may lag by
+what that thread is just counting. Everything turns into JSON, with the unit in the name.
 """
 
 from __future__ import annotations

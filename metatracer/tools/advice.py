@@ -48,7 +48,7 @@ def abort_lines(abort: dict[str, Any]) -> list[str]:
 
 
 def place_of(record: dict[str, Any], prefix: str = "") -> str:
-    """ "file:line" of a record, or "" when it has none."""
+    """The "file:line" of a record, or "" when it has none."""
     filename, lineno = record.get(prefix + "filename"), record.get(prefix + "lineno")
     if not filename:
         return ""
@@ -62,7 +62,7 @@ def loop_lines(record: dict[str, Any]) -> list[str]:
     if status == "counting" and not record.get("aborts"):
         threshold = params.defaults()["threshold"]
         seen = record.get("back_edges", 0)
-        lines.append(f"not hot: seen {seen} times, and loops are recorded after {threshold} (the parameter `threshold`)")
+        lines.append(f"not hot: seen {seen} times; loops are recorded after {threshold} (the parameter `threshold`)")
     elif status == "refused":
         lines.append(f"refused: {record.get('reason') or 'confirm_enter_jit or a hook said no'}")
     elif status == "invalidated":

@@ -56,7 +56,7 @@ def run(
     if (stats or as_json) and result.report:
         figures = result.report["statistics"]
         if as_json:
-            print(json.dumps(figures, indent=2), file=sys.stderr)
+            typer.echo(json.dumps(figures, indent=2), err=True)
         else:
             report.show_statistics(_messages(), figures)
     elif result.failure and result.status < 0:
@@ -121,7 +121,7 @@ def _comparison_target(target: str | None, args: list[str]) -> tuple[str, list[s
 
 def _show_comparison(found: Comparison, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(found.as_dict(), indent=2))
+        typer.echo(json.dumps(found.as_dict(), indent=2))
     else:
         report.show_comparison(_output(), found)
 
@@ -147,7 +147,7 @@ def explain(
         raise UsageError(f"nothing to explain: {result.failure}")
     loops: list[dict[str, Any]] = result.report["loops"]
     if as_json:
-        print(json.dumps(loops, indent=2))
+        typer.echo(json.dumps(loops, indent=2))
     else:
         report.show_loops(_output(), loops)
     raise typer.Exit(_shell_status(result.status))
@@ -158,7 +158,7 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] 
     """Tell whether this machine and Python are supported, versions, and the parameters."""
     facts = collect()
     if as_json:
-        print(json.dumps(facts, indent=2))
+        typer.echo(json.dumps(facts, indent=2))
     else:
         show_facts(_output(), facts)
 
@@ -168,7 +168,7 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except MetatracerError as error:
-        print(f"metatracer: {error}", file=sys.stderr)
+        typer.echo(f"metatracer: {error}", err=True)
         sys.exit(2)
 
 

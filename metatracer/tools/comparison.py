@@ -54,6 +54,7 @@ class Comparison:
         runs, iterations: Processes on each side, and iterations in each.
         has_main: Whether the script has a `main` to call again; without it each run is one cold iteration.
         untraced, traced: Both sides.
+        result: How the first iteration ended on the untraced side.
         difference: The first difference in what the two did, as a sentence; "" when they agree.
         failures: Runs that gave no result, as sentences.
         messages: What the traced processes wrote to standard error, of the first run that wrote anything.
@@ -66,6 +67,7 @@ class Comparison:
     has_main: bool = True
     untraced: Side = field(default_factory=Side)
     traced: Side = field(default_factory=Side)
+    result: str = ""
     difference: str = ""
     failures: list[str] = field(default_factory=list)
     messages: str = ""
@@ -77,7 +79,8 @@ class Comparison:
 
     def ratio(self, what: str) -> float | None:
         """How many times faster the traced side is, by medians; `what` is "cold_seconds" or "warm_seconds"."""
-        slow, fast = getattr(self.untraced, what), getattr(self.traced, what)
+        slow: list[float] = getattr(self.untraced, what)
+        fast: list[float] = getattr(self.traced, what)
         if not slow or not fast or statistics.median(fast) <= 0:
             return None
         return statistics.median(slow) / statistics.median(fast)
@@ -149,9 +152,8 @@ def compare(
         reports: dict[str, dict[str, Any]] = {}
         for name, side in (("untraced", found.untraced), ("traced", found.traced)):
             traced = name == "traced"
-            job = Job(
-                script, args, mode="measure", traced=traced, iterations=iterations, parameters=parameters if traced else ""
-            )
+            given = parameters if traced else ""
+            job = Job(script, args, mode="measure", traced=traced, iterations=iterations, parameters=given)
             result = run_job(job, timeout_seconds)
             progress(name)
             if result.failure:
@@ -161,6 +163,8 @@ def compare(
             if traced and result.errors and not found.messages:
                 found.messages = result.errors
             reports[name] = result.report
+            if not traced:
+                found.result = result.report["iterations"][0]["result"]
             found.has_main = result.report["has_main"]
             side.add(result.report)
         if len(reports) == 2 and not found.difference:

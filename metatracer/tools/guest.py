@@ -167,7 +167,8 @@ def start(job: Job, *, capture: bool, show_output: bool = True, timeout_seconds:
                 errors="replace",
             )
         except subprocess.TimeoutExpired:
-            raise UsageError(f"{job.script.name} did not end within {timeout_seconds:g} seconds; give --timeout") from None
+            limit = f"{timeout_seconds:g} seconds"
+            raise UsageError(f"{job.script.name} did not end within {limit}; give more with --timeout") from None
         report: dict[str, Any] = {}
         if report_file.exists():
             report = json.loads(report_file.read_text(encoding="utf-8"))

@@ -45,6 +45,9 @@ def plain(console: Console, text: str, style: str = "") -> None:
 
 def show_comparison(console: Console, found: Comparison) -> None:
     """The table of `metatracer compare`, and below it what needs words."""
+    if not found.untraced.cold_seconds and not found.traced.cold_seconds:
+        show_verdict(console, found)
+        return
     title = " ".join([found.script.rsplit("/", 1)[-1], *found.args])
     if "/examples/" in found.script:
         title = " ".join(["examples" + found.script.split("/examples")[-1].removesuffix("/__main__.py"), *found.args])
@@ -84,8 +87,10 @@ def show_verdict(console: Console, found: Comparison) -> None:
         plain(console, f"DIFFERENT: {found.difference}", "bold red")
     elif not found.failures:
         plain(console, f"outputs agree in {found.runs} runs of each side", "green")
+    if found.result not in ("", "returned", "returned None", "returned 0"):
+        plain(console, f"the program {found.result}", "yellow")
     if not found.has_main:
-        plain(console, "the script has no function main(argv): it ran once in each process, so there are only cold times")
+        plain(console, "the script has no main(argv): it ran once in each process, so all times are cold")
     for record in found.traced.loops:
         for abort in record.get("aborts", ()):
             plain(console, f"{record['driver']} {record['location']}: " + "; ".join(abort_lines(abort)), "yellow")

@@ -67,14 +67,14 @@ def peak_memory_bytes() -> int:
         for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
-    import resource  # noqa: PLC0415 - only where there is no /proc
+    import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _tracer_report() -> dict[str, Any]:
     """Statistics and records, if the script has loaded the package at all."""
-    import metatracer  # noqa: PLC0415 - after the script has run, so that its import is the script's own
+    import metatracer  # only after the script has run, so that its import is the script's own
 
     return {"statistics": metatracer.statistics_snapshot(), "loops": metatracer.explain_records()}
 
@@ -127,7 +127,7 @@ def _exit_status(leaving: SystemExit) -> int:
         return 0
     if isinstance(leaving.code, int):
         return leaving.code
-    print(leaving.code, file=sys.stderr)
+    sys.stderr.write(f"{leaving.code}\n")
     return 1
 
 
@@ -183,8 +183,9 @@ def measure(script: Path, args: list[str], iterations: int, report: str | None) 
         outcomes.append(loading)
     elif callable(main):
         takes_arguments = bool(inspect.signature(main).parameters)
-        for _ in range(iterations):
-            outcomes.append(_iterate(lambda: main(list(args)) if takes_arguments else main()))
+        outcomes.extend(
+            _iterate(lambda: main(list(args)) if takes_arguments else main()) for _ in range(iterations)
+        )
     else:
         outcomes.append(_iterate(lambda: execute(script, "__main__") and None))
     _write_report(
