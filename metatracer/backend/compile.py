@@ -1,0 +1,247 @@
+"""Traces to machine code: `compile_trace`, guard slots, loop cells, invalidation, freeing.
+
+Guard ids are numbered through the process from 1; 0 and -1 in exit tuples are the two ways to finish (`support`).
+All functions here are to be called with the GIL held, as ordinary Python code is.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+import tempfile
+import time
+from typing import TYPE_CHECKING, Any
+
+from metatracer.backend import (
+    emit_boxes,
+    emit_buffers,
+    emit_calls,
+    emit_control,
+    emit_floats,
+    emit_heap,
+    emit_integers,
+    llvm,
+    support,
+)
+from metatracer.backend.emit import EMITTERS, CodeMemory, Emitter, GuardExit
+from metatracer.backend.layout import layout, write_word
+from metatracer.backend.refcounts import plan_refcounts
+from metatracer.ir.values import LoopRef, Operation, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["CompiledCode", "allocate_cell", "compile_trace", "free_cell", "set_cell", "set_exit_handler"]
+
+EMITTER_MODULES = (
+    emit_boxes, emit_buffers, emit_calls, emit_control, emit_floats, emit_heap, emit_integers,
+)  # fmt: skip
+"""The modules whose import fills `EMITTERS`."""
+assert EMITTERS
+
+set_exit_handler = support.set_exit_handler
+
+_guard_ids = itertools.count(1)
+_trace_numbers = itertools.count(1)
+
+
+class CompiledCode:
+    """The machine code of one trace.
+
+    Attributes:
+        name: The trace's, for people and profilers.
+        address: Of the code: what loop cells and guard slots hold.
+        enter: Builtin function that takes a list of the input values (consuming its references: the list is empty
+            afterwards), runs the code and gives the exit tuple: ``(guard_id, exception or None, value...)`` for a
+            guard exit, ``(0, None, result)`` for a finish, ``(-1, exception)`` for an exception that leaves the portal.
+            None when an input is not a reference (bridges).
+        guards: Guard operations by their ids.
+        ir_text: LLVM text as emitted.
+        size_bytes: Of the object file.
+        seconds: Compile time by phase: refcounts, emit, parse, passes, codegen, link, stubs.
+        level: The compile level.
+        bridges: Attached code by guard id.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        level: int,
+        machine: llvm.Machine,
+        memory: CodeMemory,
+        ir_text: str,
+        symbol: str,
+        exits: list[GuardExit],
+        stubs: dict[str, int],
+        seconds: dict[str, float],
+    ) -> None:
+        self.name = trace.name
+        self.level = level
+        self.address = machine.addresses[symbol]
+        self.guards: dict[int, Operation] = {item.op.guard_id: item.op for item in exits}
+        self.bridges: dict[int, CompiledCode] = {}
+        self.ir_text = ir_text
+        self.size_bytes = machine.size_bytes
+        self.seconds = seconds
+        self._machine: llvm.Machine | None = machine
+        self._memory: CodeMemory | None = memory
+        self._flag = memory.flag_address
+        self._slots: dict[int, tuple[int, int]] = {}
+        for item in exits:
+            slot = memory.slot_address(item.number)
+            stub = stubs[item.kinds]
+            write_word(slot, stub)
+            self._slots[item.op.guard_id] = (slot, stub)
+        self._entry: support.EntryPoint | None = None
+        self.enter: Callable[[list[Any]], tuple[Any, ...]] | None = None
+        if all(value.kind == "r" for value in trace.inputs):
+            self._entry = support.EntryPoint(self.address, len(trace.inputs))
+            self.enter = self._entry.enter
+
+    def attach(self, guard_id: int, bridge: CompiledCode) -> None:
+        """Let failures of the guard go on in `bridge`, whose inputs are the guard's live values."""
+        self._require_live()
+        write_word(self._slots[guard_id][0], bridge.address)
+        self.bridges[guard_id] = bridge
+
+    def detach(self, guard_id: int) -> None:
+        """Let failures of the guard exit again."""
+        self._require_live()
+        slot, stub = self._slots[guard_id]
+        write_word(slot, stub)
+        self.bridges.pop(guard_id, None)
+
+    def invalidate(self) -> None:
+        """Make `guard_not_invalidated` fail from now on."""
+        self._require_live()
+        write_word(self._flag, 1)
+
+    @property
+    def is_invalid(self) -> bool:
+        """Whether `invalidate` was called."""
+        return self._memory is not None and ctypes.c_uint64.from_address(self._flag).value != 0
+
+    @property
+    def is_freed(self) -> bool:
+        """Whether `free` was called."""
+        return self._machine is None
+
+    @property
+    def llvm_text(self) -> str:
+        """The LLVM text behind the passes of this level."""
+        return str(llvm.optimized_module(self.ir_text, self.level))
+
+    def assembly(self) -> str:
+        """The machine code as assembly text."""
+        return llvm.assembly(self.ir_text, self.level)
+
+    def free(self) -> None:
+        """Unmap the code and let go of the objects it refers to.
+
+        No thread may be in the code, and no cell, slot or jump of live code may lead to it.
+        """
+        if self._machine is None:
+            return
+        if self._entry is not None:
+            self._entry.close()
+        self.bridges.clear()
+        self._machine.free()
+        self._machine = None
+        self._memory = None
+
+    def _require_live(self) -> None:
+        if self._machine is None:
+            raise ValueError(f"{self.name} has been freed")
+
+
+def compile_trace(trace: Trace, *, level: int = 0, force_exits: int | None = None) -> CompiledCode:
+    """Compile a trace.
+
+    Sets `guard_id` of its guards.
+
+    Args:
+        trace: Valid IR; may be a loop, a bridge, or end by finishing.
+        level: One of `llvm.LEVELS`.
+        force_exits: Build in that every guard that may fail at will does so at its `force_exits`-th execution.
+
+    Raises:
+        IRError: The trace is malformed.
+        LayoutError: Native code is not possible in this process.
+    """
+    start = time.perf_counter()
+    plan = plan_refcounts(trace)
+    planned = time.perf_counter()
+    memory = CodeMemory(len(plan.exits), force_exits is not None)
+    memory.objects.extend(trace.assumptions)
+    poll_words = [
+        words for assumption in trace.assumptions for words in getattr(assumption, "poll_words", _no_words)()
+    ]
+    for op in trace.operations:
+        if isinstance(op.descr, LoopRef) and not op.descr.cell:
+            op.descr.cell = allocate_cell()
+    emitter = Emitter(
+        trace,
+        plan,
+        memory,
+        layout(),
+        support.addresses(),
+        _guard_ids.__next__,
+        force_exits=force_exits,
+        poll_words=poll_words,
+    )
+    symbol = f"trace{next(_trace_numbers)}"
+    text = emitter.emit(symbol)
+    emitted = time.perf_counter()
+    stubs = support.spill_stubs(item.kinds for item in emitter.guards)
+    stubbed = time.perf_counter()
+    machine = llvm.compile_text(text, [symbol], level=level)
+    seconds = {"refcounts": planned - start, "emit": emitted - planned, "stubs": stubbed - emitted, **machine.seconds}
+    code = CompiledCode(trace, level, machine, memory, text, symbol, emitter.guards, stubs, seconds)
+    if os.environ.get("METATRACER_PERF"):
+        _write_perf_map(code)
+    return code
+
+
+def _no_words() -> list[tuple[int, int, int]]:
+    return []
+
+
+def _write_perf_map(code: CompiledCode) -> None:
+    """Name the code for Linux `perf`. The object file's size stands for the code's, which LLVM does not tell us."""
+    path = os.path.join(tempfile.gettempdir(), f"perf-{os.getpid()}.map")
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(f"{code.address:x} {code.size_bytes:x} metatracer:{code.name}\n")
+
+
+# --- loop cells -----------------------------------------------------------------------------------------------------------
+
+_CELLS_PER_BLOCK = 512
+_free_cells: list[int] = []
+_cell_blocks: list[Any] = []
+
+
+def allocate_cell() -> int:
+    """Address of a new 8-byte cell, empty, to be given back with `free_cell`."""
+    if not _free_cells:
+        block = (ctypes.c_uint64 * _CELLS_PER_BLOCK)()
+        _cell_blocks.append(block)
+        start = ctypes.addressof(block)
+        _free_cells.extend(range(start + 8 * (_CELLS_PER_BLOCK - 1), start - 1, -8))
+    address = _free_cells.pop()
+    write_word(address, 0)
+    return address
+
+
+def free_cell(loop: LoopRef) -> None:
+    """Give back the cell of a loop that no live code refers to."""
+    if loop.cell:
+        _free_cells.append(loop.cell)
+        loop.cell = 0
+
+
+def set_cell(loop: LoopRef, code: CompiledCode) -> None:
+    """Let jumps and portal calls to `loop` reach `code` (which the caller keeps from being freed)."""
+    if not loop.cell:
+        loop.cell = allocate_cell()
+    write_word(loop.cell, code.address)

@@ -1,0 +1,419 @@
+"""Trace -> LLVM IR text: the frame that the emitters of single operations (`emit_*` modules) fill in.
+
+A trace becomes one function::
+
+    define tailcc ptr @trace(ptr %exit, ptr %a0, i64 %a1, ...)
+
+`exit` is the descriptor of the guard exit the code is entered through (a bridge), else null; no code reads it, but
+*spill stubs* have the same signature and return it. A guard's exit takes and releases references as its `ExitPlan`
+says and tail-calls through the guard's *slot* with the live values: into a bridge, or into the spill stub of the
+values' kinds (`support.spill_stub`), which stores them into the exit buffer and returns the descriptor. So an exit is
+one load and one jump, and attaching a bridge is one store.
+
+Names in the text: ``%v7`` values, ``%t7`` temporaries, ``g7``/``x7`` the block behind guard 7 of the trace and its exit.
+Addresses of objects, cells and C functions appear as ``inttoptr`` constants: the text is for this process only.
+Blocks that are rarely run are collected in `Emitter.cold` and stand at the end of the function.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from metatracer.backend.layout import Layout, read_u32
+from metatracer.backend.refcounts import RefcountPlan, Release, Retain
+from metatracer.errors import IRError
+from metatracer.ir.values import Const, Operation, Trace, Value
+
+if TYPE_CHECKING:
+    from metatracer.ir.opcodes import Opcode
+
+LLVM_TYPES = {"i": "i64", "f": "double", "r": "ptr", "b": "i1"}
+"""LLVM's spelling of the kinds of values."""
+
+Emit = Callable[["Emitter", Operation], None]
+EMITTERS: dict[str, Emit] = {}
+"""The emitter of each operation, by name; filled by the `emit_*` modules."""
+
+
+def emits(*opcodes: Opcode) -> Callable[[Emit], Emit]:
+    """Register the decorated function as the emitter of `opcodes`."""
+
+    def register(function: Emit) -> Emit:
+        for opcode in opcodes:
+            assert opcode.name not in EMITTERS
+            EMITTERS[opcode.name] = function
+        return function
+
+    return register
+
+
+class CodeMemory:
+    """The words outside the code that a trace reads: invalid flag, guard slots, failure counters, descriptors.
+
+    Attributes:
+        flag_address: Of the 64-bit word that is not 0 once the code is invalid.
+        objects: Everything the code's constants refer to, kept alive.
+    """
+
+    def __init__(self, guards: int, counted: bool) -> None:
+        self._words = (ctypes.c_uint64 * (1 + guards * (2 if counted else 1)))()
+        self.flag_address = ctypes.addressof(self._words)
+        self._guards = guards
+        self.objects: list[Any] = []
+
+    def slot_address(self, number: int) -> int:
+        """Address of the slot of the trace's guard `number`."""
+        return self.flag_address + 8 * (1 + number)
+
+    def counter_address(self, number: int) -> int:
+        """Address of the execution counter of the trace's guard `number`."""
+        return self.flag_address + 8 * (1 + self._guards + number)
+
+    def descriptor(self, guard_id: int, kinds: str) -> int:
+        """Address of a new exit descriptor: guard id, number of values (64 bits each), a byte per kind."""
+        content = struct.pack("<qq", guard_id, len(kinds)) + kinds.encode("ascii")
+        self.objects.append(content)
+        return id(content) + 32  # bytes_data, the same in all supported versions
+
+
+@dataclass(slots=True)
+class GuardExit:
+    """An exit as compiled: the operation, its number in the trace, and the kinds of its live values."""
+
+    op: Operation
+    number: int
+    kinds: str
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Addresses of the support module that code refers to."""
+
+    buffer: int
+    scratch: int
+    finish: int
+    finish_raise: int
+    function: Callable[[str], int]
+
+
+class Emitter:
+    """Builds the text of one trace."""
+
+    def __init__(
+        self,
+        trace: Trace,
+        plan: RefcountPlan,
+        memory: CodeMemory,
+        layout: Layout,
+        addresses: Addresses,
+        next_guard_id: Callable[[], int],
+        *,
+        force_exits: int | None = None,
+        poll_words: list[tuple[int, int, int]] | None = None,
+    ) -> None:
+        self.trace = trace
+        self.plan = plan
+        self.memory = memory
+        self.layout = layout
+        self.addresses = addresses
+        self.poll_words = poll_words or []
+        self.guards: list[GuardExit] = []
+        self.lines: list[str] = []
+        self.cold: list[str] = []
+        self.current_block = "start"
+        self.next_operation: Operation | None = None
+        self._next_guard_id = next_guard_id
+        self._force_exits = force_exits
+        self._names: dict[Value, str] = {}
+        self._temporaries = 0
+        self._declarations: dict[str, None] = {}
+        self._call_slots = 0
+        self._needs_overflow = False
+        self._needs_thread = False
+        self._header: tuple[str, int, str, tuple[Value, ...], list[str]] | None = None
+
+    # --- names and operands -------------------------------------------------------------------------------------------
+
+    def temporary(self) -> str:
+        """A new name for an intermediate value."""
+        self._temporaries += 1
+        return f"%t{self._temporaries}"
+
+    def define(self, value: Value) -> str:
+        """The name of the result of an operation that is being emitted."""
+        name = f"%v{len(self._names)}"
+        self._names[value] = name
+        return name
+
+    def alias(self, value: Value, operand: str) -> None:
+        """Let `operand` stand for the result of an operation."""
+        self._names[value] = operand
+
+    def arg(self, value: Value) -> str:
+        """The operand text of a value, without its type."""
+        if isinstance(value, Const):
+            return self._constant(value)
+        return self._names[value]
+
+    def typed(self, value: Value) -> str:
+        """The operand text of a value, with its type."""
+        return f"{LLVM_TYPES[value.kind]} {self.arg(value)}"
+
+    def _constant(self, const: Const) -> str:
+        if const.kind == "i":
+            return str(const.value)
+        if const.kind == "b":
+            return "true" if const.value else "false"
+        if const.kind == "f":
+            return f"0x{struct.unpack('<Q', struct.pack('<d', const.value))[0]:016X}"
+        return "null" if const.is_null else self.object(const.value)
+
+    def object(self, value: Any) -> str:
+        """The address of a Python object as an operand; the code keeps it alive."""
+        self.memory.objects.append(value)
+        return pointer(id(value))
+
+    # --- lines and blocks ---------------------------------------------------------------------------------------------
+
+    def line(self, text: str) -> None:
+        """Append an instruction to the current block."""
+        self.lines.append("  " + text)
+
+    def value(self, text: str) -> str:
+        """Append an instruction with a result; return its new name."""
+        name = self.temporary()
+        self.lines.append(f"  {name} = {text}")
+        return name
+
+    def result(self, op: Operation, text: str) -> str:
+        """Append the instruction that gives the result of `op`."""
+        name = self.define(op)
+        self.lines.append(f"  {name} = {text}")
+        return name
+
+    def new_label(self, stem: str) -> str:
+        """A new name for a block."""
+        self._temporaries += 1
+        return f"{stem}{self._temporaries}"
+
+    def block(self, name: str) -> None:
+        """Start a block; the one before must have been ended."""
+        self.lines.append(f"{name}:")
+        self.current_block = name
+
+    def declare(self, text: str) -> None:
+        """Add a declaration of an LLVM intrinsic."""
+        self._declarations[text] = None
+
+    def field(self, base: str, offset: int) -> str:
+        """The address `offset` bytes from a pointer."""
+        return self.value(f"getelementptr i8, ptr {base}, i64 {offset}") if offset else base
+
+    def load(self, llvm_type: str, base: str, offset: int = 0) -> str:
+        """Load from `offset` bytes behind a pointer."""
+        return self.value(f"load {llvm_type}, ptr {self.field(base, offset)}")
+
+    def store(self, typed: str, base: str, offset: int = 0) -> None:
+        """Store to `offset` bytes behind a pointer."""
+        self.line(f"store {typed}, ptr {self.field(base, offset)}")
+
+    def function(self, name: str) -> str:
+        """The operand for calling a C function or a function of the support module."""
+        return pointer(self.addresses.function(name))
+
+    def call(self, result: str, name: str, args: str) -> str:
+        """Call a C function by name; gives the result's name ("" for void)."""
+        text = f"call {result} {self.function(name)}({args})"
+        if result == "void":
+            self.line(f"{text} ; {name}")
+            return ""
+        return self.value(f"{text} ; {name}")
+
+    def argument_slots(self, count: int) -> str:
+        """An array for `count` call arguments with one more word in front of the place returned."""
+        self._call_slots = max(self._call_slots, count + 1)
+        return "%slots"
+
+    def overflow_slot(self) -> str:
+        """A 32-bit word on the stack."""
+        self._needs_overflow = True
+        return "%overflow"
+
+    def thread(self) -> str:
+        """The thread state."""
+        self._needs_thread = True
+        return "%thread"
+
+    def likely(self, condition: str, then: str, otherwise: str) -> None:
+        """End the block with a branch that is nearly always taken to `then`."""
+        self.line(f"br i1 {condition}, label %{then}, label %{otherwise}, !prof !0")
+
+    # --- references ---------------------------------------------------------------------------------------------------
+
+    def is_immortal(self, value: Value) -> bool:
+        """Whether a constant's references need not be counted."""
+        return (
+            self.layout.has_immortal
+            and isinstance(value, Const)
+            and read_u32(id(value.value) + self.layout.ob_refcnt) >= 1 << 31
+        )
+
+    def retain(self, operand: str, *, nullable: bool = False) -> None:
+        """Take a reference, without a branch."""
+        if nullable:
+            # A count nobody looks at takes the place of the one that is not there.
+            empty = self.value(f"icmp eq ptr {operand}, null")
+            operand = self.value(f"select i1 {empty}, ptr {pointer(self.addresses.scratch)}, ptr {operand}")
+        if self.layout.has_immortal:
+            self.declare("declare i32 @llvm.uadd.sat.i32(i32, i32)")
+            count = self.load("i32", operand)
+            more = self.value(f"call i32 @llvm.uadd.sat.i32(i32 {count}, i32 1)")
+            self.store(f"i32 {more}", operand)
+        else:
+            count = self.load("i64", operand)
+            more = self.value(f"add i64 {count}, 1")
+            self.store(f"i64 {more}", operand)
+
+    def release(self, operand: str, *, nullable: bool = False) -> None:
+        """Give up a reference; the object is deallocated in place if it was the last."""
+        done = self.new_label("r")
+        if nullable:
+            there = self.new_label("n")
+            empty = self.value(f"icmp eq ptr {operand}, null")
+            self.line(f"br i1 {empty}, label %{done}, label %{there}")
+            self.block(there)
+        word = "i64"
+        if self.layout.has_immortal:
+            word = "i32"
+            mortal = self.new_label("m")
+            count = self.load(word, operand)
+            immortal = self.value(f"icmp slt {word} {count}, 0")
+            self.line(f"br i1 {immortal}, label %{done}, label %{mortal}")
+            self.block(mortal)
+        else:
+            count = self.load(word, operand)
+        less = self.value(f"sub {word} {count}, 1")
+        self.store(f"{word} {less}", operand)
+        dead = self.value(f"icmp eq {word} {less}, 0")
+        last = self.new_label("d")
+        self.line(f"br i1 {dead}, label %{last}, label %{done}")
+        self.cold += [
+            f"{last}:",
+            f"  call void {self.function('_Py_Dealloc')}(ptr {operand}) ; _Py_Dealloc",
+            f"  br label %{done}",
+        ]
+        self.block(done)
+
+    # --- guards -------------------------------------------------------------------------------------------------------
+
+    def guard(self, op: Operation, holds: str, *, forcible: bool = True) -> None:
+        """End the block: leave through the exit of `op` unless `holds` (an i1)."""
+        number = len(self.guards)
+        exit_plan = self.plan.exits[op]
+        kinds = "".join(value.kind for value in exit_plan.live)
+        self.guards.append(GuardExit(op, number, kinds))
+        op.guard_id = self._next_guard_id()
+        if self._force_exits is not None and forcible and op.opcode.forcible:
+            holds = self._count_execution(number, holds)
+        self.likely(holds, f"g{number}", f"x{number}")
+        main, block = self.lines, self.current_block
+        self.lines = self.cold
+        self.block(f"x{number}")
+        for step in exit_plan.retain:
+            self.retain(self.arg(step.value), nullable=step.nullable)
+        for released in exit_plan.release:
+            self.call("void", "Py_DecRef", f"ptr {self.arg(released.value)}")
+        target = self.value(f"load ptr, ptr {pointer(self.memory.slot_address(number))}")
+        descriptor = pointer(self.memory.descriptor(op.guard_id, kinds))
+        self.tail_call(target, descriptor, exit_plan.live)
+        self.lines, self.current_block = main, block
+        self.block(f"g{number}")
+
+    def tail_call(self, target: str, descriptor: str, values: tuple[Value, ...]) -> None:
+        """Leave the function into other trace code."""
+        args = "".join(f", {self.typed(value)}" for value in values)
+        outcome = self.value(f"musttail call tailcc ptr {target}(ptr {descriptor}{args})")
+        self.line(f"ret ptr {outcome}")
+
+    def _count_execution(self, number: int, holds: str) -> str:
+        counter = pointer(self.memory.counter_address(number))
+        count = self.load("i64", counter)
+        more = self.value(f"add i64 {count}, 1")
+        self.store(f"i64 {more}", counter)
+        spared = self.value(f"icmp ne i64 {more}, {self._force_exits}")
+        return self.value(f"and i1 {holds}, {spared}")
+
+    # --- loops --------------------------------------------------------------------------------------------------------
+
+    def open_loop(self, params: tuple[Value, ...], operands: list[str]) -> None:
+        """Start the loop header: `params` become phis of `operands` and of what the jump will give."""
+        assert self._header is None
+        before = self.current_block
+        self.line("br label %loop")
+        self.block("loop")
+        self._header = (before, len(self.lines), "loop", params, operands)
+        for param in params:
+            self.define(param)
+            self.lines.append("")  # the phi, filled in by `close_loop`
+
+    def close_loop(self, args: tuple[Value, ...]) -> None:
+        """Jump back to the loop header."""
+        if self._header is None:
+            raise IRError(f"trace {self.trace.name}: a jump without a target needs a loop label")
+        before, start, label, params, operands = self._header
+        if len(args) != len(params):
+            raise IRError(f"trace {self.trace.name}: the jump has {len(args)} arguments, the label {len(params)}")
+        for offset, (param, operand, arg) in enumerate(zip(params, operands, args, strict=True)):
+            self.lines[start + offset] = (
+                f"  {self.arg(param)} = phi {LLVM_TYPES[param.kind]} [{operand}, %{before}], "
+                f"[{self.arg(arg)}, %{self.current_block}]"
+            )
+        self._header = None
+        self.line(f"br label %{label}")
+
+    # --- the whole ----------------------------------------------------------------------------------------------------
+
+    def emit(self, name: str) -> str:
+        """Return the module's text, with the function named `name`."""
+        operations = self.trace.operations
+        loops_to_start = (
+            operations[-1].opcode.name == "jump" and operations[-1].descr is None and self.trace.label is None
+        )
+        params = [f"{LLVM_TYPES[value.kind]} %a{number}" for number, value in enumerate(self.trace.inputs)]
+        operands = [f"%a{number}" for number in range(len(params))]
+        if loops_to_start:
+            self.open_loop(self.trace.inputs, operands)
+        else:
+            for value, operand in zip(self.trace.inputs, operands, strict=True):
+                self._names[value] = operand
+        followers = iter(operations[1:])
+        for step in self.plan.steps:
+            if isinstance(step, Operation):
+                self.next_operation = next(followers, None)
+                EMITTERS[step.opcode.name](self, step)
+            elif not self.is_immortal(step.value):
+                if isinstance(step, Retain):
+                    self.retain(self.arg(step.value), nullable=step.nullable)
+                else:
+                    assert isinstance(step, Release)
+                    self.release(self.arg(step.value), nullable=step.nullable)
+        head = [f"define tailcc ptr @{name}(ptr %exit{''.join(', ' + param for param in params)}) nounwind {{", "entry:"]
+        if self._call_slots:
+            head.append(f"  %frame = alloca [{self._call_slots} x ptr]")
+            head.append("  %slots = getelementptr ptr, ptr %frame, i64 1")
+        if self._needs_overflow:
+            head.append("  %overflow = alloca i32")
+        if self._needs_thread:
+            head.append(f"  %thread = call ptr {self.function('PyThreadState_Get')}() ; PyThreadState_Get")
+        head += ["  br label %start", "start:"]
+        metadata = '!0 = !{!"branch_weights", i32 100000, i32 1}'
+        return "\n".join([*self._declarations, *head, *self.lines, *self.cold, "}", metadata, ""])
+
+
+def pointer(address: int) -> str:
+    """An address as an operand of type ptr."""
+    return f"inttoptr (i64 {address} to ptr)" if address else "null"

@@ -1,0 +1,68 @@
+"""LLVM text of boxing and unboxing."""
+
+from __future__ import annotations
+
+from metatracer.backend.emit import Emitter, emits, pointer
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import Operation
+
+
+@emits(ops.INT_BOX)
+def emit_int_box(e: Emitter, op: Operation) -> None:
+    """`PyLong_FromLongLong` gives the shared object for small values, as the interpreter does."""
+    e.alias(op, e.call("ptr", "PyLong_FromLongLong", e.typed(op.args[0])))
+
+
+@emits(ops.FLOAT_BOX)
+def emit_float_box(e: Emitter, op: Operation) -> None:
+    e.alias(op, e.call("ptr", "PyFloat_FromDouble", e.typed(op.args[0])))
+
+
+@emits(ops.BOOL_BOX)
+def emit_bool_box(e: Emitter, op: Operation) -> None:
+    true, false = pointer(e.layout.true_address), pointer(e.layout.false_address)
+    e.result(op, f"select i1 {e.arg(op.args[0])}, ptr {true}, ptr {false}")
+
+
+@emits(ops.INT_UNBOX)
+def emit_int_unbox(e: Emitter, op: Operation) -> None:
+    """Ints of one digit inline; others by a C function that also tells when 64 bits are not enough."""
+    number = e.arg(op.args[0])
+    size = e.load("i64", number, e.layout.int_size)
+    digit = e.load("i32", number, e.layout.int_digits)
+    magnitude = e.value(f"zext i32 {digit} to i64")
+    if e.layout.int_tagged:
+        sign_bits = e.value(f"and i64 {size}, 3")
+        sign = e.value(f"sub i64 1, {sign_bits}")
+        compact = e.value(f"icmp ult i64 {size}, 16")
+    else:
+        sign = size
+        shifted = e.value(f"add i64 {size}, 1")
+        compact = e.value(f"icmp ult i64 {shifted}, 3")
+    small = e.value(f"mul i64 {sign}, {magnitude}")
+    done, slow = e.new_label("u"), e.new_label("s")
+    before = e.current_block
+    overflow, big, flag, fits = (e.temporary() for _ in range(4))
+    e.likely(compact, done, slow)
+    e.cold += [
+        f"{slow}:",
+        f"  {big} = call i64 {e.function('PyLong_AsLongLongAndOverflow')}(ptr {number}, ptr {e.overflow_slot()})",
+        f"  {flag} = load i32, ptr {e.overflow_slot()}",
+        f"  {fits} = icmp eq i32 {flag}, 0",
+        f"  br label %{done}",
+    ]
+    e.block(done)
+    holds = e.value(f"phi i1 [true, %{before}], [{fits}, %{slow}]")
+    result = e.value(f"phi i64 [{small}, %{before}], [{big}, %{slow}]")
+    e.guard(op, holds)
+    e.alias(op, result)
+
+
+@emits(ops.FLOAT_UNBOX)
+def emit_float_unbox(e: Emitter, op: Operation) -> None:
+    e.alias(op, e.load("double", e.arg(op.args[0]), e.layout.float_value))
+
+
+@emits(ops.BOOL_UNBOX)
+def emit_bool_unbox(e: Emitter, op: Operation) -> None:
+    e.result(op, f"icmp eq ptr {e.arg(op.args[0])}, {pointer(e.layout.true_address)}")

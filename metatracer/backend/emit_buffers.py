@@ -1,0 +1,148 @@
+"""LLVM text of strings, bytes, bytearrays and arrays."""
+
+from __future__ import annotations
+
+from metatracer.backend.emit import Emitter, emits
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import Operation
+
+_COMPACT_ASCII = 0b1100000
+"""Bits of the state of a string whose characters are bytes right behind its header."""
+_ITEM_TYPES = {
+    "b": "i8", "B": "i8", "h": "i16", "H": "i16", "i": "i32", "I": "i32", "l": "i64", "L": "i64", "q": "i64", "Q": "i64",
+    "f": "float", "d": "double",
+}  # fmt: skip
+
+
+@emits(ops.STR_LEN)
+def emit_str_len(e: Emitter, op: Operation) -> None:
+    e.alias(op, e.load("i64", e.arg(op.args[0]), e.layout.str_length))
+
+
+@emits(ops.STR_ORD_AT)
+def emit_str_ord_at(e: Emitter, op: Operation) -> None:
+    """ASCII strings inline, others by a C function."""
+    string, index = (e.arg(value) for value in op.args)
+    state = e.load("i32", string, e.layout.str_state)
+    bits = e.value(f"and i32 {state}, {_COMPACT_ASCII}")
+    ascii_, other, done = e.new_label("y"), e.new_label("z"), e.new_label("c")
+    wide, slow = e.temporary(), e.temporary()
+    e.likely(e.value(f"icmp eq i32 {bits}, {_COMPACT_ASCII}"), ascii_, other)
+    e.cold += [
+        f"{other}:",
+        f"  {wide} = call i32 {e.function('PyUnicode_ReadChar')}(ptr {string}, i64 {index}) ; PyUnicode_ReadChar",
+        f"  {slow} = zext i32 {wide} to i64",
+        f"  br label %{done}",
+    ]
+    e.block(ascii_)
+    fast = _byte_at(e, e.field(string, e.layout.str_ascii_data), index)
+    e.line(f"br label %{done}")
+    e.block(done)
+    e.result(op, f"phi i64 [{fast}, %{ascii_}], [{slow}, %{other}]")
+
+
+def _byte_at(e: Emitter, data: str, index: str) -> str:
+    byte = e.value(f"load i8, ptr {e.value(f'getelementptr i8, ptr {data}, i64 {index}')}")
+    return e.value(f"zext i8 {byte} to i64")
+
+
+@emits(ops.STR_CHR)
+def emit_str_chr(e: Emitter, op: Operation) -> None:
+    ordinal = e.value(f"trunc i64 {e.arg(op.args[0])} to i32")
+    e.alias(op, e.call("ptr", "PyUnicode_FromOrdinal", f"i32 {ordinal}"))
+
+
+@emits(ops.STR_EQ)
+def emit_str_eq(e: Emitter, op: Operation) -> None:
+    """Identity, then lengths, then a C function."""
+    left, right = (e.arg(value) for value in op.args)
+    test, compare, done = e.new_label("q"), e.new_label("j"), e.new_label("c")
+    same = e.value(f"icmp eq ptr {left}, {right}")
+    before = e.current_block
+    e.line(f"br i1 {same}, label %{done}, label %{test}")
+    e.block(test)
+    lengths = [e.load("i64", string, e.layout.str_length) for string in (left, right)]
+    equal_lengths = e.value(f"icmp eq i64 {lengths[0]}, {lengths[1]}")
+    e.line(f"br i1 {equal_lengths}, label %{compare}, label %{done}")
+    e.block(compare)
+    order = e.call("i32", "PyUnicode_Compare", f"ptr {left}, ptr {right}")
+    equal = e.value(f"icmp eq i32 {order}, 0")
+    e.line(f"br label %{done}")
+    e.block(done)
+    e.result(op, f"phi i1 [true, %{before}], [false, %{test}], [{equal}, %{compare}]")
+
+
+@emits(ops.BYTES_LEN, ops.BYTEARRAY_LEN, ops.ARRAY_LEN)
+def emit_len(e: Emitter, op: Operation) -> None:
+    e.alias(op, e.load("i64", e.arg(op.args[0]), e.layout.ob_size))
+
+
+@emits(ops.BYTES_GETITEM)
+def emit_bytes_getitem(e: Emitter, op: Operation) -> None:
+    data = e.field(e.arg(op.args[0]), e.layout.bytes_data)
+    e.alias(op, _byte_at(e, data, e.arg(op.args[1])))
+
+
+@emits(ops.BYTEARRAY_GETITEM)
+def emit_bytearray_getitem(e: Emitter, op: Operation) -> None:
+    data = e.load("ptr", e.arg(op.args[0]), e.layout.bytearray_start)
+    e.alias(op, _byte_at(e, data, e.arg(op.args[1])))
+
+
+@emits(ops.BYTEARRAY_SETITEM)
+def emit_bytearray_setitem(e: Emitter, op: Operation) -> None:
+    array, index, value = (e.arg(arg) for arg in op.args)
+    data = e.load("ptr", array, e.layout.bytearray_start)
+    place = e.value(f"getelementptr i8, ptr {data}, i64 {index}")
+    e.line(f"store i8 {e.value(f'trunc i64 {value} to i8')}, ptr {place}")
+
+
+@emits(ops.GUARD_ARRAY_TYPECODE)
+def emit_guard_array_typecode(e: Emitter, op: Operation) -> None:
+    descr = e.load("ptr", e.arg(op.args[0]), e.layout.array_descr)
+    typecode = e.load("i8", descr, e.layout.arraydescr_typecode)
+    e.guard(op, e.value(f"icmp eq i8 {typecode}, {ord(op.descr)}"))
+
+
+def _array_place(e: Emitter, op: Operation) -> tuple[str, str]:
+    """LLVM type and address of the item that an array operation is about."""
+    data = e.load("ptr", e.arg(op.args[0]), e.layout.array_items)
+    item = _ITEM_TYPES[op.descr]
+    return item, e.value(f"getelementptr {item}, ptr {data}, i64 {e.arg(op.args[1])}")
+
+
+@emits(ops.ARRAY_GETITEM_I)
+def emit_array_getitem_i(e: Emitter, op: Operation) -> None:
+    item, place = _array_place(e, op)
+    value = e.value(f"load {item}, ptr {place}")
+    if item != "i64":
+        extend = "zext" if op.descr.isupper() else "sext"
+        value = e.value(f"{extend} {item} {value} to i64")
+    holds = e.value(f"icmp sge i64 {value}, 0") if op.descr in "LQ" else "true"
+    e.guard(op, holds)
+    e.alias(op, value)
+
+
+@emits(ops.ARRAY_GETITEM_F)
+def emit_array_getitem_f(e: Emitter, op: Operation) -> None:
+    item, place = _array_place(e, op)
+    value = e.value(f"load {item}, ptr {place}")
+    e.alias(op, e.value(f"fpext float {value} to double") if item == "float" else value)
+
+
+@emits(ops.ARRAY_SETITEM_I)
+def emit_array_setitem_i(e: Emitter, op: Operation) -> None:
+    item, place = _array_place(e, op)
+    value = e.arg(op.args[2])
+    if item != "i64":
+        value = e.value(f"trunc i64 {value} to {item}")
+    e.line(f"store {item} {value}, ptr {place}")
+
+
+@emits(ops.ARRAY_SETITEM_F)
+def emit_array_setitem_f(e: Emitter, op: Operation) -> None:
+    item, place = _array_place(e, op)
+    value = e.arg(op.args[2])
+    if item == "float":
+        value = e.value(f"fptrunc double {value} to float")
+    e.line(f"store {item} {value}, ptr {place}")

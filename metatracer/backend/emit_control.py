@@ -1,0 +1,135 @@
+"""LLVM text of control operations and of the guards that look at values or at the state of the process."""
+
+from __future__ import annotations
+
+from metatracer.backend.emit import Emitter, emits, pointer
+from metatracer.backend.layout import eval_breaker_address, thread_state
+from metatracer.errors import IRError
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import LoopRef, Operation
+
+
+@emits(ops.MERGE_POINT)
+def emit_merge_point(e: Emitter, op: Operation) -> None:
+    """Nothing to run: the mark is for people."""
+
+
+@emits(ops.LABEL)
+def emit_label(e: Emitter, op: Operation) -> None:
+    e.open_loop(op.params, [e.arg(arg) for arg in op.args])
+
+
+@emits(ops.JUMP)
+def emit_jump(e: Emitter, op: Operation) -> None:
+    if op.descr is None:
+        e.close_loop(op.args)
+        return
+    target = e.value(f"load ptr, ptr {loop_cell(e, op)}")
+    e.tail_call(target, "null", op.args)
+
+
+def loop_cell(e: Emitter, op: Operation) -> str:
+    """The cell of the loop that a jump or portal call goes to."""
+    assert isinstance(op.descr, LoopRef)
+    if not op.descr.cell:
+        raise IRError(f"loop {op.descr.name} has no cell yet")
+    e.memory.objects.append(op.descr)
+    return pointer(op.descr.cell)
+
+
+@emits(ops.FINISH)
+def emit_finish(e: Emitter, op: Operation) -> None:
+    e.line(f"store ptr {e.arg(op.args[0])}, ptr {pointer(e.addresses.buffer)}")
+    e.line(f"ret ptr {pointer(e.addresses.finish)}")
+
+
+@emits(ops.FINISH_RAISE)
+def emit_finish_raise(e: Emitter, op: Operation) -> None:
+    e.line(f"store ptr {e.arg(op.args[0])}, ptr {pointer(e.addresses.buffer)}")
+    e.line(f"ret ptr {pointer(e.addresses.finish_raise)}")
+
+
+# --- references and truth -----------------------------------------------------------------------------------------------
+
+
+@emits(ops.INCREF)
+def emit_incref(e: Emitter, op: Operation) -> None:
+    e.retain(e.arg(op.args[0]))
+
+
+@emits(ops.DECREF, ops.XDECREF)
+def emit_decref(e: Emitter, op: Operation) -> None:
+    e.release(e.arg(op.args[0]), nullable=op.opcode is ops.XDECREF)
+
+
+@emits(ops.PTR_EQ, ops.PTR_NE)
+def emit_identity(e: Emitter, op: Operation) -> None:
+    left, right = op.args
+    e.result(op, f"icmp {op.opcode.name.removeprefix('ptr_')} ptr {e.arg(left)}, {e.arg(right)}")
+
+
+@emits(ops.GUARD_TRUE)
+def emit_guard_true(e: Emitter, op: Operation) -> None:
+    e.guard(op, e.arg(op.args[0]))
+
+
+@emits(ops.GUARD_FALSE)
+def emit_guard_false(e: Emitter, op: Operation) -> None:
+    e.guard(op, e.value(f"xor i1 {e.arg(op.args[0])}, true"))
+
+
+@emits(ops.GUARD_INT_VALUE)
+def emit_guard_int_value(e: Emitter, op: Operation) -> None:
+    e.guard(op, e.value(f"icmp eq i64 {e.arg(op.args[0])}, {int(op.descr)}"))
+
+
+@emits(ops.GUARD_VALUE)
+def emit_guard_value(e: Emitter, op: Operation) -> None:
+    e.guard(op, e.value(f"icmp eq ptr {e.arg(op.args[0])}, {e.object(op.descr)}"))
+
+
+@emits(ops.GUARD_TYPE)
+def emit_guard_type(e: Emitter, op: Operation) -> None:
+    cls = e.load("ptr", e.arg(op.args[0]), e.layout.ob_type)
+    e.guard(op, e.value(f"icmp eq ptr {cls}, {e.object(op.descr)}"))
+
+
+@emits(ops.GUARD_NONNULL, ops.GUARD_NEXT)
+def emit_guard_nonnull(e: Emitter, op: Operation) -> None:
+    e.guard(op, e.value(f"icmp ne ptr {e.arg(op.args[0])}, null"))
+
+
+@emits(ops.GUARD_NULL, ops.GUARD_EXHAUSTED)
+def emit_guard_null(e: Emitter, op: Operation) -> None:
+    e.guard(op, e.value(f"icmp eq ptr {e.arg(op.args[0])}, null"))
+
+
+# --- the state of the process ---------------------------------------------------------------------------------------------
+# Loads are volatile: other threads, signal handlers and invalidation write these words while a loop runs.
+
+
+@emits(ops.GUARD_NOT_INVALIDATED)
+def emit_guard_not_invalidated(e: Emitter, op: Operation) -> None:
+    flag = e.value(f"load volatile i64, ptr {pointer(e.memory.flag_address)}")
+    holds = e.value(f"icmp eq i64 {flag}, 0")
+    for address, size, cell in e.poll_words:
+        word = f"i{8 * size}"
+        current = e.value(f"load volatile {word}, ptr {pointer(address)}")
+        expected = e.value(f"load volatile {word}, ptr {pointer(cell)}")
+        same = e.value(f"icmp eq {word} {current}, {expected}")
+        holds = e.value(f"and i1 {holds}, {same}")
+    e.guard(op, holds)
+
+
+@emits(ops.GUARD_NO_ATTENTION)
+def emit_guard_no_attention(e: Emitter, op: Operation) -> None:
+    if e.layout.eval_breaker_in_thread:
+        place = e.field(e.thread(), e.layout.eval_breaker)
+        word = "i64"
+    else:
+        place = pointer(eval_breaker_address(e.layout, thread_state()))
+        word = "i32"
+    breaker = e.value(f"load volatile {word}, ptr {place}")
+    if e.layout.eval_breaker_in_thread:
+        breaker = e.value(f"and {word} {breaker}, {e.layout.eval_breaker_mask}")
+    e.guard(op, e.value(f"icmp eq {word} {breaker}, 0"))

@@ -1,0 +1,258 @@
+"""LLVM text of instance fields, lists, tuples and cells.
+
+Stores consume a reference to the stored value and release the old one last, when the object is whole again: the
+finalizer that may run sees what it would see in the interpreter.
+"""
+
+from __future__ import annotations
+
+from metatracer.backend.emit import Emitter, emits, pointer
+from metatracer.backend.layout import WORD, read_word
+from metatracer.errors import IRError
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import Const, Field, Operation, Value
+
+# --- instance fields ----------------------------------------------------------------------------------------------------
+
+
+def _values_base(e: Emitter, instance: str) -> str:
+    """The base that `Layout.values_items` counts from, of an instance that keeps its attributes inline."""
+    if e.layout.values_mode == "embedded":
+        return instance
+    word = e.load("ptr", instance, e.layout.values_word)
+    return e.field(word, 1) if e.layout.values_mode == "tagged" else word
+
+
+def _place(e: Emitter, instance: str, descr: Field) -> tuple[str, str]:
+    """Address of a field, and the values base of the instance ("" for slots)."""
+    if descr.storage == "slot":
+        return e.field(instance, descr.position), ""
+    base = _values_base(e, instance)
+    return e.field(base, e.layout.values_items + WORD * descr.position), base
+
+
+@emits(ops.GETFIELD)
+def emit_getfield(e: Emitter, op: Operation) -> None:
+    place, _ = _place(e, e.arg(op.args[0]), op.descr)
+    e.result(op, f"load ptr, ptr {place}")
+
+
+@emits(ops.SETFIELD)
+def emit_setfield(e: Emitter, op: Operation) -> None:
+    stored = op.args[1]
+    descr: Field = op.descr
+    if descr.storage == "inline" and isinstance(stored, Const) and stored.is_null:
+        raise IRError(f"deleting the inline attribute {descr.name} is not an operation of machine code")
+    place, base = _place(e, e.arg(op.args[0]), descr)
+    if op in e.plan.unset_fields:
+        e.line(f"store ptr {e.arg(stored)}, ptr {place}")
+        if base:
+            _append_to_order(e, base, descr.position)
+        return
+    old = e.value(f"load ptr, ptr {place}")
+    e.line(f"store ptr {e.arg(stored)}, ptr {place}")
+    if not base:
+        e.release(old, nullable=True)
+        return
+    bound, unbound, done = e.new_label("b"), e.new_label("a"), e.new_label("o")
+    e.likely(e.value(f"icmp ne ptr {old}, null"), bound, unbound)
+    main, e.lines = e.lines, e.cold
+    e.block(unbound)
+    _append_to_order(e, base, descr.position)
+    e.line(f"br label %{done}")
+    e.lines = main
+    e.block(bound)
+    e.release(old)
+    e.line(f"br label %{done}")
+    e.block(done)
+
+
+def _append_to_order(e: Emitter, base: str, position: int) -> None:
+    """Note that attribute `position` has been bound after the others; see the layout module's docstring."""
+    counter = e.field(base, e.layout.values_size)
+    count = e.value(f"load i8, ptr {counter}")
+    more = e.value(f"add i8 {count}, 1")
+    e.line(f"store i8 {more}, ptr {counter}")
+    if e.layout.values_mode == "embedded":
+        capacity = e.value(f"zext i8 {e.load('i8', base, e.layout.values_capacity)} to i64")
+        items = e.value(f"mul i64 {capacity}, {WORD}")
+        number = e.value(f"zext i8 {count} to i64")
+        offset = e.value(f"add i64 {items}, {number}")
+        order = e.field(base, e.layout.values_items)
+    else:
+        number = e.value(f"zext i8 {more} to i64")
+        offset = e.value(f"sub i64 0, {number}")
+        order = counter
+    e.line(f"store i8 {position}, ptr {e.value(f'getelementptr i8, ptr {order}, i64 {offset}')}")
+
+
+def _keeps_inline(e: Emitter, instance: str) -> str:
+    """An i1: machine code may use the instance's values."""
+    if e.layout.values_mode == "embedded":
+        valid = e.value(f"icmp ne i8 {e.load('i8', instance, e.layout.values_valid)}, 0")
+        no_dict = e.value(f"icmp eq ptr {e.load('ptr', instance, e.layout.dict_word)}, null")
+        return e.value(f"and i1 {valid}, {no_dict}")
+    word = e.load("i64", instance, e.layout.values_word)
+    if e.layout.values_mode == "tagged":
+        return e.value(f"trunc i64 {word} to i1")
+    return e.value(f"icmp ne i64 {word}, 0")
+
+
+@emits(ops.GUARD_INLINE_VALUES)
+def emit_guard_inline_values(e: Emitter, op: Operation) -> None:
+    e.guard(op, _keeps_inline(e, e.arg(op.args[0])))
+
+
+@emits(ops.GUARD_NOT_SHADOWED)
+def emit_guard_not_shadowed(e: Emitter, op: Operation) -> None:
+    """The instance keeps its attributes inline, and the one of this name is unset."""
+    instance = e.arg(op.args[0])
+    descr: Field = op.descr
+    inline = _keeps_inline(e, instance)
+    look, done, no = e.new_label("k"), e.new_label("w"), e.new_label("h")
+    before = e.current_block
+    e.likely(inline, look, no)
+    e.cold += [f"{no}:", f"  br label %{done}"]
+    e.block(look)
+    place, _ = _place(e, instance, descr)
+    unset = e.value(f"icmp eq ptr {e.load('ptr', place)}, null")
+    e.line(f"br label %{done}")
+    look = e.current_block
+    e.block(done)
+    assert before
+    e.guard(op, e.value(f"phi i1 [{unset}, %{look}], [false, %{no}]"))
+
+
+@emits(ops.NEW)
+def emit_new(e: Emitter, op: Operation) -> None:
+    """`object.__new__`, which initializes the instance's dict or values as every version wants it."""
+    create = pointer(read_word(id(object) + e.layout.tp_new))
+    cls, empty = e.object(op.descr), e.object(())
+    e.result(op, f"call ptr {create}(ptr {cls}, ptr {empty}, ptr null) ; object.__new__")
+
+
+# --- lists --------------------------------------------------------------------------------------------------------------
+
+
+@emits(ops.LIST_LEN, ops.TUPLE_LEN)
+def emit_len(e: Emitter, op: Operation) -> None:
+    e.alias(op, e.load("i64", e.arg(op.args[0]), e.layout.ob_size))
+
+
+def _list_place(e: Emitter, sequence: str, index: str) -> str:
+    items = e.load("ptr", sequence, e.layout.list_items)
+    return e.value(f"getelementptr ptr, ptr {items}, i64 {index}")
+
+
+@emits(ops.LIST_GETITEM)
+def emit_list_getitem(e: Emitter, op: Operation) -> None:
+    sequence, index = op.args
+    e.result(op, f"load ptr, ptr {_list_place(e, e.arg(sequence), e.arg(index))}")
+
+
+@emits(ops.LIST_SETITEM)
+def emit_list_setitem(e: Emitter, op: Operation) -> None:
+    sequence, index, stored = op.args
+    place = _list_place(e, e.arg(sequence), e.arg(index))
+    old = e.value(f"load ptr, ptr {place}")
+    e.line(f"store ptr {e.arg(stored)}, ptr {place}")
+    e.release(old)
+
+
+@emits(ops.LIST_APPEND)
+def emit_list_append(e: Emitter, op: Operation) -> None:
+    """In place while there is room."""
+    sequence, item = (e.arg(value) for value in op.args)
+    size = e.load("i64", sequence, e.layout.ob_size)
+    allocated = e.load("i64", sequence, e.layout.list_allocated)
+    room, grow, done = e.new_label("l"), e.new_label("e"), e.new_label("p")
+    ignored = e.temporary()
+    e.likely(e.value(f"icmp slt i64 {size}, {allocated}"), room, grow)
+    e.cold += [
+        f"{grow}:",
+        f"  {ignored} = call i32 {e.function('PyList_Append')}(ptr {sequence}, ptr {item}) ; PyList_Append",
+        f"  call void {e.function('Py_DecRef')}(ptr {item}) ; Py_DecRef",
+        f"  br label %{done}",
+    ]
+    e.block(room)
+    e.line(f"store ptr {item}, ptr {_list_place(e, sequence, size)}")
+    e.store(f"i64 {e.value(f'add i64 {size}, 1')}", sequence, e.layout.ob_size)
+    e.line(f"br label %{done}")
+    e.block(done)
+
+
+@emits(ops.LIST_POP)
+def emit_list_pop(e: Emitter, op: Operation) -> None:
+    """In place unless `list.pop` would give memory back: when no more than half of it would be in use."""
+    sequence = e.arg(op.args[0])
+    size = e.load("i64", sequence, e.layout.ob_size)
+    allocated = e.load("i64", sequence, e.layout.list_allocated)
+    less = e.value(f"sub i64 {size}, 1")
+    item = e.result(op, f"load ptr, ptr {_list_place(e, sequence, less)}")
+    half = e.value(f"lshr i64 {allocated}, 1")
+    keep, shrink, done = e.new_label("l"), e.new_label("e"), e.new_label("p")
+    ignored = e.temporary()
+    e.likely(e.value(f"icmp sge i64 {less}, {half}"), keep, shrink)
+    e.cold += [
+        f"{shrink}:",
+        f"  call void {e.function('Py_IncRef')}(ptr {item}) ; Py_IncRef",
+        f"  {ignored} = call i32 {e.function('PyList_SetSlice')}"
+        f"(ptr {sequence}, i64 {less}, i64 {size}, ptr null) ; PyList_SetSlice",
+        f"  br label %{done}",
+    ]
+    e.block(keep)
+    e.store(f"i64 {less}", sequence, e.layout.ob_size)
+    e.line(f"br label %{done}")
+    e.block(done)
+
+
+@emits(ops.NEW_LIST)
+def emit_new_list(e: Emitter, op: Operation) -> None:
+    sequence = e.call("ptr", "PyList_New", f"i64 {len(op.args)}")
+    if op.args:
+        items = e.load("ptr", sequence, e.layout.list_items)
+        _fill(e, items, 0, op.args)
+    e.alias(op, sequence)
+
+
+# --- tuples and cells ---------------------------------------------------------------------------------------------------
+
+
+@emits(ops.NEW_TUPLE)
+def emit_new_tuple(e: Emitter, op: Operation) -> None:
+    sequence = e.call("ptr", "PyTuple_New", f"i64 {len(op.args)}")
+    _fill(e, sequence, e.layout.tuple_items, op.args)
+    e.alias(op, sequence)
+
+
+def _fill(e: Emitter, base: str, offset: int, values: tuple[Value, ...]) -> None:
+    for number, value in enumerate(values):
+        e.store(e.typed(value), base, offset + WORD * number)
+
+
+@emits(ops.TUPLE_GETITEM)
+def emit_tuple_getitem(e: Emitter, op: Operation) -> None:
+    sequence, index = op.args
+    items = e.field(e.arg(sequence), e.layout.tuple_items)
+    e.result(op, f"load ptr, ptr {e.value(f'getelementptr ptr, ptr {items}, i64 {e.arg(index)}')}")
+
+
+@emits(ops.NEW_CELL)
+def emit_new_cell(e: Emitter, op: Operation) -> None:
+    """An empty cell, then its content: `PyCell_New` would take a second reference."""
+    cell = e.call("ptr", "PyCell_New", "ptr null")
+    e.store(e.typed(op.args[0]), cell, e.layout.cell_content)
+    e.alias(op, cell)
+
+
+@emits(ops.CELL_GET)
+def emit_cell_get(e: Emitter, op: Operation) -> None:
+    e.alias(op, e.load("ptr", e.arg(op.args[0]), e.layout.cell_content))
+
+
+@emits(ops.CELL_SET)
+def emit_cell_set(e: Emitter, op: Operation) -> None:
+    place = e.field(e.arg(op.args[0]), e.layout.cell_content)
+    old = e.value(f"load ptr, ptr {place}")
+    e.line(f"store {e.typed(op.args[1])}, ptr {place}")
+    e.release(old, nullable=True)

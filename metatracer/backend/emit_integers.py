@@ -1,0 +1,138 @@
+"""LLVM text of the integer and truth operations.
+
+Division follows Python (towards minus infinity). A divisor that is a constant power of two needs no division, which
+matters at level 0, where LLVM would emit one.
+"""
+
+from __future__ import annotations
+
+from metatracer.backend.emit import Emitter, emits
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import Const, Operation, Value
+
+_BINARY = {
+    "int_add": "add",
+    "int_sub": "sub",
+    "int_mul": "mul",
+    "int_and": "and",
+    "int_or": "or",
+    "int_xor": "xor",
+    "int_lshift": "shl",
+    "int_rshift": "ashr",
+    "uint_rshift": "lshr",
+    "uint_floordiv": "udiv",
+    "uint_mod": "urem",
+}
+_COMPARISONS = {"lt": "slt", "le": "sle", "eq": "eq", "ne": "ne", "gt": "sgt", "ge": "sge"}
+_OVERFLOWING = {"int_add_ovf": "sadd", "int_sub_ovf": "ssub", "int_mul_ovf": "smul"}
+
+
+@emits(
+    ops.INT_ADD, ops.INT_SUB, ops.INT_MUL, ops.INT_AND, ops.INT_OR, ops.INT_XOR, ops.INT_LSHIFT, ops.INT_RSHIFT,
+    ops.UINT_RSHIFT, ops.UINT_FLOORDIV, ops.UINT_MOD,
+)  # fmt: skip
+def emit_binary(e: Emitter, op: Operation) -> None:
+    left, right = op.args
+    e.result(op, f"{_BINARY[op.opcode.name]} i64 {e.arg(left)}, {e.arg(right)}")
+
+
+@emits(ops.INT_NEG)
+def emit_neg(e: Emitter, op: Operation) -> None:
+    e.result(op, f"sub i64 0, {e.arg(op.args[0])}")
+
+
+@emits(ops.INT_INVERT)
+def emit_invert(e: Emitter, op: Operation) -> None:
+    e.result(op, f"xor i64 {e.arg(op.args[0])}, -1")
+
+
+def _power_of_two(value: Value) -> int | None:
+    if isinstance(value, Const) and value.value > 0 and value.value & (value.value - 1) == 0:
+        return int(value.value).bit_length() - 1
+    return None
+
+
+@emits(ops.INT_FLOORDIV)
+def emit_floordiv(e: Emitter, op: Operation) -> None:
+    left, right = (e.arg(value) for value in op.args)
+    shift = _power_of_two(op.args[1])
+    if shift is not None:
+        e.result(op, f"ashr i64 {left}, {shift}")
+        return
+    quotient = e.value(f"sdiv i64 {left}, {right}")
+    product = e.value(f"mul i64 {quotient}, {right}")
+    remainder = e.value(f"sub i64 {left}, {product}")
+    adjust = _signs_differ(e, remainder, right)
+    step = e.value(f"sext i1 {adjust} to i64")
+    e.result(op, f"add i64 {quotient}, {step}")
+
+
+@emits(ops.INT_MOD)
+def emit_mod(e: Emitter, op: Operation) -> None:
+    left, right = (e.arg(value) for value in op.args)
+    shift = _power_of_two(op.args[1])
+    if shift is not None:
+        e.result(op, f"and i64 {left}, {(1 << shift) - 1}")
+        return
+    remainder = e.value(f"srem i64 {left}, {right}")
+    adjust = _signs_differ(e, remainder, right)
+    step = e.value(f"select i1 {adjust}, i64 {right}, i64 0")
+    e.result(op, f"add i64 {remainder}, {step}")
+
+
+def _signs_differ(e: Emitter, remainder: str, divisor: str) -> str:
+    """An i1: the remainder is not 0 and its sign is not the divisor's."""
+    mixed = e.value(f"xor i64 {remainder}, {divisor}")
+    differ = e.value(f"icmp slt i64 {mixed}, 0")
+    uneven = e.value(f"icmp ne i64 {remainder}, 0")
+    return e.value(f"and i1 {differ}, {uneven}")
+
+
+@emits(ops.INT_ADD_OVF, ops.INT_SUB_OVF, ops.INT_MUL_OVF)
+def emit_overflowing(e: Emitter, op: Operation) -> None:
+    intrinsic = f"@llvm.{_OVERFLOWING[op.opcode.name]}.with.overflow.i64"
+    e.declare(f"declare {{i64, i1}} {intrinsic}(i64, i64)")
+    left, right = op.args
+    pair = e.value(f"call {{i64, i1}} {intrinsic}(i64 {e.arg(left)}, i64 {e.arg(right)})")
+    overflow = e.value(f"extractvalue {{i64, i1}} {pair}, 1")
+    holds = e.value(f"xor i1 {overflow}, true")
+    result = e.value(f"extractvalue {{i64, i1}} {pair}, 0")
+    e.guard(op, holds)
+    e.alias(op, result)
+
+
+@emits(ops.INT_LSHIFT_OVF)
+def emit_lshift_overflowing(e: Emitter, op: Operation) -> None:
+    left, right = (e.arg(value) for value in op.args)
+    result = e.value(f"shl i64 {left}, {right}")
+    back = e.value(f"ashr i64 {result}, {right}")
+    e.guard(op, e.value(f"icmp eq i64 {back}, {left}"))
+    e.alias(op, result)
+
+
+@emits(
+    ops.INT_LT, ops.INT_LE, ops.INT_EQ, ops.INT_NE, ops.INT_GT, ops.INT_GE,
+    ops.UINT_LT, ops.UINT_LE, ops.UINT_GT, ops.UINT_GE,
+)  # fmt: skip
+def emit_compare(e: Emitter, op: Operation) -> None:
+    family, relation = op.opcode.name.split("_")
+    predicate = _COMPARISONS[relation]
+    if family == "uint":
+        predicate = "u" + predicate[1:]
+    left, right = op.args
+    e.result(op, f"icmp {predicate} i64 {e.arg(left)}, {e.arg(right)}")
+
+
+@emits(ops.INT_TO_FLOAT)
+def emit_to_float(e: Emitter, op: Operation) -> None:
+    e.result(op, f"sitofp i64 {e.arg(op.args[0])} to double")
+
+
+@emits(ops.BOOL_NOT)
+def emit_not(e: Emitter, op: Operation) -> None:
+    e.result(op, f"xor i1 {e.arg(op.args[0])}, true")
+
+
+@emits(ops.BOOL_TO_INT)
+def emit_bool_to_int(e: Emitter, op: Operation) -> None:
+    e.result(op, f"zext i1 {e.arg(op.args[0])} to i64")

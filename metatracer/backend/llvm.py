@@ -1,0 +1,148 @@
+"""LLVM through llvmlite: text to machine code in this process, with the time of each phase.
+
+Imported only when something is compiled, because llvmlite takes a while to import. Modules are made into objects by a
+target machine of the wanted level and linked by ORC; code goes away with its `ResourceTracker`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import itertools
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import llvmlite.binding as binding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LEVELS = (0, 1, 2)
+"""0: cheapest code generation (fast register allocation); 1: optimizing code generation behind the same two light
+passes; 2: also the linear ones of LLVM's scalar passes."""
+
+_CODEGEN = {0: 0, 1: 1, 2: 2}
+_PASSES: dict[int, tuple[str, ...]] = {
+    0: ("instruction_combine", "simplify_cfg"),
+    1: ("instruction_combine", "simplify_cfg"),
+    2: ("sroa", "instruction_combine", "simplify_cfg", "dead_store_elimination"),
+}
+_names = itertools.count(1)
+_lock = threading.RLock()
+
+
+@dataclass(slots=True)
+class Machine:
+    """Linked machine code. `tracker` keeps it mapped.
+
+    Attributes:
+        tracker: llvmlite's owner of the mapping.
+        addresses: Of the exported symbols.
+        llvm_text: The module after the passes, when it was asked for.
+        size_bytes: Of the object file.
+        seconds: Spent per phase: parse, passes, codegen, link.
+    """
+
+    tracker: Any
+    addresses: dict[str, int]
+    size_bytes: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def free(self) -> None:
+        """Unmap the code. No thread may be in it, and nothing may point to it."""
+        self.tracker.close()
+        self.tracker = None
+
+
+@functools.lru_cache(maxsize=1)
+def _initialize() -> Any:
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    return binding.Target.from_default_triple()
+
+
+@functools.cache
+def target_machine(level: int) -> Any:
+    """The code generator of a level."""
+    return _initialize().create_target_machine(
+        opt=_CODEGEN[level],
+        jit=True,
+        reloc="pic",
+        codemodel="small",
+        cpu=binding.get_host_cpu_name(),
+        features=binding.get_host_cpu_features().flatten(),
+    )
+
+
+@functools.cache
+def _linker() -> Any:
+    machine = _initialize().create_target_machine(opt=0, jit=True, reloc="pic", codemodel="small")
+    return binding.create_lljit_compiler(machine, use_jit_link=False, suppress_errors=False)
+
+
+@functools.cache
+def _pass_manager(level: int) -> tuple[Any, Any]:
+    options = binding.create_pipeline_tuning_options(speed_level=min(level + 1, 2))
+    builder = binding.create_pass_builder(target_machine(level), options)
+    manager = binding.create_new_module_pass_manager()
+    for name in _PASSES[level]:
+        getattr(manager, f"add_{name}_pass")()
+    return manager, builder
+
+
+def optimized_module(text: str, level: int, seconds: dict[str, float] | None = None, *, passes: bool = True) -> Any:
+    """Parse `text` and run the passes of `level`."""
+    _initialize()
+    start = time.perf_counter()
+    module = binding.parse_assembly(text)
+    parsed = time.perf_counter()
+    if passes:
+        manager, builder = _pass_manager(level)
+        manager.run(module, builder)
+    if seconds is not None:
+        seconds["parse"] = parsed - start
+        seconds["passes"] = time.perf_counter() - parsed
+    return module
+
+
+def compile_text(text: str, exports: Iterable[str], *, level: int = 0, passes: bool = True) -> Machine:
+    """Compile and link a module; `exports` are the symbols whose addresses are wanted."""
+    with _lock:
+        seconds: dict[str, float] = {}
+        module = optimized_module(text, level, seconds, passes=passes)
+        start = time.perf_counter()
+        image = target_machine(level).emit_object(module)
+        generated = time.perf_counter()
+        builder = binding.JITLibraryBuilder().add_object_img(image)
+        names = tuple(exports)
+        for name in names:
+            builder.export_symbol(name)
+        tracker = builder.link(_linker(), f"metatracer{next(_names)}")
+        seconds["codegen"] = generated - start
+        seconds["link"] = time.perf_counter() - generated
+        return Machine(tracker, {name: tracker[name] for name in names}, len(image), seconds)
+
+
+def assembly(text: str, level: int) -> str:
+    """The assembly text that `compile_text` would assemble."""
+    with _lock:
+        return str(target_machine(level).emit_assembly(optimized_module(text, level)))
+
+
+@functools.cache
+def symbol_address(name: str) -> int:
+    """Address of a C symbol of this process.
+
+    Raises:
+        KeyError: There is no such symbol.
+    """
+    address = binding.address_of_symbol(name)
+    if address is None:
+        try:
+            address = ctypes.cast(getattr(ctypes.CDLL(None), name), ctypes.c_void_p).value
+        except AttributeError:
+            raise KeyError(name) from None
+    assert address is not None
+    return int(address)

@@ -1,0 +1,390 @@
+"""Reference counting: which values a trace owns, where it takes references and where it gives them up.
+
+Every value of kind ``r`` is *owned* (the trace holds one reference), or *borrowed* (somebody else's reference keeps it
+alive: a constant's, or that of the place in the heap it was loaded from). Owned from the start are inputs, label
+parameters and the results of allocations and calls. A value loaded from the heap stays borrowed until the first
+operation that may release references or run code while the value is still wanted; there, and not earlier, the trace
+takes a reference of its own. Values that are only looked at between two such operations cost nothing.
+
+An owned value is released right after its last use; the snapshots of guards count as uses. Operations in `CONSUMED`
+take over one reference to some of their arguments: they are given the trace's own if this is the argument's last use,
+and a new one else.
+
+At the exit of a guard every live value of the snapshot is handed over as one reference. `ExitPlan` says which are new
+references and which of the trace's own references nobody wants any more.
+
+The decision is made in one forward walk. Whether a value is owned at its last use depends only on what came before, so
+the releases (which may themselves run finalizers, and so end the safety of borrowing) are known when they are reached.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from metatracer.errors import IRError
+from metatracer.ir.snapshots import live_values
+from metatracer.ir.values import Const, Input, Operation, Trace, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+GC_RUNS_IN_ALLOCATION = sys.version_info < (3, 12)
+"""3.11 collects garbage (and runs finalizers) inside the allocation of a container; later versions between bytecodes."""
+
+CONSUMED: dict[str, tuple[int, ...] | None] = {
+    "setfield": (1,),
+    "list_setitem": (2,),
+    "list_append": (1,),
+    "cell_set": (1,),
+    "new_list": None,
+    "new_tuple": None,
+    "new_cell": (0,),
+    "push_exc_info": (0,),
+    "pop_exc_info": (0,),
+    "call_portal": None,
+    "label": None,
+    "jump": None,
+    "finish": (0,),
+    "finish_raise": (0,),
+    "decref": (0,),
+    "xdecref": (0,),
+}
+"""Argument positions (None: all of kind r) of which an operation takes over one reference each."""
+
+OWNED_RESULTS = frozenset(
+    {
+        "int_box", "float_box", "str_chr", "new", "new_list", "new_tuple", "new_cell", "list_pop", "call", "call_c_r",
+        "call_portal", "guard_exception", "push_exc_info",
+    }
+)  # fmt: skip
+"""Operations whose result is a new reference (or NULL)."""
+
+BORROWED_RESULTS = frozenset({"getfield", "list_getitem", "tuple_getitem", "cell_get"})
+"""Operations whose result is owned by the place in the heap it was read from."""
+
+IMMORTAL_RESULTS = frozenset({"bool_box"})
+"""Operations whose result lives for ever."""
+
+_RELEASES_OLD = frozenset({"setfield", "list_setitem", "cell_set", "pop_exc_info", "decref", "xdecref"})
+_GC_ALLOCATIONS = frozenset({"new", "new_list", "new_tuple", "new_cell"})
+_QUIET_CALLS = frozenset({"str_concat", "str_getitem", "int_str", "float_str"})
+"""Rows that allocate nothing the collector knows and run no code, though they give a new reference."""
+_MAYBE_NULL = frozenset({"getfield", "cell_get", "call", "call_c_r", "call_portal"})
+_PROVES_FIRST = frozenset(
+    {
+        "guard_type", "guard_value", "guard_nonnull", "guard_next", "guard_array_typecode", "guard_inline_values",
+        "guard_not_shadowed", "int_unbox", "float_unbox", "bool_unbox", "getfield", "setfield", "list_len", "list_getitem",
+        "list_setitem", "list_append", "list_pop", "tuple_len", "tuple_getitem", "cell_get", "cell_set", "str_len",
+        "str_ord_at", "str_eq", "bytes_len", "bytes_getitem", "bytearray_len", "bytearray_getitem", "bytearray_setitem",
+        "array_len", "array_getitem_i", "array_getitem_f", "array_setitem_i", "array_setitem_f", "push_exc_info",
+    }
+)  # fmt: skip
+"""Operations behind which their first argument is known not to be NULL."""
+_HARMLESS_TYPES = frozenset({int, float, complex, str, bytes, bool, type(None), range})
+_HARMLESS_RESULTS = frozenset({"int_box", "float_box", "str_chr"})
+_FOREVER = 1 << 60
+
+
+@dataclass(frozen=True, slots=True)
+class Retain:
+    """A step of the plan: take a new reference."""
+
+    value: Value
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A step of the plan: give up one reference."""
+
+    value: Value
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExitPlan:
+    """What the exit of a guard does with references, retains first.
+
+    Attributes:
+        live: The values to hand over, in the order of `ir.snapshots.live_values`.
+        retain: Those of them that need a new reference.
+        release: References of the trace that are not handed over.
+    """
+
+    live: tuple[Value, ...]
+    retain: tuple[Retain, ...]
+    release: tuple[Release, ...]
+
+
+@dataclass(slots=True)
+class RefcountPlan:
+    """A trace's operations with the reference counting between them.
+
+    Attributes:
+        steps: In order of execution.
+        exits: Of each guard.
+        unset_fields: `setfield` operations that are the first store into a field of a new object: nothing to release.
+    """
+
+    steps: list[Operation | Retain | Release] = field(default_factory=list)
+    exits: dict[Operation, ExitPlan] = field(default_factory=dict)
+    unset_fields: set[Operation] = field(default_factory=set)
+
+    def describe(self) -> str:
+        """One line per step, for tests and people; values are numbered in order of appearance."""
+        numbers: dict[int, int] = {}
+
+        def name(value: Value) -> str:
+            if isinstance(value, Const):
+                return repr(value.value)
+            return f"v{numbers.setdefault(id(value), len(numbers))}"
+
+        lines = []
+        for step in self.steps:
+            if isinstance(step, Operation):
+                text = f"{step.opcode.name}({', '.join(name(arg) for arg in step.args)})"
+                lines.append(f"{name(step)} = {text}" if step.kind else text)
+            else:
+                lines.append(f"{type(step).__name__.lower()}({name(step.value)})")
+        return "\n".join(lines)
+
+
+def consumed_positions(op: Operation) -> Iterable[int]:
+    """The argument positions of which `op` takes over a reference."""
+    if op.opcode.name not in CONSUMED:
+        return ()
+    positions = CONSUMED[op.opcode.name]
+    if positions is None:
+        return [number for number, arg in enumerate(op.args) if arg.kind == "r"]
+    return positions
+
+
+def plan_refcounts(trace: Trace) -> RefcountPlan:
+    """Return where `trace` takes and gives up references, in time linear in its size.
+
+    Raises:
+        IRError: An operation with a reference result is not known here.
+    """
+    return _Planner(trace).run()
+
+
+class _Planner:
+    """The forward walk."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.plan = RefcountPlan()
+        self.owned: dict[Value, None] = {}
+        self.borrowed: dict[Value, None] = {}
+        self.base: dict[Value, Value] = {}
+        self.nullable: set[Value] = set()
+        self.harmless: set[Value] = set()
+        self.fresh: dict[Value, set[Any]] = {}
+        self.live: dict[int, tuple[Value, ...]] = {}
+        self.last: dict[Value, int] = {}
+        self.ends: dict[int, list[Value]] = {}
+
+    def run(self) -> RefcountPlan:
+        self._find_last_uses()
+        for value in self.trace.inputs:
+            self._define(value, -1)
+        self._release_ended([value for value in self.trace.inputs if value not in self.last], -1)
+        for position, op in enumerate(self.trace.operations):
+            self._step(position, op)
+        return self.plan
+
+    # --- last uses ----------------------------------------------------------------------------------------------------
+
+    def _find_last_uses(self) -> None:
+        last = self.last
+        operations = self.trace.operations
+        label_at = -1
+        for position, op in enumerate(operations):
+            if op.opcode.name == "label":
+                label_at = position
+            for arg in op.args:
+                if arg.kind == "r":
+                    last[arg] = position
+            if op.snapshot is not None:
+                for value in self._live_values(op.snapshot):
+                    if value.kind == "r":
+                        last[value] = position
+        if label_at >= 0 and operations[-1].opcode.name == "jump" and operations[-1].descr is None:
+            # What the loop uses from before it must outlive every iteration.
+            before: set[Value] = {*self.trace.inputs, *operations[:label_at]}
+            for value in before:
+                if last.get(value, -1) > label_at:
+                    last[value] = _FOREVER
+        for value, position in last.items():
+            self.ends.setdefault(position, []).append(value)
+
+    def _live_values(self, snapshot: Any) -> tuple[Value, ...]:
+        found = self.live.get(id(snapshot))
+        if found is None:
+            found = self.live[id(snapshot)] = live_values(snapshot)
+        return found
+
+    # --- the walk -----------------------------------------------------------------------------------------------------
+
+    def _step(self, position: int, op: Operation) -> None:
+        name = op.opcode.name
+        runs_code = _runs_code(op)
+        if runs_code:
+            self._protect(position)
+        elif name == "label" or (name in _RELEASES_OLD and not self._stores_into_unset(op)):
+            self._protect(position + 1)
+        self._consume(position, op)
+        if op.opcode.is_guard:
+            self.plan.exits[op] = self._exit(op)
+        self.plan.steps.append(op)
+        self._learn(op)
+        if runs_code:
+            self.fresh.clear()
+        if op.kind == "r":
+            self._define(op, position)
+        for param in op.params:
+            self._define(param, position)
+        ended = [value for value in self.ends.get(position, ()) if not isinstance(value, Const)]
+        unused = [value for value in (op, *op.params) if value.kind == "r" and value not in self.last]
+        self._release_ended(ended + unused, position)
+
+    def _consume(self, position: int, op: Operation) -> None:
+        """Make sure that a reference is there for each position that `op` consumes."""
+        positions = consumed_positions(op)
+        if not positions:
+            return
+        kept = {arg for number, arg in enumerate(op.args) if number not in positions}
+        for number in positions:
+            value = op.args[number]
+            if value in self.owned and self.last[value] == position and value not in kept:
+                del self.owned[value]
+            elif op.opcode.name not in ("decref", "xdecref") and not (isinstance(value, Const) and value.is_null):
+                self.plan.steps.append(Retain(value, value in self.nullable))
+
+    def _exit(self, op: Operation) -> ExitPlan:
+        live = self._live_values(op.snapshot) if op.snapshot is not None else ()
+        handed = set(live)
+        retain = tuple(
+            Retain(value, value in self.nullable) for value in live if value.kind == "r" and value not in self.owned
+        )
+        skipped = op.args[0] if op.args and op.opcode.name in _NULL_AT_EXIT else None
+        release = tuple(
+            Release(value, value in self.nullable)
+            for value in self.owned
+            if value not in handed and value is not skipped
+        )
+        return ExitPlan(live, retain, release)
+
+    def _learn(self, op: Operation) -> None:
+        """Note what `op` tells about its first argument and about new objects."""
+        name = op.opcode.name
+        if not op.args:
+            return
+        first = op.args[0]
+        if name in _PROVES_FIRST:
+            self.nullable.discard(first)
+            if name in ("int_unbox", "float_unbox", "bool_unbox") or (name == "guard_type" and op.descr in _HARMLESS_TYPES):
+                self.harmless.add(first)
+        elif name in ("guard_null", "guard_exhausted", "guard_exception"):
+            self.owned.pop(first, None)  # it is NULL: nothing is owned
+            self.borrowed.pop(first, None)
+        elif name == "guard_no_exception" and isinstance(first, Operation) and not _null_without_error(first):
+            self.nullable.discard(first)
+
+    def _stores_into_unset(self, op: Operation) -> bool:
+        if op.opcode.name != "setfield" or op.args[0] not in self.fresh:
+            return False
+        stored = self.fresh[op.args[0]]
+        if op.descr in stored:
+            return False
+        stored.add(op.descr)
+        self.plan.unset_fields.add(op)
+        return True
+
+    def _define(self, value: Value, position: int) -> None:
+        if value.kind != "r":
+            return
+        if isinstance(value, Input):
+            self.owned[value] = None
+            if value.known_type is None:
+                self.nullable.add(value)
+            elif value.known_type in _HARMLESS_TYPES:
+                self.harmless.add(value)
+            return
+        assert isinstance(value, Operation)
+        name = value.opcode.name
+        if name in OWNED_RESULTS:
+            self.owned[value] = None
+        elif name in BORROWED_RESULTS:
+            if self.last.get(value, -1) > position:
+                self.borrowed[value] = None
+            if name == "tuple_getitem":
+                self.base[value] = value.args[0]
+        elif name not in IMMORTAL_RESULTS:
+            raise IRError(f"reference counting does not know the result of {name}")
+        if name in _MAYBE_NULL:
+            self.nullable.add(value)
+        if name in _HARMLESS_RESULTS or (name == "call_c_r" and value.descr.name in _QUIET_CALLS):
+            self.harmless.add(value)
+        if name == "new":
+            self.fresh[value] = set()
+
+    # --- protection and release ----------------------------------------------------------------------------------------
+
+    def _protect(self, position: int) -> None:
+        """Take references to borrowed values that are still wanted at `position` or later."""
+        if not self.borrowed:
+            return
+        for value in list(self.borrowed):
+            if self.last[value] < position:
+                del self.borrowed[value]
+            elif not self._kept_by_base(value):
+                del self.borrowed[value]
+                self.owned[value] = None
+                self.plan.steps.append(Retain(value, value in self.nullable))
+
+    def _kept_by_base(self, value: Value) -> bool:
+        """Whether a tuple that is alive for as long as `value` is wanted keeps it alive."""
+        wanted = self.last[value]
+        base = self.base.get(value)
+        while base is not None:
+            if isinstance(base, Const) or (base in self.owned and self.last[base] >= wanted):
+                return True
+            base = self.base.get(base)
+        return False
+
+    def _release_ended(self, values: list[Value], position: int) -> None:
+        """Give up owned values behind their last use."""
+        for value in values:
+            self.borrowed.pop(value, None)
+        releases = [value for value in values if value in self.owned]
+        if any(value not in self.harmless for value in releases):
+            for value in releases:  # a tuple that goes no longer keeps its items
+                del self.owned[value]
+            self._protect(position + 1)
+        for value in releases:
+            self.owned.pop(value, None)
+            self.plan.steps.append(Release(value, value in self.nullable))
+
+
+_NULL_AT_EXIT = frozenset({"guard_no_exception", "guard_nonnull", "guard_next"})
+"""Guards that fail only when their argument is NULL (or, for calls with an integer result, no reference)."""
+
+
+def _null_without_error(call: Operation) -> bool:
+    return call.opcode.name == "call_c_r" and call.descr.error == "null_maybe"
+
+
+def _runs_code(op: Operation) -> bool:
+    """Whether arbitrary code may run while `op` still needs its arguments."""
+    name = op.opcode.name
+    if name in ("decref", "xdecref"):
+        return False
+    if name in ("call_c_r", "call_c_i", "call_c_f"):
+        row = op.descr
+        if row.runs_code or row.name == "builtin_next":  # which releases items of reused tuples
+            return True
+        return GC_RUNS_IN_ALLOCATION and (row.can_raise or row.result == "r") and row.name not in _QUIET_CALLS
+    return op.opcode.runs_code or (GC_RUNS_IN_ALLOCATION and name in _GC_ALLOCATIONS)

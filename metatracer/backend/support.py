@@ -1,0 +1,479 @@
+"""Machine code shared by all traces: entering, decoding exits, calling portals, pending exceptions.
+
+Written as LLVM text and compiled once per process; entry points and portal calls once per number of arguments, spill
+stubs once per kinds of live values, all when first needed, and kept.
+
+The *exit buffer* is one block of words for the whole process. That is enough because the GIL is held from the moment
+an exit stores into it until `decode` has copied it, and nothing that runs code comes between.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from metatracer.backend import llvm
+from metatracer.backend.emit import LLVM_TYPES, Addresses, pointer
+from metatracer.backend.layout import layout
+from metatracer.ir.values import NULL_OBJECT
+
+BUFFER_WORDS = 8192
+"""Live values an exit can hand over at most."""
+
+_buffer = (ctypes.c_int64 * BUFFER_WORDS)()
+_scratch = (ctypes.c_int64 * 1)()
+_handler = (ctypes.c_int64 * 1)()
+_FINISH = struct.pack("<qq", 0, 1) + b"r"
+_FINISH_RAISE = struct.pack("<qq", -1, 0)
+_BYTES_DATA = 32
+_MESSAGES = {
+    "recursion": b"maximum recursion depth exceeded\0",
+    "handler": b"metatracer: no exit handler is set\0",
+    "freed": b"metatracer: this machine code has been freed\0",
+    "entry": b"metatracer: wrong number of values\0",
+}
+_STACK_MARGIN = 256 * 1024
+"""Bytes of C stack that must be left for a portal call (or a quarter of a smaller stack)."""
+
+_machines: list[llvm.Machine] = []
+_functions: dict[str, int] = {}
+_spill_stubs: dict[str, int] = {}
+
+
+def _message(name: str) -> str:
+    return pointer(id(_MESSAGES[name]) + _BYTES_DATA)
+
+
+def _c(name: str) -> str:
+    return pointer(llvm.symbol_address(name))
+
+
+def _fetch_exception() -> str:
+    """`fetch`: the pending exception, normalized, with its traceback, as a new reference, or NULL; clears it."""
+    if layout().version >= (3, 12):
+        return f"""
+define ptr @fetch() nounwind {{
+  %e = call ptr {_c("PyErr_GetRaisedException")}()
+  ret ptr %e
+}}
+define void @restore(ptr %e) nounwind {{
+  call void {_c("PyErr_SetRaisedException")}(ptr %e)
+  ret void
+}}"""
+    return f"""
+define ptr @fetch() nounwind {{
+  %t = alloca ptr
+  %v = alloca ptr
+  %b = alloca ptr
+  %pending = call ptr {_c("PyErr_Occurred")}()
+  %none = icmp eq ptr %pending, null
+  br i1 %none, label %nothing, label %some
+nothing:
+  ret ptr null
+some:
+  call void {_c("PyErr_Fetch")}(ptr %t, ptr %v, ptr %b)
+  call void {_c("PyErr_NormalizeException")}(ptr %t, ptr %v, ptr %b)
+  %type = load ptr, ptr %t
+  %value = load ptr, ptr %v
+  %back = load ptr, ptr %b
+  %bare = icmp eq ptr %back, null
+  br i1 %bare, label %done, label %attach
+attach:
+  %ignored = call i32 {_c("PyException_SetTraceback")}(ptr %value, ptr %back)
+  br label %done
+done:
+  call void {_c("Py_DecRef")}(ptr %type)
+  call void {_c("Py_DecRef")}(ptr %back)
+  ret ptr %value
+}}
+define void @restore(ptr %e) nounwind {{
+  %tp = getelementptr i8, ptr %e, i64 {layout().ob_type}
+  %type = load ptr, ptr %tp
+  call void {_c("Py_IncRef")}(ptr %type)
+  %back = call ptr {_c("PyException_GetTraceback")}(ptr %e)
+  call void {_c("PyErr_Restore")}(ptr %type, ptr %e, ptr %back)
+  ret void
+}}"""
+
+
+def _decode() -> str:
+    """`decode`: the exit tuple of a descriptor and the exit buffer; steals the references in the buffer."""
+    figures = layout()
+    none, true, false = pointer(figures.none_address), pointer(figures.true_address), pointer(figures.false_address)
+    return f"""
+define ptr @decode(ptr %desc) nounwind {{
+entry:
+  %id = load i64, ptr %desc
+  %countp = getelementptr i64, ptr %desc, i64 1
+  %count = load i64, ptr %countp
+  %kinds = getelementptr i64, ptr %desc, i64 2
+  %israise = icmp eq i64 %id, -1
+  br i1 %israise, label %raise, label %copy
+raise:
+  %raised = load ptr, ptr {pointer(ctypes.addressof(_buffer))}
+  %pair = call ptr {_c("PyTuple_New")}(i64 2)
+  %minus = call ptr {_c("PyLong_FromLong")}(i64 -1)
+  %p0 = getelementptr i8, ptr %pair, i64 {figures.tuple_items}
+  store ptr %minus, ptr %p0
+  %p1 = getelementptr i8, ptr %pair, i64 {figures.tuple_items + 8}
+  store ptr %raised, ptr %p1
+  ret ptr %pair
+copy:
+  %own = alloca i64, i64 %count
+  br label %copytest
+copytest:
+  %k = phi i64 [0, %copy], [%k1, %copynext]
+  %copied = icmp eq i64 %k, %count
+  br i1 %copied, label %build, label %copynext
+copynext:
+  %from = getelementptr i64, ptr {pointer(ctypes.addressof(_buffer))}, i64 %k
+  %word = load i64, ptr %from
+  %to = getelementptr i64, ptr %own, i64 %k
+  store i64 %word, ptr %to
+  %k1 = add i64 %k, 1
+  br label %copytest
+build:
+  %pending = call ptr @fetch()
+  %n = add i64 %count, 2
+  %tuple = call ptr {_c("PyTuple_New")}(i64 %n)
+  %items = getelementptr i8, ptr %tuple, i64 {figures.tuple_items}
+  %number = call ptr {_c("PyLong_FromLongLong")}(i64 %id)
+  store ptr %number, ptr %items
+  %quiet = icmp eq ptr %pending, null
+  br i1 %quiet, label %noexc, label %values
+noexc:
+  call void {_c("Py_IncRef")}(ptr {none})
+  br label %values
+values:
+  %exc = phi ptr [{none}, %noexc], [%pending, %build]
+  %second = getelementptr ptr, ptr %items, i64 1
+  store ptr %exc, ptr %second
+  %rest = getelementptr ptr, ptr %items, i64 2
+  br label %test
+test:
+  %i = phi i64 [0, %values], [%i1, %put]
+  %all = icmp eq i64 %i, %count
+  br i1 %all, label %done, label %item
+item:
+  %vp = getelementptr i64, ptr %own, i64 %i
+  %v = load i64, ptr %vp
+  %kp = getelementptr i8, ptr %kinds, i64 %i
+  %kind = load i8, ptr %kp
+  switch i8 %kind, label %ref [ i8 {ord("i")}, label %int  i8 {ord("f")}, label %float  i8 {ord("b")}, label %bool ]
+int:
+  %int.o = call ptr {_c("PyLong_FromLongLong")}(i64 %v)
+  br label %put
+float:
+  %d = bitcast i64 %v to double
+  %float.o = call ptr {_c("PyFloat_FromDouble")}(double %d)
+  br label %put
+bool:
+  %set = icmp ne i64 %v, 0
+  %bool.o = select i1 %set, ptr {true}, ptr {false}
+  call void {_c("Py_IncRef")}(ptr %bool.o)
+  br label %put
+ref:
+  %ref.o = inttoptr i64 %v to ptr
+  %unset = icmp eq i64 %v, 0
+  br i1 %unset, label %null, label %put
+null:
+  call void {_c("Py_IncRef")}(ptr {pointer(id(NULL_OBJECT))})
+  br label %put
+put:
+  %o = phi ptr [%int.o, %int], [%float.o, %float], [%bool.o, %bool], [%ref.o, %ref], [{pointer(id(NULL_OBJECT))}, %null]
+  %place = getelementptr ptr, ptr %rest, i64 %i
+  store ptr %o, ptr %place
+  %i1 = add i64 %i, 1
+  br label %test
+done:
+  ret ptr %tuple
+}}"""
+
+
+def _portal_exit() -> str:
+    """`portal_exit`: the result of a portal call that left through a guard: what the exit handler makes of it."""
+    return f"""
+define ptr @portal_exit(ptr %desc) nounwind {{
+  %israise = icmp eq ptr %desc, {pointer(id(_FINISH_RAISE) + _BYTES_DATA)}
+  br i1 %israise, label %raise, label %guard
+raise:
+  %e = load ptr, ptr {pointer(ctypes.addressof(_buffer))}
+  call void @restore(ptr %e)
+  ret ptr null
+guard:
+  %tuple = call ptr @decode(ptr %desc)
+  %handler = load ptr, ptr {pointer(ctypes.addressof(_handler))}
+  %missing = icmp eq ptr %handler, null
+  br i1 %missing, label %error, label %handle
+error:
+  %type = load ptr, ptr {_c("PyExc_SystemError")}
+  call void {_c("PyErr_SetString")}(ptr %type, ptr {_message("handler")})
+  call void {_c("Py_DecRef")}(ptr %tuple)
+  ret ptr null
+handle:
+  call void {_c("Py_IncRef")}(ptr %handler)
+  %result = call ptr {_c("PyObject_CallOneArg")}(ptr %handler, ptr %tuple)
+  call void {_c("Py_DecRef")}(ptr %handler)
+  call void {_c("Py_DecRef")}(ptr %tuple)
+  ret ptr %result
+}}"""
+
+
+def _stack_limit() -> str:
+    """`stack_limit`: the lowest C stack address that portal calls of the thread may reach; cached for the last thread."""
+    return f"""
+@limit.thread = internal global ptr null
+@limit.value = internal global i64 0
+define i64 @stack_limit(ptr %thread) nounwind {{
+  %last = load ptr, ptr @limit.thread
+  %same = icmp eq ptr %last, %thread
+  br i1 %same, label %known, label %ask
+known:
+  %cached = load i64, ptr @limit.value
+  ret i64 %cached
+ask:
+  %attr = alloca [16 x i64]
+  %low = alloca i64
+  %size = alloca i64
+  store i64 0, ptr %low
+  store i64 0, ptr %size
+  %self = call i64 {_c("pthread_self")}()
+  %failed = call i32 {_c("pthread_getattr_np")}(i64 %self, ptr %attr)
+  %ok = icmp eq i32 %failed, 0
+  br i1 %ok, label %read, label %note
+read:
+  %ignored = call i32 {_c("pthread_attr_getstack")}(ptr %attr, ptr %low, ptr %size)
+  %ignored2 = call i32 {_c("pthread_attr_destroy")}(ptr %attr)
+  br label %note
+note:
+  %base = load i64, ptr %low
+  %bytes = load i64, ptr %size
+  %quarter = lshr i64 %bytes, 2
+  %small = icmp ult i64 %quarter, {_STACK_MARGIN}
+  %margin = select i1 %small, i64 %quarter, i64 {_STACK_MARGIN}
+  %limit = add i64 %base, %margin
+  store ptr %thread, ptr @limit.thread
+  store i64 %limit, ptr @limit.value
+  ret i64 %limit
+}}"""
+
+
+@functools.cache
+def _base() -> None:
+    names = ("fetch", "restore", "decode", "portal_exit", "stack_limit")
+    _link("\n".join([_fetch_exception(), _decode(), _portal_exit(), _stack_limit()]), names)
+
+
+def _link(text: str, names: Iterable[str]) -> None:
+    machine = llvm.compile_text(text, names, level=1)
+    _machines.append(machine)
+    _functions.update(machine.addresses)
+
+
+def function_address(name: str) -> int:
+    """Address of a function of this module, or of a C function of the process."""
+    if name in ("fetch", "restore", "decode", "portal_exit", "stack_limit"):
+        _base()
+    return _functions.get(name) or llvm.symbol_address(name)
+
+
+def addresses() -> Addresses:
+    """What emitters need to know."""
+    return Addresses(
+        buffer=ctypes.addressof(_buffer),
+        scratch=ctypes.addressof(_scratch),
+        finish=id(_FINISH) + _BYTES_DATA,
+        finish_raise=id(_FINISH_RAISE) + _BYTES_DATA,
+        function=function_address,
+    )
+
+
+# --- spill stubs ----------------------------------------------------------------------------------------------------------
+
+
+def spill_stubs(signatures: Iterable[str]) -> dict[str, int]:
+    """Addresses of the functions that store values of these kinds into the exit buffer and return the descriptor."""
+    wanted = {kinds: f"spill{len(_spill_stubs) + number}" for number, kinds in enumerate(dict.fromkeys(signatures))}
+    missing = {kinds: name for kinds, name in wanted.items() if kinds not in _spill_stubs}
+    if missing:
+        text = "\n".join(_spill_stub(kinds, name) for kinds, name in missing.items())
+        machine = llvm.compile_text(text, missing.values(), level=0, passes=False)
+        _machines.append(machine)
+        for kinds, name in missing.items():
+            _spill_stubs[kinds] = machine.addresses[name]
+    return _spill_stubs
+
+
+def _spill_stub(kinds: str, name: str) -> str:
+    if len(kinds) > BUFFER_WORDS:
+        raise OverflowError(f"an exit hands over {len(kinds)} values, more than {BUFFER_WORDS}")
+    params = "".join(f", {LLVM_TYPES[kind]} %a{number}" for number, kind in enumerate(kinds))
+    lines = [f"define tailcc ptr @{name}(ptr %exit{params}) nounwind {{"]
+    for number, kind in enumerate(kinds):
+        place = pointer(ctypes.addressof(_buffer) + 8 * number)
+        if kind == "b":
+            lines.append(f"  %w{number} = zext i1 %a{number} to i64")
+            lines.append(f"  store i64 %w{number}, ptr {place}")
+        else:
+            lines.append(f"  store {LLVM_TYPES[kind]} %a{number}, ptr {place}")
+    lines += ["  ret ptr %exit", "}"]
+    return "\n".join(lines)
+
+
+# --- entering -------------------------------------------------------------------------------------------------------------
+
+
+class _MethodDef(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
+
+
+_METH_O = 8
+_new_function = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
+    ("PyCFunction_NewEx", ctypes.pythonapi)
+)
+
+
+@functools.cache
+def _entry_method(count: int) -> _MethodDef:
+    """The method definition of entry points with `count` values."""
+    _base()
+    figures = layout()
+    name = f"enter{count}"
+    loads = "\n".join(
+        f"  %p{number} = getelementptr ptr, ptr %items, i64 {number}\n  %a{number} = load ptr, ptr %p{number}"
+        for number in range(count)
+    )
+    args = "".join(f", ptr %a{number}" for number in range(count))
+    _link(
+        f"""
+define ptr @{name}(ptr %self, ptr %list) nounwind {{
+  %typep = getelementptr i8, ptr %list, i64 {figures.ob_type}
+  %type = load ptr, ptr %typep
+  %islist = icmp eq ptr %type, {pointer(id(list))}
+  br i1 %islist, label %sized, label %wrong
+sized:
+  %sizep = getelementptr i8, ptr %list, i64 {figures.ob_size}
+  %size = load i64, ptr %sizep
+  %fits = icmp eq i64 %size, {count}
+  br i1 %fits, label %go, label %wrong
+wrong:
+  %error = load ptr, ptr {_c("PyExc_SystemError")}
+  call void {_c("PyErr_SetString")}(ptr %error, ptr {_message("entry")})
+  ret ptr null
+go:
+  %codep = getelementptr i8, ptr %self, i64 {_BYTES_DATA}
+  %code = load ptr, ptr %codep
+  %gone = icmp eq ptr %code, null
+  br i1 %gone, label %freed, label %run
+freed:
+  %error2 = load ptr, ptr {_c("PyExc_SystemError")}
+  call void {_c("PyErr_SetString")}(ptr %error2, ptr {_message("freed")})
+  ret ptr null
+run:
+  store i64 0, ptr %sizep
+  %itemsp = getelementptr i8, ptr %list, i64 {figures.list_items}
+  %items = load ptr, ptr %itemsp
+{loads}
+  %desc = call tailcc ptr %code(ptr null{args})
+  %result = call ptr {pointer(function_address("decode"))}(ptr %desc)
+  ret ptr %result
+}}""",
+        [name],
+    )
+    return _MethodDef(name.encode(), _functions[name], _METH_O, None)
+
+
+class EntryPoint:
+    """A builtin function that enters machine code with a list of values, whose references it takes out of the list.
+
+    Attributes:
+        enter: The builtin function. Once the code is freed it raises SystemError.
+    """
+
+    def __init__(self, address: int, count: int) -> None:
+        self._holder = struct.pack("<q", address)
+        self.enter: Callable[[list[Any]], tuple[Any, ...]] = _new_function(
+            ctypes.addressof(_entry_method(count)), self._holder, None
+        )
+
+    def close(self) -> None:
+        """Make further calls fail."""
+        ctypes.c_int64.from_address(id(self._holder) + _BYTES_DATA).value = 0
+
+
+# --- portal calls ---------------------------------------------------------------------------------------------------------
+
+
+def set_exit_handler(handler: Callable[[tuple[Any, ...]], Any] | None) -> None:
+    """Set what finishes a called portal that left its machine code: takes the exit tuple, returns the result or raises."""
+    _handler[0] = 0 if handler is None else id(handler)
+    _handler_owner[0] = handler
+
+
+_handler_owner: list[Any] = [None]
+
+
+def portal_call(count: int) -> int:
+    """Address of ``ptr (ptr cell, i32 frames, ptr args...)``: a portal call with `count` arguments, which it consumes.
+
+    It accounts for `frames` Python frames, as the calls it stands for would, and raises RecursionError when those or
+    the C stack are used up.
+    """
+    _base()
+    name = f"portal_call{count}"
+    if name not in _functions:
+        _link(_portal_call(name, count), [name])
+    return _functions[name]
+
+
+def _portal_call(name: str, count: int) -> str:
+    figures = layout()
+    params = "".join(f", ptr %a{number}" for number in range(count))
+    drops = "\n".join(f"  call void {_c('Py_DecRef')}(ptr %a{number})" for number in range(count))
+    return f"""
+declare ptr @llvm.frameaddress.p0(i32)
+define ptr @{name}(ptr %cell, i32 %frames{params}) nounwind {{
+  %thread = call ptr {_c("PyThreadState_Get")}()
+  %leftp = getelementptr i8, ptr %thread, i64 {figures.recursion_remaining}
+  %left = load i32, ptr %leftp
+  %less = sub i32 %left, %frames
+  %few = icmp slt i32 %less, 0
+  br i1 %few, label %deep, label %stack
+stack:
+  %limit = call i64 {pointer(function_address("stack_limit"))}(ptr %thread)
+  %herep = call ptr @llvm.frameaddress.p0(i32 0)
+  %here = ptrtoint ptr %herep to i64
+  %full = icmp ult i64 %here, %limit
+  br i1 %full, label %deep, label %go
+deep:
+{drops}
+  %error = load ptr, ptr {_c("PyExc_RecursionError")}
+  call void {_c("PyErr_SetString")}(ptr %error, ptr {_message("recursion")})
+  ret ptr null
+go:
+  store i32 %less, ptr %leftp
+  %code = load ptr, ptr %cell
+  %desc = call tailcc ptr %code(ptr null{params})
+  %finished = icmp eq ptr %desc, {pointer(id(_FINISH) + _BYTES_DATA)}
+  br i1 %finished, label %finish, label %other
+finish:
+  %value = load ptr, ptr {pointer(ctypes.addressof(_buffer))}
+  br label %done
+other:
+  %handled = call ptr {pointer(function_address("portal_exit"))}(ptr %desc)
+  br label %done
+done:
+  %result = phi ptr [%value, %finish], [%handled, %other]
+  %now = load i32, ptr %leftp
+  %back = add i32 %now, %frames
+  store i32 %back, ptr %leftp
+  ret ptr %result
+}}"""
