@@ -216,17 +216,14 @@ class Printer:
         return text if frame.pushes else text + " nopush"
 
     def _frame_name(self, frame: FrameState) -> str:
-        """The function's name; with a JitCode the namespace has the pair of both under "@" and that name."""
-        namespace = self._namespace
+        """The function's name; the namespace has the pair of function and JitCode under "@" and that name."""
         stem = "_" if frame.function is None else self.name(frame.function)
-        if frame.jitcode is None:
-            if "@" + stem not in namespace:
-                return stem
-            stem = stem.strip("<>") + " without jitcode"
+        if frame.function is None and frame.jitcode is None:
+            return stem
         number = 1
         while True:
-            name = stem if number == 1 else f"<{stem.strip('<>')} frame {number}>"
-            function, jitcode = namespace.setdefault("@" + name, (frame.function, frame.jitcode))
+            name = stem if number == 1 and stem != "_" else f"<{stem.strip('<>')} frame {number}>"
+            function, jitcode = self._namespace.setdefault("@" + name, (frame.function, frame.jitcode))
             if function is frame.function and jitcode is frame.jitcode:
                 return name
             number += 1
