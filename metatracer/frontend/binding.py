@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import FunctionType
 
+    from metatracer.frontend.jitcode import JitCode
+
 
 class ArgumentMismatch(MetatracerError):
     """The arguments do not fit the parameters: a real call raises the right TypeError."""
@@ -40,14 +42,22 @@ class BoundArguments:
     own: frozenset[int]
 
 
-def bind_arguments(function: FunctionType, args: Sequence[Any], kwargs: Mapping[str, Any]) -> BoundArguments:
+def bind_arguments(
+    function: FunctionType, args: Sequence[Any], kwargs: Mapping[str, Any], jitcode: JitCode | None = None
+) -> BoundArguments:
     """Bind a call's arguments as CPython does.
+
+    Args:
+        function: Whose parameters.
+        args, kwargs: The arguments, looked at by nobody.
+        jitcode: The function's JitCode, if it is not that of its present code (a rewritten portal).
 
     Raises:
         ArgumentMismatch: They do not fit.
     """
     code = function.__code__
-    jitcode = jitcode_for(code)
+    if jitcode is None:
+        jitcode = jitcode_for(code)
     values: list[Any] = [NULL_OBJECT] * jitcode.n_locals
     n_positional, n_keyword_only = code.co_argcount, code.co_kwonlyargcount
     n_named = n_positional + n_keyword_only

@@ -31,6 +31,18 @@ _set_handled.restype = None
 _METHOD_TYPES = (types.FunctionType, types.MethodDescriptorType)
 
 
+class _Forgotten:
+    """What `evaluate_forgetting` puts into dead registers; any use of it fails or shows."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "FORGOTTEN"
+
+
+FORGOTTEN = _Forgotten()
+
+
 class EvaluationError(MetatracerError):
     """The function cannot be evaluated: it is refused, or reached an "unsupported" instruction."""
 
@@ -45,13 +57,26 @@ class _Frame:
         self.first_free = jitcode.n_locals - len(jitcode.free_registers)
 
 
-def evaluate(function: types.FunctionType, *args: Any, **kwargs: Any) -> Any:
+def evaluate(function: types.FunctionType, /, *args: Any, **kwargs: Any) -> Any:
     """Call `function` by running its JitCode.
 
     Raises:
         EvaluationError: It cannot be evaluated.
         BaseException: Whatever the function raises.
     """
+    return _evaluate(function, args, kwargs, forget=False)
+
+
+def evaluate_forgetting(function: types.FunctionType, /, *args: Any, **kwargs: Any) -> Any:
+    """Like `evaluate`, but keep before each CPython instruction only what a snapshot there would keep.
+
+    All registers that are neither live locals nor stack slots below the instruction's depth are overwritten with an
+    object that is like no other, so a wrong liveness or depth shows as a wrong result.
+    """
+    return _evaluate(function, args, kwargs, forget=True)
+
+
+def _evaluate(function: types.FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any], forget: bool) -> Any:
     jitcode = jitcode_for(function.__code__)
     if jitcode.refusal:
         raise EvaluationError(jitcode.refusal)
@@ -62,15 +87,17 @@ def evaluate(function: types.FunctionType, *args: Any, **kwargs: Any) -> Any:
     if bound is None:
         return function(*args, **kwargs)
     registers = bound.values + [NULL_OBJECT] * (jitcode.n_registers - jitcode.n_locals)
-    return _run(_Frame(function, jitcode, registers))
+    return _run(_Frame(function, jitcode, registers), forget)
 
 
-def _run(frame: _Frame) -> Any:
+def _run(frame: _Frame, forget: bool) -> Any:
     jitcode, registers = frame.jitcode, frame.registers
     position = jitcode.entry
     while True:
         instruction = jitcode.instructions[position]
         caught: BaseException | None = None
+        if forget and instruction.is_start:
+            _forget_dead(jitcode, registers, instruction)
         try:
             if instruction.op == "return":
                 return registers[instruction.src[0]]
@@ -84,6 +111,14 @@ def _run(frame: _Frame) -> Any:
             caught = raised
         if caught is not None:
             position = _unwind(jitcode, registers, instruction, caught)
+
+
+def _forget_dead(jitcode: JitCode, registers: list[Any], instruction: Instruction) -> None:
+    live = jitcode.live_locals[instruction.index]
+    top = jitcode.n_locals + jitcode.depths[instruction.index]
+    for register in range(len(registers)):
+        if register >= top or (register < jitcode.n_locals and register not in live):
+            registers[register] = FORGOTTEN
 
 
 def _unwind(jitcode: JitCode, registers: list[Any], instruction: Instruction, caught: BaseException) -> int:
