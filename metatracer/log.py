@@ -17,7 +17,8 @@ import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, TextIO
+from io import FileIO
+from typing import TYPE_CHECKING
 
 from metatracer.errors import ParameterError
 from metatracer.params import near_names
@@ -47,27 +48,27 @@ class Section:
         on: Whether anybody reads it. Look before formatting.
     """
 
-    __slots__ = ("_stream", "name", "on")
+    __slots__ = ("_file", "name", "on")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.on = False
-        self._stream: TextIO | None = None
+        self._file: FileIO | None = None
 
     def write(self, text: str) -> None:
         """Write one line, or several that belong together; does nothing when the section is off."""
         if not self.on:
-            return
-        stream = self._stream if self._stream is not None else sys.stderr
-        if stream is None:  # a process without a standard error
             return
         stamp = f"[{self.name} {time.monotonic() - _started:.6f}] "
         lines = text.rstrip("\n").split("\n")
         block = stamp + ("\n" + " " * 4).join(lines) + "\n"
         with _lock:
             try:
-                stream.write(block)
-                stream.flush()
+                if self._file is not None:
+                    self._file.write(block.encode("utf-8", "backslashreplace"))
+                elif sys.stderr is not None:  # a process may have no standard error
+                    sys.stderr.write(block)
+                    sys.stderr.flush()
             except (OSError, ValueError):
                 # A full disk or a stream closed at exit must not reach the guest; the section says no more.
                 self.on = False
@@ -111,18 +112,18 @@ def configure(spec: str) -> None:
         ParameterError: An unknown section, or a file that cannot be written; nothing has changed then.
     """
     names, filename = parse(spec)
-    stream: TextIO | None = None
+    file: FileIO | None = None
     if filename:
         path = filename.replace("%p", str(os.getpid()))
         try:
-            stream = open(path, "a", encoding="utf-8")  # noqa: SIM115, PTH123 - lives as long as the sections
+            file = FileIO(path, "a")  # unbuffered: what was logged before a crash is in the file
         except OSError as error:
             raise ParameterError(f"the log file {path!r} cannot be written: {error.strerror}") from None
     with _lock:
-        old = {found._stream for found in _sections.values() if found._stream is not None}
+        old = {found._file for found in _sections.values() if found._file is not None}
         for name, found in _sections.items():
             found.on = name in names
-            found._stream = stream if found.on else None
+            found._file = file if found.on else None
         for closing in old:
             closing.close()
 

@@ -161,7 +161,7 @@ def test_context_manager_for_one_driver(driver):
 
 def test_context_manager_restores_after_an_exception(driver):
     with pytest.raises(ZeroDivisionError), parameters(threshold=1):
-        1 / 0  # noqa: B018
+        1 / 0
     assert driver.params.threshold == BY_NAME["threshold"].default
 
 
