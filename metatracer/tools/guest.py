@@ -92,7 +92,9 @@ class Job:
             before = found.get(params.ENVIRONMENT_VARIABLE, "")
             # The later word wins: a comparison's traced side is traced even where the environment says off.
             on = "on" if self.mode == "measure" else ""
-            found[params.ENVIRONMENT_VARIABLE] = ",".join(filter(None, (before, on, self.parameters)))
+            words = ",".join(filter(None, (before, on, self.parameters)))
+            if words:
+                found[params.ENVIRONMENT_VARIABLE] = words
         if self.log is not None:
             log.parse(self.log)
             found[log.ENVIRONMENT_VARIABLE] = self.log
