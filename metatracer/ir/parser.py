@@ -47,6 +47,8 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
+_SPELLED = {"name": "a name", "int": "a whole number", "string": "a string"}
+
 
 class _Parser:
     """Reads one trace, a line at a time; tokens are (kind, text, column)."""
@@ -101,7 +103,7 @@ class _Parser:
     def take(self, kind: str) -> str:
         found, text, _ = self._tokens[self._at]
         if found != kind:
-            raise self.error(f"expected a {kind}, found {text!r}")
+            raise self.error(f"expected {_SPELLED[kind]}, found {text!r}")
         self._at += 1
         return text
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from metatracer.ir.opcodes import Opcode
 
+_SINGLETONS = (None, True, False, ..., NotImplemented)
 _NAMED_TYPES = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodDescriptorType, types.ModuleType)
 
 
@@ -137,7 +138,7 @@ class Printer:
         """An object: a literal, or its name in the namespace (invented and entered there if it has none)."""
         if value is NULL_OBJECT:
             return "NULL"
-        if value is None or value is True or value is False:
+        if any(value is one for one in _SINGLETONS):
             return repr(value)
         if type(value) in (int, float, str, bytes):
             # The namespace keeps the object of each literal, so that its identity survives the round trip.
