@@ -15,6 +15,8 @@ objects of this module, the *decorators* by the attribute that they set:
 from __future__ import annotations
 
 import inspect
+import threading
+from contextlib import contextmanager
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +24,7 @@ from metatracer.errors import UsageError
 from metatracer.places import author_place, function_place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -215,14 +217,35 @@ def we_are_jitted() -> bool:
     return False
 
 
-def isconstant(x: object) -> bool:  # noqa: ARG001 - the recorder answers
+class _Asked(threading.local):
+    """What a predicate of `look_inside_iff` that this thread's recorder is asking just now may find out."""
+
+    constants: Sequence[object] = ()
+    virtuals: Sequence[object] = ()
+
+
+_asked = _Asked()
+
+
+@contextmanager
+def constants_of_predicate(constants: Sequence[object], virtuals: Sequence[object] = ()) -> Iterator[None]:
+    """While the recorder asks a predicate: `isconstant` and `isvirtual` are true for these very objects."""
+    before = _asked.constants, _asked.virtuals
+    _asked.constants, _asked.virtuals = constants, virtuals
+    try:
+        yield
+    finally:
+        _asked.constants, _asked.virtuals = before
+
+
+def isconstant(x: object) -> bool:
     """In a trace: whether `x` is known to be a constant of it. In the interpreter False."""
-    return False
+    return any(x is each for each in _asked.constants)
 
 
-def isvirtual(x: object) -> bool:  # noqa: ARG001 - the recorder answers
+def isvirtual(x: object) -> bool:
     """In a trace: whether `x` was made in it and nobody outside has seen it. In the interpreter False."""
-    return False
+    return any(x is each for each in _asked.virtuals)
 
 
 def loop_unrolling_heuristic(lst: object, size: int, cutoff: int = 2) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import threading
 
 import pytest
 
 import metatracer as m
 from metatracer import UsageError
+from metatracer.hints import constants_of_predicate
 
 
 def test_calls_are_identities():
@@ -28,6 +30,27 @@ def test_questions_are_answered_as_in_the_interpreter():
     assert m.current_trace_length() == -1
     assert m.loop_unrolling_heuristic([], 0) is True
     assert m.loop_unrolling_heuristic([1], 1) is False
+
+
+def test_predicates_are_told_what_the_recorder_knows():
+    known, fresh, other = object(), [], object()
+    with constants_of_predicate([known], [fresh]):
+        assert (m.isconstant(known), m.isconstant(fresh), m.isconstant(other)) == (True, False, False)
+        assert (m.isvirtual(fresh), m.isvirtual([])) == (True, False)
+        with constants_of_predicate([other]):
+            assert (m.isconstant(known), m.isconstant(other)) == (False, True)
+        assert m.isconstant(known)
+    assert not m.isconstant(known)
+
+
+def test_what_a_predicate_is_told_stays_in_its_thread():
+    known = object()
+    answers = []
+    with constants_of_predicate([known]):
+        thread = threading.Thread(target=lambda: answers.append(m.isconstant(known)))
+        thread.start()
+        thread.join()
+    assert answers == [False]
 
 
 @pytest.mark.parametrize(
