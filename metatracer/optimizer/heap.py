@@ -1,0 +1,379 @@
+"""Heap cache and lazy stores: reads of known contents are forwarded, stores are put off.
+
+A store to a field, list item or cell of a real object stays *pending*: exits do it from their snapshot, a later store to
+the same place replaces it, and only what could see it flushes it. Pending stores never overlap one another, so their
+order does not matter.
+
+Aliasing: different Fields never overlap; objects of different exact classes, two fresh objects, and a fresh object and
+an older one are different; so are two lists that `ptr_eq` found different. Where two lists come from different
+fields (a guest frame's registers, a guest list's items) and may only in theory be one, a guard says that they are not:
+without it each store to a guest list would flush all registers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metatracer.ir.opcodes import (
+    ARRAY_GETITEM_F,
+    ARRAY_GETITEM_I,
+    ARRAY_LEN,
+    ARRAY_SETITEM_F,
+    ARRAY_SETITEM_I,
+    BYTEARRAY_GETITEM,
+    BYTEARRAY_LEN,
+    BYTEARRAY_SETITEM,
+    CELL_GET,
+    CELL_SET,
+    FINISH,
+    FINISH_RAISE,
+    GETFIELD,
+    GUARD_FALSE,
+    JUMP,
+    LIST_APPEND,
+    LIST_GETITEM,
+    LIST_LEN,
+    LIST_POP,
+    LIST_SETITEM,
+    PTR_EQ,
+    SETFIELD,
+    Effect,
+)
+from metatracer.ir.values import Const, Field, Operation, Value
+from metatracer.optimizer.state import CELL, Pending, Virtual
+from metatracer.optimizer.verdicts import DROP, EMIT, Verdict
+
+if TYPE_CHECKING:
+    from metatracer.optimizer.forward import Forward
+    from metatracer.optimizer.verdicts import Handlers
+
+_BUFFER_READS = {ARRAY_SETITEM_F: ARRAY_GETITEM_F, ARRAY_SETITEM_I: ARRAY_GETITEM_I, BYTEARRAY_SETITEM: BYTEARRAY_GETITEM}
+_BUFFER_LENGTHS = (BYTEARRAY_LEN, ARRAY_LEN)
+
+
+class HeapCache:
+    """See the module's docstring. Switches: "heap" (forwarding), "lazy" (pending stores), "alias" (own guards)."""
+
+    def __init__(self, forward: Forward) -> None:
+        self._forward = forward
+        self._state = forward.state
+        self._pool = forward.pool
+        self._caching = "heap" in forward.enabled
+        self._lazy = "lazy" in forward.enabled
+        self._guessing = "alias" in forward.enabled
+
+    def handlers(self) -> Handlers:
+        yield GETFIELD, self.getfield
+        yield SETFIELD, self.setfield
+        yield CELL_GET, self.cell_get
+        yield CELL_SET, self.cell_set
+        yield LIST_LEN, self.list_len
+        yield LIST_GETITEM, self.list_getitem
+        yield LIST_SETITEM, self.list_setitem
+        yield LIST_APPEND, self.list_append
+        yield LIST_POP, self.list_pop
+        for opcode in _BUFFER_READS:
+            yield opcode, self.buffer_store
+        for opcode in (FINISH, FINISH_RAISE, JUMP):
+            yield opcode, self.leave
+
+    # --- fields and cells -------------------------------------------------------------------------------------------
+
+    def getfield(self, op: Operation) -> Verdict:
+        field: Field = op.descr
+        owner = op.args[0]
+        if field.immutable and owner.__class__ is Const:
+            constant = read_constant(owner.value, field)  # type: ignore[attr-defined]
+            if constant is not None:
+                value = self._pool.get("r", constant)
+                if field.immutable_items:
+                    self._state.info(value).frozen_items = True
+                return value
+        verdict = self._read(op, field, "immutable" if field.immutable else "field")
+        if verdict is EMIT:
+            info = self._state.info(op)
+            info.source = field
+            if field.immutable_items:
+                info.frozen_items = True
+        return verdict
+
+    def cell_get(self, op: Operation) -> Verdict:
+        return self._read(op, CELL, "field")
+
+    def _read(self, op: Operation, place: Any, table: str) -> Verdict:
+        state = self._state
+        owner = op.args[0]
+        pending = state.pending_fields.get(place)
+        if pending:
+            store = pending.get(owner)
+            if store is not None:
+                return state.resolve(store.args[1])
+            self._flush_aliases(pending, owner)
+        if not self._caching:
+            return EMIT
+        tables = state.immutable if table == "immutable" else state.fields
+        contents = tables.get(place)
+        if contents is None:
+            contents = tables[place] = {}
+        known = contents.get(owner)
+        if known is not None:
+            state.hit(table, place, (owner,), known)
+            return state.resolve(known)
+        contents[owner] = op
+        return EMIT
+
+    def setfield(self, op: Operation) -> Verdict:
+        return self._write(op, op.descr, "immutable" if op.descr.immutable else "field")
+
+    def cell_set(self, op: Operation) -> Verdict:
+        return self._write(op, CELL, "field")
+
+    def _write(self, op: Operation, place: Any, table: str) -> Verdict:
+        state = self._state
+        owner, value = op.args
+        contents = (state.immutable if table == "immutable" else state.fields).setdefault(place, {})
+        pending = state.pending_fields.get(place)
+        if pending is None or owner not in pending:
+            known = contents.get(owner)
+            if known is not None and state.resolve(known) is value:
+                state.hit(table, place, (owner,), known)
+                return DROP  # it holds that already
+        if pending:
+            self._flush_aliases(pending, owner)
+        for other in [other for other in contents if state.may_alias(other, owner)]:
+            del contents[other]
+        state.version += 1
+        if self._lazy:
+            if pending is None:
+                pending = state.pending_fields[place] = {}
+            pending[owner] = Pending(op.opcode, op.args, op.descr)
+            return DROP
+        self._store(op)
+        return DROP
+
+    def _flush_aliases(self, pending: dict[Value, Pending], owner: Value) -> None:
+        """Do the stores to this field of objects that may be `owner` under another name."""
+        for other in [other for other in pending if other is not owner and self._state.may_alias(other, owner)]:
+            self._do(pending.pop(other))
+
+    # --- lists ------------------------------------------------------------------------------------------------------
+
+    def _lists_alias(self, left: Value, right: Value) -> bool:
+        """Whether two lists may be one; emits a guard that they are not where that is a good guess."""
+        state = self._state
+        if not state.may_alias(left, right):
+            return False
+        retry = self._forward.retry
+        if left is right or not self._guessing or retry is None:
+            return True
+        left_info, right_info = state.infos.get(left), state.infos.get(right)
+        if left_info is None or right_info is None:
+            return True
+        left_source, right_source = left_info.source, right_info.source
+        if left_source is None or right_source is None or left_source == right_source:
+            return True
+        args = (left, right) if id(left) <= id(right) else (right, left)
+        same = self._forward.emit(Operation(PTR_EQ, args))
+        self._forward.emit_guard(Operation(GUARD_FALSE, (same,)), retry)
+        state.pure[PTR_EQ, None, args] = self._pool.false
+        return False
+
+    def list_len(self, op: Operation) -> Verdict:
+        owner = op.args[0]
+        if self._is_frozen(owner):
+            return self._frozen(op)
+        if not self._caching:
+            return EMIT
+        known = self._state.lengths.get(owner)
+        if known is not None:
+            self._state.hit("length", None, (owner,), known)
+            return self._state.resolve(known)
+        self._state.lengths[owner] = op
+        return EMIT
+
+    def _is_frozen(self, owner: Value) -> bool:
+        info = self._state.infos.get(owner)
+        return info is not None and info.frozen_items and self._caching
+
+    def _frozen(self, op: Operation) -> Verdict:
+        """A read of a list that never changes is as good as pure."""
+        owner = op.args[0]
+        if owner.__class__ is Const and type(owner.value) is list:  # type: ignore[attr-defined]
+            content: list[Any] = owner.value  # type: ignore[attr-defined]
+            if op.opcode is LIST_LEN:
+                return self._pool.get("i", len(content))
+            index = op.args[1]
+            if isinstance(index, Const) and 0 <= index.value < len(content):
+                return self._pool.get("r", content[index.value])
+        key = (op.opcode, None, op.args)
+        known = self._state.pure.get(key)
+        if known is not None:
+            self._state.hit("pure", key[:2], op.args, known)
+            return self._state.resolve(known)
+        self._state.pure[key] = op
+        return EMIT
+
+    def list_getitem(self, op: Operation) -> Verdict:
+        state = self._state
+        owner, index = op.args
+        if self._is_frozen(owner):
+            return self._frozen(op)
+        pending = state.pending_items
+        if pending:
+            own = pending.get(owner)
+            if own is not None and index in own:
+                return state.resolve(own[index].args[2])
+            self._flush_items(owner, index)
+        if not self._caching:
+            return EMIT
+        items = state.items.get(owner)
+        if items is None:
+            items = state.items[owner] = {}
+        known = items.get(index)
+        if known is not None:
+            state.hit("item", None, (owner, index), known)
+            return state.resolve(known)
+        items[index] = op
+        return EMIT
+
+    def _flush_items(self, owner: Value, index: Value) -> None:
+        """Do the pending stores to list items that may be this one, but not to this very place."""
+        state = self._state
+        for other, stores in list(state.pending_items.items()):
+            meeting = [place for place in stores if state.may_equal(place, index)]
+            if other is owner:
+                meeting = [place for place in meeting if place is not index]
+            elif meeting and not self._lists_alias(other, owner):
+                continue
+            for place in meeting:
+                self._do(stores.pop(place))
+            if not stores:
+                state.pending_items.pop(other, None)
+
+    def list_setitem(self, op: Operation) -> Verdict:
+        state = self._state
+        owner, index, value = op.args
+        own = state.pending_items.get(owner)
+        if own is None or index not in own:
+            known = state.items.get(owner, {}).get(index)
+            if known is not None and state.resolve(known) is value:
+                state.hit("item", None, (owner, index), known)
+                return DROP
+        if state.pending_items:
+            self._flush_items(owner, index)
+        for other, items in state.items.items():
+            meeting = [place for place in items if state.may_equal(place, index)]
+            if meeting and (other is owner or self._lists_alias(other, owner)):
+                for place in meeting:
+                    del items[place]
+        state.version += 1
+        if self._lazy:
+            state.pending_items.setdefault(owner, {})[index] = Pending(op.opcode, op.args, None)
+        else:
+            self._store(op)
+        return DROP
+
+    def list_append(self, op: Operation) -> Verdict:
+        """Items stay what they are, and pending stores stay within range."""
+        state = self._state
+        owner = op.args[0]
+        for other in [other for other in state.lengths if self._lists_alias(other, owner)]:
+            length = state.lengths.pop(other)
+            if other is owner and isinstance(length, Const):
+                state.lengths[other] = self._pool.get("i", length.value + 1)
+        return EMIT
+
+    def list_pop(self, op: Operation) -> Verdict:
+        state = self._state
+        owner = op.args[0]
+        for other in [other for other in state.pending_items if self._lists_alias(other, owner)]:
+            for store in state.pending_items.pop(other).values():
+                self._do(store)
+        for other in [other for other in state.lengths if self._lists_alias(other, owner)]:
+            length = state.lengths.pop(other)
+            if other is owner and isinstance(length, Const) and length.value > 0:
+                state.lengths[other] = self._pool.get("i", length.value - 1)
+        for other in [other for other in state.items if self._lists_alias(other, owner)]:
+            del state.items[other]
+        state.valid = False  # the item may be released by whoever got it
+        return EMIT
+
+    # --- buffers ----------------------------------------------------------------------------------------------------
+
+    def buffer_store(self, op: Operation) -> Verdict:
+        """Buffers do not overlap partly, but several arrays may not be told apart: all known contents are forgotten."""
+        buffer = self._state.memo["buffer"]
+        for key in [key for key in buffer if key[0] not in _BUFFER_LENGTHS]:
+            del buffer[key]
+        if self._caching and op.descr != "f":  # which rounds
+            owner, index, value = op.args
+            buffer[_BUFFER_READS[op.opcode], op.descr, (owner, index)] = value
+        return EMIT
+
+    # --- doing what was put off -------------------------------------------------------------------------------------
+
+    def _do(self, store: Pending) -> None:
+        """Emit a pending store, which the caller has taken out of its table."""
+        self._state.version += 1
+        args = tuple([self._forward.force(arg) for arg in store.args])
+        self._store(Operation(store.opcode, args, store.descr))
+
+    def _store(self, op: Operation) -> None:
+        """Emit a store and note the content."""
+        state = self._state
+        op = self._forward.emit(op)
+        state.valid = False  # the old content is released, and its finalizer may run
+        if not self._caching:
+            return
+        owner, value = op.args[0], op.args[-1]
+        if op.opcode is LIST_SETITEM:
+            state.items.setdefault(owner, {})[op.args[1]] = value
+        else:
+            place = CELL if op.opcode is CELL_SET else op.descr
+            immutable = place is not CELL and place.immutable
+            (state.immutable if immutable else state.fields).setdefault(place, {})[owner] = value
+
+    def flush(self, seen: Effect = Effect.ANY) -> None:
+        """Do the pending stores that an operation with these effects could see."""
+        state = self._state
+        if seen & Effect.FIELD:
+            for pending in state.pending_fields.values():
+                while pending:
+                    self._do(pending.pop(next(iter(pending))))
+            state.pending_fields.clear()
+        if seen & Effect.LIST:
+            for indexed in state.pending_items.values():
+                while indexed:
+                    self._do(indexed.pop(next(iter(indexed))))
+            state.pending_items.clear()
+
+    def invalidate(self, written: Effect, runs_code: bool) -> None:
+        """Forget what an operation with these effects may change."""
+        state = self._state
+        if written & Effect.FIELD:
+            state.fields.clear()
+        if written & Effect.LIST:
+            state.items.clear()
+            state.lengths.clear()
+        if written & Effect.BUFFER:
+            state.memo["buffer"].clear()
+        if runs_code:
+            state.memo["shape"].clear()
+            state.valid = False
+
+    def leave(self, op: Operation) -> Verdict:
+        """The trace ends here: everything must be as the interpreter would have it."""
+        self.flush()
+        op.args = tuple([self._forward.force(arg) for arg in op.args])
+        assert not any(isinstance(arg, Virtual) for arg in op.args)
+        return EMIT
+
+
+def read_constant(owner: Any, field: Field) -> Any:
+    """The content of an immutable field of a live object, or None when it is unset (or None)."""
+    try:
+        if field.storage == "slot":
+            return field.owner.__dict__[field.name].__get__(owner)
+        return object.__getattribute__(owner, "__dict__").get(field.name)
+    except (AttributeError, KeyError, TypeError):
+        return None

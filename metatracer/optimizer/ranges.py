@@ -1,0 +1,378 @@
+"""Integer ranges: bounds of every integer, what follows from guards, and what the bounds decide.
+
+Overflow checks that cannot fail become plain operations, comparisons that are decided become constants, and signed
+division of numbers that are not negative becomes unsigned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from metatracer.ir.opcodes import (
+    ARRAY_GETITEM_I,
+    ARRAY_LEN,
+    BOOL_NOT,
+    BOOL_TO_INT,
+    BYTEARRAY_GETITEM,
+    BYTEARRAY_LEN,
+    BYTES_GETITEM,
+    BYTES_LEN,
+    CALL_C_I,
+    FLOAT_TO_INT,
+    INT_ADD,
+    INT_ADD_OVF,
+    INT_AND,
+    INT_EQ,
+    INT_FLOORDIV,
+    INT_GE,
+    INT_GT,
+    INT_INVERT,
+    INT_LE,
+    INT_LSHIFT,
+    INT_LSHIFT_OVF,
+    INT_LT,
+    INT_MOD,
+    INT_MUL,
+    INT_MUL_OVF,
+    INT_NE,
+    INT_NEG,
+    INT_OR,
+    INT_RSHIFT,
+    INT_SUB,
+    INT_SUB_OVF,
+    INT_XOR,
+    LIST_LEN,
+    STR_LEN,
+    STR_ORD_AT,
+    TUPLE_LEN,
+    UINT_FLOORDIV,
+    UINT_GE,
+    UINT_GT,
+    UINT_LE,
+    UINT_LT,
+    UINT_MOD,
+    UINT_RSHIFT,
+    Opcode,
+)
+from metatracer.ir.values import Const, Operation, Value
+from metatracer.optimizer.state import MAX_INT, MIN_INT
+from metatracer.optimizer.verdicts import EMIT, Verdict
+
+if TYPE_CHECKING:
+    from metatracer.optimizer.forward import Forward
+    from metatracer.optimizer.verdicts import Handlers
+
+Bounds = tuple[int, int]
+_FULL: Bounds = (MIN_INT, MAX_INT)
+_MAX_LENGTH = MAX_INT // 8  # no object can hold more items than this
+
+
+def _add(a: int, b: int, c: int, d: int) -> Bounds:
+    return a + c, b + d
+
+
+def _sub(a: int, b: int, c: int, d: int) -> Bounds:
+    return a - d, b - c
+
+
+def _mul(a: int, b: int, c: int, d: int) -> Bounds:
+    corners = (a * c, a * d, b * c, b * d)
+    return min(corners), max(corners)
+
+
+def _lshift(a: int, b: int, c: int, d: int) -> Bounds:
+    if not 0 <= c <= d < 64:
+        return MIN_INT - 1, MAX_INT + 1
+    corners = (a << c, a << d, b << c, b << d)
+    return min(corners), max(corners)
+
+
+def _and(a: int, b: int, c: int, d: int) -> Bounds:
+    if a >= 0 and c >= 0:
+        return 0, min(b, d)
+    if a >= 0:
+        return 0, b
+    if c >= 0:
+        return 0, d
+    return _FULL
+
+
+def _or(a: int, b: int, c: int, d: int) -> Bounds:
+    return (max(a, c), (1 << max(b, d).bit_length()) - 1) if a >= 0 and c >= 0 else _FULL
+
+
+def _xor(a: int, b: int, c: int, d: int) -> Bounds:
+    return (0, (1 << max(b, d).bit_length()) - 1) if a >= 0 and c >= 0 else _FULL
+
+
+def _rshift(a: int, b: int, c: int, d: int) -> Bounds:
+    if not 0 <= c <= d < 64:
+        return _FULL
+    corners = (a >> c, a >> d, b >> c, b >> d)
+    return min(corners), max(corners)
+
+
+def _uint_rshift(a: int, b: int, c: int, d: int) -> Bounds:
+    if a >= 0:
+        return _rshift(a, b, c, d)
+    return (0, MAX_INT) if 0 < c <= d < 64 else _FULL
+
+
+def _floordiv(a: int, b: int, c: int, d: int) -> Bounds:
+    if c <= 0:
+        return _FULL
+    corners = (a // c, a // d, b // c, b // d)
+    return min(corners), max(corners)
+
+
+def _mod(a: int, b: int, c: int, d: int) -> Bounds:
+    if c > 0:
+        return 0, (min(b, d - 1) if a >= 0 else d - 1)
+    if d < 0:
+        return c + 1, 0
+    return _FULL
+
+
+def _uint_floordiv(a: int, b: int, c: int, d: int) -> Bounds:
+    return (0, b // c) if a >= 0 and c > 0 else _FULL
+
+
+def _uint_mod(a: int, b: int, c: int, d: int) -> Bounds:
+    if c > 0:
+        return 0, (min(b, d - 1) if a >= 0 else d - 1)
+    return _FULL
+
+
+_BINARY: dict[Opcode, Callable[[int, int, int, int], Bounds]] = {
+    INT_ADD: _add,
+    INT_SUB: _sub,
+    INT_MUL: _mul,
+    INT_LSHIFT: _lshift,
+    INT_AND: _and,
+    INT_OR: _or,
+    INT_XOR: _xor,
+    INT_RSHIFT: _rshift,
+    UINT_RSHIFT: _uint_rshift,
+    INT_FLOORDIV: _floordiv,
+    INT_MOD: _mod,
+    UINT_FLOORDIV: _uint_floordiv,
+    UINT_MOD: _uint_mod,
+}
+"""Bounds of the exact result from bounds of the arguments."""
+_CHECKED: dict[Opcode, Opcode] = {
+    INT_ADD_OVF: INT_ADD,
+    INT_SUB_OVF: INT_SUB,
+    INT_MUL_OVF: INT_MUL,
+    INT_LSHIFT_OVF: INT_LSHIFT,
+}
+_UNSIGNED: dict[Opcode, Opcode] = {INT_MOD: UINT_MOD, INT_FLOORDIV: UINT_FLOORDIV}
+_RESULTS: dict[Opcode, Bounds] = {
+    LIST_LEN: (0, _MAX_LENGTH),
+    TUPLE_LEN: (0, _MAX_LENGTH),
+    STR_LEN: (0, MAX_INT - 1),
+    BYTES_LEN: (0, MAX_INT - 1),
+    BYTEARRAY_LEN: (0, MAX_INT - 1),
+    ARRAY_LEN: (0, MAX_INT - 1),
+    STR_ORD_AT: (0, 0x10FFFF),
+    BYTES_GETITEM: (0, 255),
+    BYTEARRAY_GETITEM: (0, 255),
+    BOOL_TO_INT: (0, 1),
+    FLOAT_TO_INT: (-92 * 10**17, 92 * 10**17),
+}
+_TYPECODE_BITS = {"b": 7, "h": 15, "i": 31, "B": 8, "H": 16, "I": 32}
+_COMPARISONS = (INT_LT, INT_LE, INT_EQ, INT_NE, INT_GT, INT_GE)
+_UNSIGNED_COMPARISONS: dict[Opcode, Opcode] = {UINT_LT: INT_LT, UINT_LE: INT_LE, UINT_GT: INT_GT, UINT_GE: INT_GE}
+
+
+class Ranges:
+    """See the module's docstring."""
+
+    def __init__(self, forward: Forward) -> None:
+        self._forward = forward
+        self._state = forward.state
+        self._pool = forward.pool
+
+    def handlers(self) -> Handlers:
+        for opcode in _CHECKED:
+            yield opcode, self.checked
+        for opcode in _UNSIGNED:
+            yield opcode, self.signed_division
+        for opcode in _BINARY:
+            yield opcode, self.binary
+        yield INT_NEG, self.negate
+        yield INT_INVERT, self.invert
+        for opcode in _COMPARISONS:
+            yield opcode, self.compare
+        for opcode in _UNSIGNED_COMPARISONS:
+            yield opcode, self.compare_unsigned
+        for opcode in _RESULTS:
+            yield opcode, self.result
+        yield ARRAY_GETITEM_I, self.array_item
+        yield CALL_C_I, self.c_result
+
+    def _set(self, op: Operation, lo: int, hi: int) -> None:
+        if lo > MIN_INT or hi < MAX_INT:
+            info = self._state.info(op)
+            info.lo = max(lo, MIN_INT)
+            info.hi = min(hi, MAX_INT)
+
+    def checked(self, op: Operation) -> Verdict:
+        """An overflow check: not needed when the exact result fits, and its result is within bounds when it is."""
+        left, right = op.args
+        lo, hi = _BINARY[_CHECKED[op.opcode]](*self._state.bounds(left), *self._state.bounds(right))
+        if MIN_INT <= lo and hi <= MAX_INT:
+            return self._forward.run(Operation(_CHECKED[op.opcode], op.args))
+        if lo > MAX_INT or hi < MIN_INT:
+            return self._forward.failing()
+        self._set(op, lo, hi)
+        return EMIT
+
+    def signed_division(self, op: Operation) -> Verdict:
+        left, right = op.args
+        if self._state.bounds(left)[0] >= 0 and self._state.bounds(right)[0] > 0:
+            return self._forward.run(Operation(_UNSIGNED[op.opcode], op.args))
+        return EMIT
+
+    def binary(self, op: Operation) -> Verdict:
+        left, right = op.args
+        lo, hi = _BINARY[op.opcode](*self._state.bounds(left), *self._state.bounds(right))
+        if MIN_INT <= lo <= hi <= MAX_INT:  # otherwise it may wrap
+            if lo == hi:
+                return self._pool.get("i", lo)
+            if op.opcode is UINT_MOD and self._state.bounds(left)[0] >= 0:
+                # Smaller than the divisor already.
+                if self._state.bounds(left)[1] < self._state.bounds(right)[0]:
+                    return left
+            self._set(op, lo, hi)
+        return EMIT
+
+    def negate(self, op: Operation) -> Verdict:
+        lo, hi = self._state.bounds(op.args[0])
+        if lo > MIN_INT:
+            self._set(op, -hi, -lo)
+        return EMIT
+
+    def invert(self, op: Operation) -> Verdict:
+        lo, hi = self._state.bounds(op.args[0])
+        self._set(op, ~hi, ~lo)
+        return EMIT
+
+    def result(self, op: Operation) -> Verdict:
+        self._set(op, *_RESULTS[op.opcode])
+        return EMIT
+
+    def array_item(self, op: Operation) -> Verdict:
+        bits = _TYPECODE_BITS.get(op.descr)
+        if bits is not None:
+            self._set(op, 0 if op.descr.isupper() else -(1 << bits), (1 << bits) - 1)
+        return EMIT
+
+    def c_result(self, op: Operation) -> Verdict:
+        if op.descr.c_result == "i32":
+            self._set(op, -(1 << 31), (1 << 31) - 1)
+        return EMIT
+
+    def compare(self, op: Operation) -> Verdict:
+        return self._decide(op.opcode, *op.args)
+
+    def compare_unsigned(self, op: Operation) -> Verdict:
+        """Where neither side can be negative, unsigned order is signed order."""
+        left, right = op.args
+        if self._state.bounds(left)[0] >= 0 and self._state.bounds(right)[0] >= 0:
+            return self._forward.run(Operation(_UNSIGNED_COMPARISONS[op.opcode], op.args))
+        return EMIT
+
+    def _decide(self, opcode: Opcode, left: Value, right: Value) -> Verdict:
+        a, b = self._state.bounds(left)
+        c, d = self._state.bounds(right)
+        known: bool | None = None
+        if opcode is INT_LT:
+            known = True if b < c else False if a >= d else None
+        elif opcode is INT_LE:
+            known = True if b <= c else False if a > d else None
+        elif opcode is INT_GT:
+            known = True if a > d else False if b <= c else None
+        elif opcode is INT_GE:
+            known = True if a >= d else False if b < c else None
+        elif b < c or a > d:
+            known = opcode is INT_NE
+        elif a == b == c == d:
+            known = opcode is INT_EQ
+        return EMIT if known is None else self._pool.true if known else self._pool.false
+
+    # --- what guards tell -------------------------------------------------------------------------------------------
+
+    def learn(self, condition: Value, truth: bool) -> None:
+        """Take note that a comparison came out as `truth`."""
+        while isinstance(condition, Operation) and condition.opcode is BOOL_NOT:
+            condition, truth = self._state.resolve(condition.args[0]), not truth
+        if not isinstance(condition, Operation):
+            return
+        opcode = condition.opcode
+        if opcode in _COMPARISONS:
+            left, right = [self._state.resolve(arg) for arg in condition.args]
+            if not truth:
+                opcode = _INVERSE[opcode]
+            self._learn(opcode, left, right)
+        elif opcode in _UNSIGNED_COMPARISONS:
+            left, right = [self._state.resolve(arg) for arg in condition.args]
+            if not truth:
+                opcode = _INVERSE[opcode]
+            if opcode in (UINT_GT, UINT_GE):
+                opcode, left, right = (UINT_LT if opcode is UINT_GT else UINT_LE), right, left
+            if self._state.bounds(right)[0] >= 0:  # then the left side is not negative either
+                self._narrow(left, 0, MAX_INT)
+                self._learn(_UNSIGNED_COMPARISONS[opcode], left, right)
+
+    def _learn(self, opcode: Opcode, left: Value, right: Value) -> None:
+        if opcode is INT_GT or opcode is INT_GE:
+            opcode, left, right = (INT_LT if opcode is INT_GT else INT_LE), right, left
+        a, b = self._state.bounds(left)
+        c, d = self._state.bounds(right)
+        if opcode is INT_LT:
+            self._narrow(left, MIN_INT, d - 1)
+            self._narrow(right, a + 1, MAX_INT)
+        elif opcode is INT_LE:
+            self._narrow(left, MIN_INT, d)
+            self._narrow(right, a, MAX_INT)
+        elif opcode is INT_EQ:
+            self._narrow(left, c, d)
+            self._narrow(right, a, b)
+        else:
+            self._exclude(left, c, d)
+            self._exclude(right, a, b)
+
+    def _narrow(self, value: Value, lo: int, hi: int) -> None:
+        """Intersect the bounds of a value; bounds that contradict are left alone (the code is dead)."""
+        if isinstance(value, Const):
+            return
+        info = self._state.info(value)
+        lo, hi = max(lo, info.lo), min(hi, info.hi)
+        if lo == hi:
+            self._state.substitute(value, self._pool.get("i", lo))
+        if lo <= hi:
+            info.lo, info.hi = lo, hi
+
+    def _exclude(self, value: Value, lo: int, hi: int) -> None:
+        if lo != hi:
+            return
+        a, b = self._state.bounds(value)
+        if a == lo:
+            self._narrow(value, a + 1, MAX_INT)
+        elif b == lo:
+            self._narrow(value, MIN_INT, b - 1)
+
+
+_INVERSE: dict[Opcode, Opcode] = {
+    INT_LT: INT_GE,
+    INT_LE: INT_GT,
+    INT_GT: INT_LE,
+    INT_GE: INT_LT,
+    INT_EQ: INT_NE,
+    INT_NE: INT_EQ,
+    UINT_LT: UINT_GE,
+    UINT_LE: UINT_GT,
+    UINT_GT: UINT_LE,
+    UINT_GE: UINT_LT,
+}

@@ -1,0 +1,193 @@
+"""Allocation removal: fresh objects are not allocated until somebody else could see them.
+
+Allocations and boxing are dropped, reads and writes of what they would have made are tracked. Whatever hands a virtual
+to an operation that is emitted forces it there (`Forward.emit`); exits build it from the snapshot.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING
+
+from metatracer.ir.opcodes import (
+    BOOL_BOX,
+    BOOL_UNBOX,
+    CELL_GET,
+    CELL_SET,
+    FLOAT_BOX,
+    FLOAT_UNBOX,
+    GETFIELD,
+    GUARD_INLINE_VALUES,
+    GUARD_NOT_SHADOWED,
+    INT_BOX,
+    INT_UNBOX,
+    LIST_APPEND,
+    LIST_GETITEM,
+    LIST_LEN,
+    LIST_POP,
+    LIST_SETITEM,
+    NEW,
+    NEW_CELL,
+    NEW_LIST,
+    NEW_TUPLE,
+    SETFIELD,
+    TUPLE_GETITEM,
+    TUPLE_LEN,
+)
+from metatracer.ir.values import Const, Operation
+from metatracer.optimizer.state import BOXED_TYPE, VirtualBox, VirtualInstance, VirtualItems
+from metatracer.optimizer.verdicts import DROP, EMIT, Verdict
+
+if TYPE_CHECKING:
+    from metatracer.optimizer.forward import Forward
+    from metatracer.optimizer.verdicts import Handlers
+
+MAX_ITEMS = 128
+"""Longer lists and tuples are allocated at once: each snapshot would repeat their items."""
+_UNBOX = {INT_UNBOX: INT_BOX, FLOAT_UNBOX: FLOAT_BOX, BOOL_UNBOX: BOOL_BOX}
+
+
+class Virtuals:
+    """See the module's docstring."""
+
+    def __init__(self, forward: Forward) -> None:
+        self._forward = forward
+        self._state = forward.state
+        self._pool = forward.pool
+
+    def handlers(self) -> Handlers:
+        for opcode in _UNBOX.values():
+            yield opcode, self.box
+        for opcode in _UNBOX:
+            yield opcode, self.unbox
+        yield NEW, self.new
+        yield NEW_LIST, self.new_items
+        yield NEW_TUPLE, self.new_items
+        yield NEW_CELL, self.new_items
+        yield GETFIELD, self.getfield
+        yield SETFIELD, self.setfield
+        yield GUARD_INLINE_VALUES, self.guard_inline_values
+        yield GUARD_NOT_SHADOWED, self.guard_not_shadowed
+        yield LIST_LEN, self.length
+        yield TUPLE_LEN, self.length
+        yield LIST_GETITEM, self.getitem
+        yield TUPLE_GETITEM, self.getitem
+        yield LIST_SETITEM, self.setitem
+        yield LIST_APPEND, self.append
+        yield LIST_POP, self.pop
+        yield CELL_GET, self.cell_get
+        yield CELL_SET, self.cell_set
+
+    # --- numbers ----------------------------------------------------------------------------------------------------
+
+    def box(self, op: Operation) -> Verdict:
+        payload = op.args[0]
+        if isinstance(payload, Const):
+            return self._forward.pool.boxed(payload, BOXED_TYPE[op.opcode])
+        return VirtualBox(op.opcode, payload)
+
+    def unbox(self, op: Operation) -> Verdict:
+        value = op.args[0]
+        if isinstance(value, VirtualBox) and value.box is _UNBOX[op.opcode]:
+            return self._state.resolve(value.payload)
+        return EMIT
+
+    # --- instances --------------------------------------------------------------------------------------------------
+
+    def new(self, op: Operation) -> Verdict:
+        # A finalizer must run for every object that the program makes.
+        return EMIT if hasattr(op.descr, "__del__") else VirtualInstance(op.descr, {})
+
+    def getfield(self, op: Operation) -> Verdict:
+        owner = op.args[0]
+        if not isinstance(owner, VirtualInstance):
+            return EMIT
+        return self._state.resolve(owner.fields.get(op.descr, self._pool.null))
+
+    def setfield(self, op: Operation) -> Verdict:
+        owner, value = op.args
+        if not isinstance(owner, VirtualInstance):
+            return EMIT
+        owner.fields[op.descr] = value
+        self._state.version += 1
+        return DROP
+
+    def guard_inline_values(self, op: Operation) -> Verdict:
+        return DROP if isinstance(op.args[0], VirtualInstance) else EMIT
+
+    def guard_not_shadowed(self, op: Operation) -> Verdict:
+        owner = op.args[0]
+        if not isinstance(owner, VirtualInstance):
+            return EMIT
+        present = any(field.name == op.descr.name and field.storage == "inline" for field in owner.fields)
+        return EMIT if present else DROP
+
+    # --- lists, tuples, cells ---------------------------------------------------------------------------------------
+
+    def new_items(self, op: Operation) -> Verdict:
+        if len(op.args) > MAX_ITEMS:
+            return EMIT
+        cls = list if op.opcode is NEW_LIST else tuple if op.opcode is NEW_TUPLE else types.CellType
+        return VirtualItems(cls, list(op.args))
+
+    def _place(self, op: Operation) -> tuple[VirtualItems, int] | None:
+        """The virtual sequence and the constant index of an access; None (and a real sequence) otherwise."""
+        sequence, index = op.args[:2]
+        if not isinstance(sequence, VirtualItems):
+            return None
+        if isinstance(index, Const) and 0 <= index.value < len(sequence.items):
+            return sequence, index.value
+        self._force_first(op)
+        return None
+
+    def _force_first(self, op: Operation) -> None:
+        op.args = (self._forward.force(op.args[0]), *op.args[1:])
+
+    def length(self, op: Operation) -> Verdict:
+        sequence = op.args[0]
+        return self._pool.get("i", len(sequence.items)) if isinstance(sequence, VirtualItems) else EMIT
+
+    def getitem(self, op: Operation) -> Verdict:
+        place = self._place(op)
+        return EMIT if place is None else self._state.resolve(place[0].items[place[1]])
+
+    def setitem(self, op: Operation) -> Verdict:
+        place = self._place(op)
+        if place is None:
+            return EMIT
+        place[0].items[place[1]] = op.args[2]
+        self._state.version += 1
+        return DROP
+
+    def append(self, op: Operation) -> Verdict:
+        sequence = op.args[0]
+        if not isinstance(sequence, VirtualItems):
+            return EMIT
+        if len(sequence.items) >= MAX_ITEMS:
+            self._force_first(op)
+            return EMIT
+        sequence.items.append(op.args[1])
+        self._state.version += 1
+        return DROP
+
+    def pop(self, op: Operation) -> Verdict:
+        sequence = op.args[0]
+        if not isinstance(sequence, VirtualItems):
+            return EMIT
+        if not sequence.items:  # dead code behind a guard that fails
+            self._force_first(op)
+            return EMIT
+        self._state.version += 1
+        return self._state.resolve(sequence.items.pop())
+
+    def cell_get(self, op: Operation) -> Verdict:
+        cell = op.args[0]
+        return self._state.resolve(cell.items[0]) if isinstance(cell, VirtualItems) else EMIT
+
+    def cell_set(self, op: Operation) -> Verdict:
+        cell = op.args[0]
+        if not isinstance(cell, VirtualItems):
+            return EMIT
+        cell.items[0] = op.args[1]
+        self._state.version += 1
+        return DROP
