@@ -1,0 +1,145 @@
+"""The worker process: reads scenarios as JSON lines, answers each with an outcome as a JSON line."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import io
+import json
+import os
+import sys
+import tempfile
+import time
+import traceback
+import types
+from typing import Any
+
+KEPT: list[object] = []
+"""Programs and modules stay alive: traces may hold on to them, and the untraced process must not differ in that."""
+
+_TOTALS = ("loops_compiled", "bridges_compiled", "guard_exits", "loop_entries", "recordings_started", "invalidations")
+
+
+def count_objects(classes: list[type]) -> dict[str, int]:
+    """How many objects of each class are alive, after a collection."""
+    gc.collect()
+    counts = {cls.__qualname__: 0 for cls in classes}
+    wanted = set(classes)
+    for value in gc.get_objects():
+        if type(value) in wanted:
+            counts[type(value).__qualname__] += 1
+    return counts
+
+
+def statistics() -> dict[str, float]:
+    """The totals so far."""
+    import metatracer  # noqa: PLC0415 - the child's own start-up is kept small
+
+    snapshot = metatracer.statistics_snapshot()
+    totals = {name: float(snapshot.get(name, 0)) for name in _TOTALS}
+    totals["aborts"] = float(sum(snapshot.get("aborts", {}).values()))
+    return totals
+
+
+def describe_error(error: BaseException) -> dict[str, Any]:
+    """Type, message, causes and the lines of the traceback below this file."""
+    frames = [
+        [os.path.basename(frame.filename), frame.lineno, frame.name]
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename != __file__
+    ]
+    try:
+        message = str(error)
+    except ValueError as second:  # an int too long to be turned into text
+        message = f"no message: {second}"
+    described: dict[str, Any] = {"type": type(error).__name__, "message": message, "frames": frames}
+    if error.__cause__ is not None:
+        described["cause"] = describe_error(error.__cause__)
+    elif error.__context__ is not None:
+        described["context"] = describe_error(error.__context__)
+    return described
+
+
+def prepare(scenario: dict[str, Any]) -> tuple[Any, list[type]]:
+    """The function that runs a scenario, and the classes to count."""
+    if not scenario["interpreter"]:
+        module = types.ModuleType("generated")
+        module.__file__ = f"{scenario['name']}.py"
+        sys.modules["generated"] = module
+        KEPT.append(module)
+        exec(compile(scenario["text"], module.__file__, "exec"), module.__dict__)
+        main = module.__dict__["main"]
+        own = [v for v in vars(module).values() if isinstance(v, type) and v.__module__ == "generated"]
+        return main, own
+    interpreter = importlib.import_module(scenario["interpreter"])
+    if scenario["path"]:
+        program = interpreter.load(scenario["path"])
+    else:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".guest") as file:
+            file.write(scenario["text"])
+            file.flush()
+            program = interpreter.load(file.name)
+    KEPT.append(program)
+    arguments = scenario["arguments"]
+
+    def run() -> object:
+        result = interpreter.run_program(program, *arguments)
+        display = getattr(result, "display", None)
+        return display() if display is not None else result
+
+    package = scenario["interpreter"].rpartition(".")[0]
+    classes = {
+        value
+        for name, module in list(sys.modules.items())
+        if name.startswith(package + ".")
+        for value in vars(module).values()
+        if isinstance(value, type) and value.__name__ in scenario["counted"]
+    }
+    return run, sorted(classes, key=lambda cls: cls.__qualname__)
+
+
+def run_scenario(scenario: dict[str, Any]) -> dict[str, Any]:
+    """Run one scenario; gives the fields of an Outcome."""
+    stdout, sys.stdout = sys.stdout, io.StringIO()
+    error: dict[str, Any] | None = None
+    value = ""
+    statistics_before = statistics()
+    classes: list[type] = []
+    before: dict[str, int] = {}
+    started = time.perf_counter()
+    try:
+        run, classes = prepare(scenario)
+        before = count_objects(classes)
+        started = time.perf_counter()
+        value = repr(run())
+    except Exception as caught:  # noqa: BLE001 - whatever the program raises is what is compared
+        error = describe_error(caught)
+        caught.__traceback__ = None
+    finally:
+        seconds = time.perf_counter() - started
+        output = sys.stdout.getvalue()
+        sys.stdout = stdout
+    after = count_objects(classes)
+    statistics_after = statistics()
+    return {
+        "stdout": output,
+        "value": value,
+        "error": error,
+        "live": {name: count - before.get(name, 0) for name, count in after.items()},
+        "statistics": {name: total - statistics_before[name] for name, total in statistics_after.items()},
+        "seconds": seconds,
+    }
+
+
+def main() -> None:
+    """Answer until the input ends."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    # Whatever writes to the real standard output by mistake must not be taken for an answer.
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        answers.write(json.dumps(run_scenario(json.loads(line))) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Generated programs do the same in every mode; `fuzz` runs many more of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.differential.differential import EAGERLY, FORCED, Comparison, Scenario, supported_modes
+from tests.differential.generate_python import generate_python
+from tests.differential.generate_rvm import generate_rvm
+from tests.differential.programs import INTERPRETERS
+
+RANDOMS = st.randoms(use_true_random=False)
+SETTINGS = settings(
+    max_examples=15,
+    deadline=None,  # a first compilation takes as long as it takes
+    phases=[Phase.explicit, Phase.generate],  # a failing program is saved whole; shrinking would run for minutes
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+    derandomize=True,
+    database=None,
+)
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Iterator[Comparison]:
+    with Comparison(supported_modes((EAGERLY, FORCED[1]))) as opened:
+        yield opened
+
+
+@SETTINGS
+@given(rnd=RANDOMS)
+def test_generated_guest_program_does_the_same(comparison: Comparison, rnd: random.Random) -> None:
+    module, counted = INTERPRETERS["registervm"]
+    scenario = Scenario("generated rvm", interpreter=module, text=generate_rvm(rnd), counted=counted)
+    problems = comparison.check(scenario)
+    assert not problems, "\n".join(problems)
+
+
+@SETTINGS
+@given(rnd=RANDOMS)
+def test_generated_python_does_the_same(comparison: Comparison, rnd: random.Random) -> None:
+    problems = comparison.check(Scenario("generated python", text=generate_python(rnd)))
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("seed", range(0, 40, 2))
+def test_seeded_program_does_the_same(comparison: Comparison, seed: int) -> None:
+    module, counted = INTERPRETERS["registervm"]
+    text = generate_rvm(random.Random(seed))
+    problems = comparison.check(Scenario(f"rvm seed {seed}", interpreter=module, text=text, counted=counted))
+    problems += comparison.check(Scenario(f"python seed {seed}", text=generate_python(random.Random(seed))))
+    assert not problems, "\n".join(problems)
