@@ -262,12 +262,15 @@ class Emitter:
             and read_u32(id(value.value) + self.layout.ob_refcnt) >= 1 << 31
         )
 
+    def instead_of_null(self, operand: str) -> str:
+        """The operand, or if it is NULL, an object of class NULL whose reference count nobody looks at."""
+        empty = self.value(f"icmp eq ptr {operand}, null")
+        return self.value(f"select i1 {empty}, ptr {pointer(self.addresses.scratch)}, ptr {operand}")
+
     def retain(self, operand: str, *, nullable: bool = False) -> None:
         """Take a reference, without a branch."""
         if nullable:
-            # A count nobody looks at takes the place of the one that is not there.
-            empty = self.value(f"icmp eq ptr {operand}, null")
-            operand = self.value(f"select i1 {empty}, ptr {pointer(self.addresses.scratch)}, ptr {operand}")
+            operand = self.instead_of_null(operand)
         if self.layout.has_immortal:
             self.declare("declare i32 @llvm.uadd.sat.i32(i32, i32)")
             count = self.load("i32", operand)

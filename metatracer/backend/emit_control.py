@@ -90,7 +90,10 @@ def emit_guard_value(e: Emitter, op: Operation) -> None:
 
 @emits(ops.GUARD_TYPE)
 def emit_guard_type(e: Emitter, op: Operation) -> None:
-    cls = e.load("ptr", e.arg(op.args[0]), e.layout.ob_type)
+    operand = e.arg(op.args[0])
+    if op in e.plan.nullable:
+        operand = e.instead_of_null(operand)  # whose class is NULL
+    cls = e.load("ptr", operand, e.layout.ob_type)
     e.guard(op, e.value(f"icmp eq ptr {cls}, {e.object(op.descr)}"))
 
 

@@ -7,6 +7,7 @@ finalizer that may run sees what it would see in the interpreter.
 from __future__ import annotations
 
 from metatracer.backend.emit import Emitter, emits, pointer
+from metatracer.backend.fields import shadow_check
 from metatracer.backend.layout import WORD, read_word
 from metatracer.errors import IRError
 from metatracer.ir import opcodes as ops
@@ -105,21 +106,34 @@ def emit_guard_inline_values(e: Emitter, op: Operation) -> None:
 
 @emits(ops.GUARD_NOT_SHADOWED)
 def emit_guard_not_shadowed(e: Emitter, op: Operation) -> None:
-    """The instance keeps its attributes inline, and the one of this name is unset."""
+    """What `fields.ShadowCheck` says."""
     instance = e.arg(op.args[0])
-    descr: Field = op.descr
-    inline = _keeps_inline(e, instance)
+    check = shadow_check(op.descr.owner, op.descr.name)
+    if check.kind == "never":
+        e.guard(op, "true")
+    elif check.kind == "never_holds":
+        e.guard(op, "false")
+    elif check.kind == "no_dict":
+        e.guard(op, e.value(f"icmp eq ptr {e.load('ptr', instance, check.index)}, null"))
+    elif check.kind == "no_key":
+        names = e.value(f"load i64, ptr {pointer(check.address)}")
+        same = e.value(f"icmp eq i64 {names}, {check.count}")
+        e.guard(op, e.value(f"and i1 {_keeps_inline(e, instance)}, {same}"))
+    else:
+        _guard_unset(e, op, instance, check.index)
+
+
+def _guard_unset(e: Emitter, op: Operation, instance: str, index: int) -> None:
+    """The values are looked at only if they are there."""
     look, done, no = e.new_label("k"), e.new_label("w"), e.new_label("h")
-    before = e.current_block
-    e.likely(inline, look, no)
+    e.likely(_keeps_inline(e, instance), look, no)
     e.cold += [f"{no}:", f"  br label %{done}"]
     e.block(look)
-    place, _ = _place(e, instance, descr)
-    unset = e.value(f"icmp eq ptr {e.load('ptr', place)}, null")
+    base = _values_base(e, instance)
+    value = e.load("ptr", base, e.layout.values_items + WORD * index)
+    unset = e.value(f"icmp eq ptr {value}, null")
     e.line(f"br label %{done}")
-    look = e.current_block
     e.block(done)
-    assert before
     e.guard(op, e.value(f"phi i1 [{unset}, %{look}], [false, %{no}]"))
 
 

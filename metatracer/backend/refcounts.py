@@ -126,11 +126,13 @@ class RefcountPlan:
         steps: In order of execution.
         exits: Of each guard.
         unset_fields: `setfield` operations that are the first store into a field of a new object: nothing to release.
+        nullable: `guard_type` operations whose argument may be NULL, which then fail.
     """
 
     steps: list[Operation | Retain | Release] = field(default_factory=list)
     exits: dict[Operation, ExitPlan] = field(default_factory=dict)
     unset_fields: set[Operation] = field(default_factory=set)
+    nullable: set[Operation] = field(default_factory=set)
 
     def describe(self) -> str:
         """One line per step, for tests and people; values are numbered in order of appearance."""
@@ -238,6 +240,8 @@ class _Planner:
         self._consume(position, op)
         if op.opcode.is_guard:
             self.plan.exits[op] = self._exit(op)
+            if name == "guard_type" and op.args[0] in self.nullable:
+                self.plan.nullable.add(op)
         self.plan.steps.append(op)
         self._learn(op)
         if runs_code:

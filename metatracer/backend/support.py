@@ -24,7 +24,7 @@ BUFFER_WORDS = 8192
 """Live values an exit can hand over at most."""
 
 _buffer = (ctypes.c_int64 * BUFFER_WORDS)()
-_scratch = (ctypes.c_int64 * 1)()
+_scratch = (ctypes.c_int64 * 2)()
 _handler = (ctypes.c_int64 * 1)()
 _FINISH = struct.pack("<qq", 0, 1) + b"r"
 _FINISH_RAISE = struct.pack("<qq", -1, 0)
