@@ -123,6 +123,29 @@ def has_finalizer(cls: type) -> bool:
     return has_special(cls, "__del__")
 
 
+_type_lookup = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.py_object)(("_PyType_Lookup", ctypes.pythonapi))
+
+
+def version_tag(cls: type) -> int:
+    """The class's version tag, which changes when the class or a base is changed; one is assigned if it has none.
+
+    0 when CPython refuses one: a metaclass with its own ``mro``, or too many changes of the class (3.12 on).
+    """
+    place = id(cls) + layout().tp_version_tag
+    if not read_u32(place):
+        if layout().version >= (3, 12):
+            assign = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object)
+            assign(("PyUnstable_Type_AssignVersionTag", ctypes.pythonapi))(cls)
+        else:
+            _type_lookup(cls, "__metatracer__")  # a look-up, found or not, assigns it
+    return read_u32(place)
+
+
+def is_immutable_type(cls: type) -> bool:
+    """Whether CPython lets nobody change the class or a base."""
+    return all(_flags_of(base) & lay.TPFLAGS_IMMUTABLETYPE for base in _mro_of(cls))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Creation:
     """How ``cls(...)`` makes an instance, when it does so in the default way.

@@ -1,0 +1,255 @@
+"""CPython's watchers (3.12 on), with callbacks in machine code.
+
+CPython calls a watcher in the middle of changing a dict, a class or a function. A callback written in Python could run
+other threads, finalizers or signal handlers there, which CPython's dict code does not expect, and would cost about a
+microsecond for every assignment to a global of a watched module. So the callbacks here are a few instructions each: they
+only set the word `Watchers.dirty_address`, which all code that relies on assumptions polls and which
+`runtime.assumptions` answers by checking its assumptions again.
+
+* Types: every change of a watched class sets it.
+* Functions: every change of the code or defaults of any function sets it (creation and destruction do not).
+* Dicts: a hash table tells which keys of which dicts are relied on, and with which value. A change of another key does
+  not set it, provided the key is an interned string, so that identity decides.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import functools
+import sys
+from typing import Any
+
+from metatracer.backend.layout import layout
+
+_MASK_64 = (1 << 64) - 1
+_GOLDEN = 0x9E3779B97F4A7C15
+_ENTRY_WORDS = 3
+_EMPTY, _DELETED = 0, 1
+
+_LLVM = """
+define i32 @on_type(ptr %type) {{
+  store i64 1, ptr inttoptr (i64 {dirty} to ptr)
+  ret i32 0
+}}
+
+define i32 @on_function(i32 %event, ptr %function, ptr %new) {{
+entry:
+  %is_change = icmp uge i32 %event, 2
+  br i1 %is_change, label %dirty, label %done
+dirty:
+  store i64 1, ptr inttoptr (i64 {dirty} to ptr)
+  br label %done
+done:
+  ret i32 0
+}}
+
+define i32 @on_dict(i32 %event, ptr %dict, ptr %key, ptr %new) {{
+entry:
+  %no_key = icmp eq ptr %key, null
+  %is_whole = icmp ugt i32 %event, 2
+  %unclear = or i1 %no_key, %is_whole
+  br i1 %unclear, label %dirty, label %hash
+hash:
+  %table = load ptr, ptr inttoptr (i64 {table} to ptr)
+  %mask = load i64, ptr %table
+  %dict_word = ptrtoint ptr %dict to i64
+  %key_word = ptrtoint ptr %key to i64
+  %spread = mul i64 %key_word, {golden}
+  %mixed = xor i64 %spread, %dict_word
+  %high = lshr i64 %mixed, 20
+  %first = and i64 %high, %mask
+  br label %probe
+probe:
+  %index = phi i64 [ %first, %hash ], [ %following, %next ]
+  %words = mul i64 %index, {entry_bytes}
+  %offset = add i64 %words, 8
+  %entry_dict = getelementptr i8, ptr %table, i64 %offset
+  %found_dict = load i64, ptr %entry_dict
+  %is_empty = icmp eq i64 %found_dict, {empty}
+  br i1 %is_empty, label %unknown, label %compare
+compare:
+  %entry_key = getelementptr i8, ptr %entry_dict, i64 8
+  %found_key = load i64, ptr %entry_key
+  %same_dict = icmp eq i64 %found_dict, %dict_word
+  %same_key = icmp eq i64 %found_key, %key_word
+  %same = and i1 %same_dict, %same_key
+  br i1 %same, label %known, label %next
+next:
+  %plus_one = add i64 %index, 1
+  %following = and i64 %plus_one, %mask
+  br label %probe
+known:
+  %entry_value = getelementptr i8, ptr %entry_dict, i64 16
+  %expected = load ptr, ptr %entry_value
+  %unchanged = icmp eq ptr %expected, %new
+  br i1 %unchanged, label %done, label %dirty
+unknown:
+  %key_type_place = getelementptr i8, ptr %key, i64 {ob_type}
+  %key_type = load ptr, ptr %key_type_place
+  %is_string = icmp eq ptr %key_type, inttoptr (i64 {str_type} to ptr)
+  br i1 %is_string, label %string, label %dirty
+string:
+  %state_place = getelementptr i8, ptr %key, i64 {str_state}
+  %state = load i32, ptr %state_place
+  %interned = and i32 %state, 3
+  %is_interned = icmp ne i32 %interned, 0
+  br i1 %is_interned, label %done, label %dirty
+dirty:
+  store i64 1, ptr inttoptr (i64 {dirty} to ptr)
+  br label %done
+done:
+  ret i32 0
+}}
+"""
+
+
+def _api(name: str, *arguments: Any) -> Any:
+    """A C API function that returns an int and raises when it is negative."""
+    return ctypes.PYFUNCTYPE(ctypes.c_int, *arguments)((name, ctypes.pythonapi))
+
+
+class Watchers:
+    """The process's three watchers and their table of relied-on dict items. Use `watchers()`.
+
+    All methods must be called with one lock held (the registry's). Watched objects must be kept alive by the caller.
+
+    Attributes:
+        dirty_address: Address of an 8-byte word: 0 until something that is relied on may have changed.
+        clean_address: Address of an 8-byte word that is always 0, to compare with.
+
+    Raises:
+        RuntimeError: CPython has no free watcher (there are eight of each kind).
+    """
+
+    def __init__(self) -> None:
+        from metatracer.backend import llvm
+
+        figures = layout()
+        self._state = (ctypes.c_uint64 * 3)()
+        self.dirty_address = ctypes.addressof(self._state)
+        self.clean_address = self.dirty_address + 16
+        self._items: dict[tuple[int, int], int] = {}
+        self._used = 0
+        self._build_table(64)
+        text = _LLVM.format(
+            dirty=self.dirty_address,
+            table=self.dirty_address + 8,
+            golden=_GOLDEN - (1 << 64),
+            entry_bytes=8 * _ENTRY_WORDS,
+            empty=_EMPTY,
+            ob_type=figures.ob_type,
+            str_type=id(str),
+            str_state=figures.str_state,
+        )
+        self._code = llvm.compile_text(text, ["on_type", "on_function", "on_dict"])
+        # CPython may call the callbacks until it is gone: neither code nor memory may go before.
+        for needed in (self, self._code, self._state):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(needed))
+        self._registered: list[tuple[Any, int]] = []
+        kinds = {}
+        for kind, callback in (("Type", "on_type"), ("Function", "on_function"), ("Dict", "on_dict")):
+            add = _api(f"Py{kind}_AddWatcher", ctypes.c_void_p)
+            clear = _api(f"Py{kind}_ClearWatcher", ctypes.c_int)
+            try:
+                kinds[kind] = add(self._code.addresses[callback])
+            except RuntimeError:
+                self.close()
+                raise
+            self._registered.append((clear, kinds[kind]))
+        self._type_id, self._dict_id = kinds["Type"], kinds["Dict"]
+        self._watch_type = _api("PyType_Watch", ctypes.c_int, ctypes.py_object)
+        self._unwatch_type = _api("PyType_Unwatch", ctypes.c_int, ctypes.py_object)
+        self._watch_dict = _api("PyDict_Watch", ctypes.c_int, ctypes.py_object)
+        self._unwatch_dict = _api("PyDict_Unwatch", ctypes.c_int, ctypes.py_object)
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """Give the watchers back; nothing is noticed any more."""
+        while self._registered:
+            clear, number = self._registered.pop()
+            clear(number)
+        self._state[0] = 1
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether something that is relied on may have changed since `clean`."""
+        return bool(self._state[0])
+
+    def clean(self) -> None:
+        """Forget past changes. Call this before checking, so that changes meanwhile are not lost."""
+        if self._registered:
+            self._state[0] = 0
+
+    def watch_type(self, cls: type) -> None:
+        """Notice changes of `cls`. It must have a version tag, else CPython does not tell."""
+        self._watch_type(self._type_id, cls)
+
+    def unwatch_type(self, cls: type) -> None:
+        """Stop noticing changes of `cls`."""
+        if self._registered:
+            self._unwatch_type(self._type_id, cls)
+
+    def watch_dict(self, mapping: dict[Any, Any]) -> None:
+        """Notice changes of the items of `mapping` that `expect_item` names."""
+        self._watch_dict(self._dict_id, mapping)
+
+    def unwatch_dict(self, mapping: dict[Any, Any]) -> None:
+        """Stop noticing changes of `mapping`."""
+        if self._registered:
+            self._unwatch_dict(self._dict_id, mapping)
+
+    def expect_item(self, mapping: dict[Any, Any], key: str, value_address: int) -> None:
+        """Rely on an item: its value's address, or 0 when the key is absent. Replaces an earlier expectation."""
+        place = (id(mapping), id(key))
+        is_new = place not in self._items
+        self._items[place] = value_address
+        if is_new and 2 * (self._used + 1) > self._mask:
+            self._build_table(max(64, 4 * len(self._items)))
+        else:
+            self._insert(place, value_address)
+
+    def forget_item(self, mapping: dict[Any, Any], key: str) -> None:
+        """Rely on the item no longer."""
+        place = (id(mapping), id(key))
+        if self._items.pop(place, None) is not None:
+            self._table[self._find(place)] = _DELETED
+
+    def _build_table(self, capacity: int) -> None:
+        self._mask = (1 << (capacity - 1).bit_length()) - 1
+        self._table = (ctypes.c_uint64 * (1 + _ENTRY_WORDS * (self._mask + 1)))()
+        self._table[0] = self._mask
+        self._used = 0
+        for place, value in self._items.items():
+            self._insert(place, value)
+        # The callback runs with the GIL held and keeps nothing: the table before may go at once.
+        self._state[1] = ctypes.addressof(self._table)
+
+    def _find(self, place: tuple[int, int]) -> int:
+        """Index in the table's words of the entry of `place`, or of the empty one where it belongs."""
+        mapping, key = place
+        index = ((((key * _GOLDEN) & _MASK_64) ^ mapping) >> 20) & self._mask
+        while True:
+            word = 1 + _ENTRY_WORDS * index
+            if self._table[word] == _EMPTY or (self._table[word] == mapping and self._table[word + 1] == key):
+                return word
+            index = (index + 1) & self._mask
+
+    def _insert(self, place: tuple[int, int], value: int) -> None:
+        word = self._find(place)
+        self._used += self._table[word] == _EMPTY
+        # The dict comes last: until then another thread's callback takes the entry for empty.
+        self._table[word + 2] = value
+        self._table[word + 1] = place[1]
+        self._table[word] = place[0]
+
+
+@functools.lru_cache(maxsize=1)
+def watchers() -> Watchers | None:
+    """The process's watchers; None where CPython has none (3.11) or none is free: then memory must be polled."""
+    if sys.version_info < (3, 12):
+        return None
+    try:
+        return Watchers()
+    except RuntimeError:
+        return None

@@ -1,0 +1,653 @@
+"""What compiled code takes for granted, and how it is noticed when that stops being true.
+
+An `Assumption` is made by the recorder while the fact holds, travels in ``Trace.assumptions``, and is registered together
+with the compiled code. The code polls a few words of memory (`Assumption.poll_words`); when one of them differs from its
+expected value, the runtime calls `recheck`, which checks every registered assumption by value. Codes whose assumptions broke
+are told so through ``code.invalidate(reason)``, once; for the others the expected values are brought up to date.
+
+How a change reaches the polled words:
+
+* 3.12 and 3.13: CPython's watchers (`backend.watchers`) set one word, the same for everybody.
+* 3.11, or when no watcher is free: the version tags of the classes and dicts and the fields of the functions themselves
+  are polled. The tag of a dict changes with any of its items; after `NOISY_DICT` such changes that concerned nobody, code
+  compiled from then on polls its items one by one, and code that polls the tag is invalidated.
+* Fields of objects (`QuasiFieldIs`) are polled in place on all versions.
+
+An assumption keeps what it is about alive, so that neither addresses nor identities are used again while it exists. The
+registry refers weakly to codes and drops their assumptions when they go.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import sys
+import threading
+import weakref
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from metatracer.backend import fields
+from metatracer.backend import layout as lay
+from metatracer.backend.layout import layout, read_byte, read_signed, read_u32, read_word
+from metatracer.backend.watchers import watchers
+from metatracer.ir.values import NULL_OBJECT, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from metatracer.backend.watchers import Watchers
+
+MISSING = NULL_OBJECT
+"""The value of a dict item that is absent."""
+
+NOISY_DICT = 100
+"""Rechecks caused by changes in a dict that concerned nobody, until its items are polled one by one."""
+
+VOLATILE_BREAKS = 2
+"""An assumption that broke so often should not be made again; see `is_volatile`."""
+
+
+class Code(Protocol):
+    """Compiled code, as far as assumptions know it. It must be weakly referable."""
+
+    def invalidate(self, reason: str) -> None:
+        """The code must not run again from its next check on."""
+
+
+class PollWord(NamedTuple):
+    """A word of memory that must equal its expected value.
+
+    Attributes:
+        address: Of the word.
+        size: In bytes: 1, 4 or 8.
+        cell: Address of 8 bytes whose first `size` hold the expected value; both stay valid while the assumption exists.
+    """
+
+    address: int
+    size: int
+    cell: int
+
+
+class DependentWord(PollWord):
+    """A word that exists only if the words listed before it (of the same assumption) have their expected values.
+
+    Machine code must not read it otherwise: the memory may be gone.
+    """
+
+    __slots__ = ()
+
+
+class _Cell:
+    """An expected value that machine code reads."""
+
+    __slots__ = ("__weakref__", "memory")
+
+    def __init__(self, value: int) -> None:
+        self.memory = ctypes.c_uint64(value)
+
+    @property
+    def address(self) -> int:
+        return ctypes.addressof(self.memory)
+
+
+# --- the assumptions ------------------------------------------------------------------------------------------------------
+
+
+class Assumption:
+    """A fact that must stay true. Two are equal when they state the same fact about the same objects."""
+
+    __slots__ = ("__weakref__", "_cells", "_key")
+
+    def __init__(self, key: tuple[Any, ...]) -> None:
+        self._key = (type(self).__name__, *key)
+        self._cells: list[_Cell] = []
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Assumption) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.describe()}>"
+
+    @property
+    def subject(self) -> tuple[Any, ...]:
+        """What it is about, without the state that is assumed."""
+        raise NotImplementedError
+
+    def holds(self) -> bool:
+        """Whether it is true now, checked by value."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """The fact, for people."""
+        raise NotImplementedError
+
+    def parts(self) -> tuple[Assumption, ...]:
+        """Further assumptions that this one includes."""
+        return ()
+
+    def poll_words(self) -> list[PollWord]:
+        """The words that machine code must compare, in this order. Cells live as long as the assumption."""
+        raise NotImplementedError
+
+    def refresh(self) -> bool:
+        """The assumption was found to hold: bring the expected values up to date.
+
+        Returns:
+            False when the polled words are not the right ones any more, so that the code cannot be kept.
+        """
+        return True
+
+    def watch(self, watching: Watchers) -> None:
+        """Have changes noticed."""
+
+    def unwatch(self, watching: Watchers) -> None:
+        """The opposite of `watch`."""
+
+    def _expect(self, address: int, size: int, value: int, kind: type[PollWord] = PollWord) -> PollWord:
+        cell = _Cell(value)
+        self._cells.append(cell)
+        return kind(address, size, cell.address)
+
+
+class ClassUnchanged(Assumption):
+    """Neither the class nor a base has been changed since this was made: attributes, bases, anything.
+
+    It says nothing about the metaclass, nor about instances.
+    """
+
+    __slots__ = ("_tag", "cls", "is_immutable")
+
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+        self.is_immutable = fields.is_immutable_type(cls)
+        self._tag = fields.version_tag(cls)
+        super().__init__((id(cls), self._tag))
+
+    @property
+    def subject(self) -> tuple[Any, ...]:
+        return ("class", id(self.cls))
+
+    def holds(self) -> bool:
+        # Tags are never used twice. 0: CPython has run out of tags for this class, so changes could not be noticed.
+        return self.is_immutable or (self._tag != 0 and read_u32(id(self.cls) + layout().tp_version_tag) == self._tag)
+
+    def describe(self) -> str:
+        return f"class {self.cls.__qualname__} and its bases are unchanged"
+
+    def poll_words(self) -> list[PollWord]:
+        if self.is_immutable:
+            return []
+        shared = REGISTRY.shared_words()
+        if shared is not None:
+            return shared
+        return [self._expect(id(self.cls) + layout().tp_version_tag, 4, self._tag)]
+
+    def watch(self, watching: Watchers) -> None:
+        if not self.is_immutable:
+            watching.watch_type(self.cls)
+
+    def unwatch(self, watching: Watchers) -> None:
+        if not self.is_immutable:
+            watching.unwatch_type(self.cls)
+
+
+class DictItemIs(Assumption):
+    """An item of a dict is this very object, or (MISSING) absent: a global, a builtin, or a builtin shining through.
+
+    Numbers of equal value count as the same object.
+    """
+
+    __slots__ = ("_current", "_tag_cell", "_words", "key", "mapping", "value")
+
+    def __init__(self, mapping: dict[str, Any], key: str, value: Any) -> None:
+        self.mapping = mapping
+        self.key = sys.intern(key)
+        self.value = self._current = value
+        self._tag_cell: _Cell | None = None
+        self._words: list[PollWord] = []
+        super().__init__((id(mapping), self.key, id(value)))
+
+    def is_about(self, mapping: dict[str, Any], key: str) -> bool:
+        """Whether this is about that item."""
+        return self.mapping is mapping and self.key == key
+
+    @property
+    def subject(self) -> tuple[Any, ...]:
+        return ("item", id(self.mapping), self.key)
+
+    def holds(self) -> bool:
+        return _is_same(dict.get(self.mapping, self.key, MISSING), self.value)
+
+    def describe(self) -> str:
+        return f"{self.key} is absent" if self.value is MISSING else f"{self.key} is {_short(self.value)}"
+
+    def poll_words(self) -> list[PollWord]:
+        shared = REGISTRY.shared_words()
+        if shared is not None:
+            return shared
+        if REGISTRY.is_noisy(self.mapping):
+            self._words = [self._expect(*word) for word in self._item_words()]
+            return list(self._words)
+        self._tag_cell = REGISTRY.dict_tag_cell(self.mapping)
+        return [PollWord(id(self.mapping) + layout().dict_version, 8, self._tag_cell.address)]
+
+    @property
+    def polls_tag(self) -> bool:
+        """Whether some code polls the whole dict's tag for it."""
+        return self._tag_cell is not None
+
+    def _item_words(self) -> list[tuple[int, int, int, type[PollWord]]]:
+        """The dict's keys object, its shape, and the entry of the key (or the number of entries, when it is absent).
+
+        Each as address, size, value now, and kind.
+        """
+        figures = layout()
+        address = id(self.mapping)
+        keys = read_word(address + figures.dict_keys)
+        words = [
+            (address + figures.dict_keys, 8, keys, PollWord),
+            # The sizes of the tables: with the same sizes, an entry is within the memory of the keys object.
+            (keys + 8, 4, read_u32(keys + 8), DependentWord),
+        ]
+        count = read_signed(keys + figures.keys_nentries)
+        if self.value is MISSING:
+            return [*words, (keys + figures.keys_nentries, 8, count, DependentWord)]
+        is_general = read_byte(keys + figures.keys_kind) == lay.DICT_KEYS_GENERAL
+        size, place = (24, 8) if is_general else (16, 0)
+        entries = keys + figures.keys_indices + (1 << read_byte(keys + figures.keys_log2_index_bytes))
+        for entry in range(entries + place, entries + place + size * count, size):
+            found = read_word(entry)
+            if found and lay.object_at(found) == self.key:
+                value = read_word(entry + 8)
+                return [*words, (entry, 8, found, DependentWord), (entry + 8, 8, value, DependentWord)]
+        # Not there (any more): a word that never matches makes the code ask.
+        return [(address + figures.dict_keys, 8, 0, PollWord)]
+
+    def refresh(self) -> bool:
+        if not self._words:
+            return True
+        self._current = dict.get(self.mapping, self.key, MISSING)
+        now = self._item_words()
+        if [word[:2] for word in now] != [word[:2] for word in self._words]:
+            return False
+        for cell, word in zip(self._cells[-len(now) :], now, strict=True):
+            cell.memory.value = word[2] & 0xFFFFFFFFFFFFFFFF
+        return True
+
+    def watch(self, watching: Watchers) -> None:
+        watching.watch_dict(self.mapping)
+        self._current = dict.get(self.mapping, self.key, MISSING)
+        watching.expect_item(self.mapping, self.key, 0 if self._current is MISSING else id(self._current))
+
+    def unwatch(self, watching: Watchers) -> None:
+        watching.forget_item(self.mapping, self.key)
+
+
+class FunctionUnchanged(Assumption):
+    """A Python function still has the code and the defaults that it had when this was made."""
+
+    __slots__ = ("_kwdefault_items", "_state", "function")
+
+    def __init__(self, function: FunctionType) -> None:
+        self.function = function
+        self._state = (function.__code__, function.__defaults__, function.__kwdefaults__)
+        # The dict of keyword defaults can be changed in place; it belongs to the function.
+        keywords = function.__kwdefaults__ or {}
+        self._kwdefault_items = tuple([DictItemIs(keywords, name, value) for name, value in keywords.items()])
+        super().__init__((id(function), *map(id, self._state)))
+
+    @property
+    def subject(self) -> tuple[Any, ...]:
+        return ("function", id(self.function))
+
+    def holds(self) -> bool:
+        function = self.function
+        now = (function.__code__, function.__defaults__, function.__kwdefaults__)
+        return all(current is before for current, before in zip(now, self._state, strict=True))
+
+    def describe(self) -> str:
+        return f"code and defaults of function {self.function.__qualname__} are unchanged"
+
+    def parts(self) -> tuple[Assumption, ...]:
+        return self._kwdefault_items
+
+    def poll_words(self) -> list[PollWord]:
+        shared = REGISTRY.shared_words()
+        if shared is not None:
+            return shared
+        figures = layout()
+        places = (figures.function_code, figures.function_defaults, figures.function_kwdefaults)
+        words = [
+            self._expect(id(self.function) + place, 8, 0 if value is None else id(value))
+            for place, value in zip(places, self._state, strict=True)
+        ]
+        return [*words, *(word for part in self._kwdefault_items for word in part.poll_words())]
+
+
+class QuasiFieldIs(Assumption):
+    """A field of an object, declared 'name?' in ``_immutable_fields_``, still has this value (NULL_OBJECT: unset).
+
+    Numbers of equal value count as the same object.
+    """
+
+    __slots__ = ("_current", "field", "instance", "value")
+
+    def __init__(self, instance: object, field: Field, value: Any) -> None:
+        self.instance = instance
+        self.field = field
+        self.value = self._current = value
+        super().__init__((id(instance), field.name, field.storage, field.position, id(value)))
+
+    @property
+    def subject(self) -> tuple[Any, ...]:
+        return ("field", id(self.instance), self.field.name)
+
+    def holds(self) -> bool:
+        if self.field.storage == "inline":
+            # Attributes that moved to a dict, or to another class, are not followed.
+            if type(self.instance) is not self.field.owner or not fields.values_address(self.instance):
+                return False
+        return _is_same(fields.read_field(self.instance, self.field), self.value)
+
+    def describe(self) -> str:
+        return f"field {self.field.name} of a {type(self.instance).__qualname__} object is {_short(self.value)}"
+
+    def poll_words(self) -> list[PollWord]:
+        value = 0 if self._current is NULL_OBJECT else id(self._current)
+        address = id(self.instance)
+        if self.field.storage == "slot":
+            return [self._expect(address + self.field.position, 8, value)]
+        figures = layout()
+        # An assigned __class__ may move attributes.
+        words = [self._expect(address + figures.ob_type, 8, id(self.field.owner))]
+        values = fields.values_address(self.instance)
+        if figures.values_mode == "embedded":
+            words.append(self._expect(address + figures.values_valid, 1, 1))
+            values = address + figures.values_items
+        else:
+            pointer = address + figures.values_word
+            words.append(self._expect(pointer, 8, read_word(pointer)))
+        place = values + lay.WORD * self.field.position
+        return [*words, self._expect(place, 8, value, DependentWord)]
+
+    def refresh(self) -> bool:
+        self._current = fields.read_field(self.instance, self.field)
+        if self._cells:
+            self._cells[-1].memory.value = 0 if self._current is NULL_OBJECT else id(self._current)
+        return True
+
+
+def _is_same(current: Any, value: Any) -> bool:
+    """The same object, or numbers that cannot be told apart."""
+    if current is value:
+        return True
+    if type(current) is not type(value) or type(value) not in (int, float):
+        return False
+    return bool(current == value) and math.copysign(1, current) == math.copysign(1, value)
+
+
+def _short(value: Any) -> str:
+    if value is MISSING:
+        return "unset"
+    if isinstance(value, (int, float, str, bytes)):
+        return ascii(value)[:60]
+    name = value.__name__ if isinstance(value, (type, FunctionType)) else "object"
+    return f"{type(value).__qualname__} {name}"
+
+
+# --- the registry -----------------------------------------------------------------------------------------------------------
+
+
+class _Record:
+    """A registered code: weakly, with its assumptions."""
+
+    __slots__ = ("assumptions", "code")
+
+    def __init__(self, code: weakref.ref[Code], assumptions: tuple[Assumption, ...]) -> None:
+        self.code = code
+        self.assumptions = assumptions
+
+
+class Registry:
+    """Which codes rely on which assumptions. Thread-safe; codes are told of their end outside the lock.
+
+    Args:
+        use_watchers: Use CPython's watchers where there are any, else poll.
+    """
+
+    def __init__(self, *, use_watchers: bool = True) -> None:
+        self._use_watchers = use_watchers
+        self._lock = threading.RLock()
+        self._records: dict[int, _Record] = {}
+        self._users: dict[Assumption, int] = {}
+        self._watched: dict[tuple[Any, ...], int] = {}
+        self._breaks: dict[tuple[Any, ...], int] = {}
+        self._tag_cells: weakref.WeakValueDictionary[int, _Cell] = weakref.WeakValueDictionary()
+        self._noise: dict[int, int] = {}
+
+    # --- used by the assumptions
+
+    def shared_words(self) -> list[PollWord] | None:
+        """The one word that watchers set, or None where memory must be polled."""
+        watching = self._watching()
+        return None if watching is None else [PollWord(watching.dirty_address, 8, watching.clean_address)]
+
+    def dict_tag_cell(self, mapping: dict[str, Any]) -> _Cell:
+        """The cell with the version tag of a dict, common to all assumptions about it.
+
+        Sharing it is sound because it is only brought up to date after *all* registered assumptions were checked.
+        """
+        with self._lock:
+            cell = self._tag_cells.get(id(mapping))
+            if cell is None:
+                cell = self._tag_cells[id(mapping)] = _Cell(read_word(id(mapping) + layout().dict_version))
+            return cell
+
+    def is_noisy(self, mapping: dict[str, Any]) -> bool:
+        """Whether the dict changes so often in other items that its tag is no use."""
+        return self._noise.get(id(mapping), 0) >= NOISY_DICT
+
+    def _watching(self) -> Watchers | None:
+        return watchers() if self._use_watchers else None
+
+    # --- used by the runtime
+
+    def register(self, assumptions: Iterable[Assumption], code: Code) -> bool:
+        """`code` relies on `assumptions` until it is collected, forgotten, or one of them breaks.
+
+        Returns:
+            False when one of them does not hold any more; `code` has then been invalidated and is not registered.
+        """
+        whole = tuple(_expand(assumptions))
+        with self._lock:
+            record = _Record(weakref.ref(code, self._forgetter(id(code))), whole)
+            self._records[id(code)] = record
+            for assumption in whole:
+                self._retain(assumption)
+            broken = next((assumption for assumption in whole if not assumption.holds()), None)
+            if broken is not None:
+                self._break(id(code), broken)
+        if broken is not None:
+            code.invalidate(f"no longer true: {broken.describe()}")
+        return broken is None
+
+    def recheck(self, code: Code) -> bool:
+        """Answer a poll word that differed: check all registered assumptions, invalidate codes, refresh expected values.
+
+        Returns:
+            Whether `code` is still registered, and so valid.
+        """
+        with self._lock:
+            invalid = self._check_all()
+            valid = id(code) in self._records
+        for victim, reason in invalid:
+            victim.invalidate(reason)
+        return valid
+
+    def forget(self, code: Code) -> None:
+        """`code` is retired: it relies on nothing any more."""
+        self._forget(id(code))
+
+    def is_volatile(self, assumption: Assumption) -> bool:
+        """Whether assumptions about the same thing broke so often that none should be made."""
+        return self._breaks.get(assumption.subject, 0) >= VOLATILE_BREAKS
+
+    def registered(self) -> Iterator[tuple[Code, tuple[Assumption, ...]]]:
+        """The registered codes that are alive, with their assumptions."""
+        with self._lock:
+            records = list(self._records.values())
+        for record in records:
+            code = record.code()
+            if code is not None:
+                yield code, record.assumptions
+
+    # --- inside, with the lock held
+
+    def _check_all(self) -> list[tuple[Code, str]]:
+        watching = self._watching()
+        if watching is not None:
+            watching.clean()
+        tags = self._current_tags()
+        broken = {assumption for assumption in list(self._users) if not assumption.holds()}
+        concerned = {id(item.mapping) for item in broken if isinstance(item, DictItemIs)}
+        newly_noisy = self._count_noise(self._changed_dicts(tags) - concerned)
+        invalid: list[tuple[Code, str]] = []
+        for number, record in list(self._records.items()):
+            culprit = next((assumption for assumption in record.assumptions if assumption in broken), None)
+            if culprit is not None:
+                self._break(number, culprit)
+                reason = f"no longer true: {culprit.describe()}"
+            elif any([_polls_tag_of(item, newly_noisy) or not item.refresh() for item in record.assumptions]):
+                self._forget(number)
+                reason = "a module's globals change too often to be checked as a whole"
+            else:
+                continue
+            code = record.code()
+            if code is not None:
+                invalid.append((code, reason))
+        for mapping, tag in tags.items():
+            cell = self._tag_cells.get(mapping)
+            if cell is not None:
+                cell.memory.value = tag
+        if watching is not None:
+            for assumption in self._users:
+                if isinstance(assumption, DictItemIs):
+                    assumption.watch(watching)  # a number of equal value may be another object now
+        return invalid
+
+    def _current_tags(self) -> dict[int, int]:
+        """Version tags of the dicts that somebody polls, read before anything is checked."""
+        place = layout().dict_version
+        mappings = {id(item.mapping) for item in self._users if isinstance(item, DictItemIs)}
+        return {mapping: read_word(mapping + place) for mapping in mappings if mapping in self._tag_cells}
+
+    def _changed_dicts(self, tags: dict[int, int]) -> set[int]:
+        cells = {mapping: self._tag_cells.get(mapping) for mapping in tags}
+        return {mapping for mapping, cell in cells.items() if cell is not None and cell.memory.value != tags[mapping]}
+
+    def _count_noise(self, mappings: set[int]) -> set[int]:
+        """Count a change that concerned nobody; give the dicts that have become noisy by it."""
+        for mapping in mappings:
+            self._noise[mapping] = self._noise.get(mapping, 0) + 1
+        return {mapping for mapping in mappings if self._noise[mapping] == NOISY_DICT}
+
+    def _retain(self, assumption: Assumption) -> None:
+        count = self._users.get(assumption, 0)
+        self._users[assumption] = count + 1
+        watching = self._watching()
+        if count or watching is None:
+            return
+        for watched in _watched(assumption):
+            self._watched[watched] = self._watched.get(watched, 0) + 1
+        assumption.watch(watching)
+
+    def _release(self, assumption: Assumption) -> None:
+        count = self._users.pop(assumption, 0)
+        if count > 1:
+            self._users[assumption] = count - 1
+            return
+        watching = self._watching()
+        if count == 0 or watching is None:
+            return
+        for watched in _watched(assumption):
+            left = self._watched.pop(watched) - 1
+            if left:
+                self._watched[watched] = left
+            elif watched[0] == "dict":
+                watching.unwatch_dict(assumption.mapping)  # type: ignore[attr-defined]
+            else:
+                assumption.unwatch(watching)
+
+    def _break(self, number: int, assumption: Assumption) -> None:
+        self._breaks[assumption.subject] = self._breaks.get(assumption.subject, 0) + 1
+        self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        with self._lock:
+            record = self._records.pop(number, None)
+            if record is not None:
+                for assumption in record.assumptions:
+                    self._release(assumption)
+
+    def _forgetter(self, number: int) -> Any:
+        """A callback for a weak reference to a code; it keeps the registry alive no longer than it lives."""
+        owner = weakref.ref(self)
+
+        def forget(reference: weakref.ref[Code]) -> None:
+            registry = owner()
+            if registry is not None:
+                registry._forget_dead(number, reference)
+
+        return forget
+
+    def _forget_dead(self, number: int, reference: weakref.ref[Code]) -> None:
+        with self._lock:
+            record = self._records.get(number)
+            # The number may already belong to a new code at the same address.
+            if record is not None and record.code is reference:
+                self._forget(number)
+
+
+def _expand(assumptions: Iterable[Assumption]) -> Iterator[Assumption]:
+    for assumption in assumptions:
+        yield assumption
+        yield from _expand(assumption.parts())
+
+
+def _watched(assumption: Assumption) -> tuple[tuple[Any, ...], ...]:
+    """What is watched for an assumption; equal keys are watched once."""
+    if isinstance(assumption, DictItemIs):
+        return (assumption.subject, ("dict", id(assumption.mapping)))
+    return (assumption.subject,)
+
+
+def _polls_tag_of(assumption: Assumption, mappings: set[int]) -> bool:
+    return isinstance(assumption, DictItemIs) and assumption.polls_tag and id(assumption.mapping) in mappings
+
+
+REGISTRY = Registry()
+"""The process's registry."""
+
+
+def register(assumptions: Iterable[Assumption], code: Code) -> bool:
+    """See `Registry.register`."""
+    return REGISTRY.register(assumptions, code)
+
+
+def recheck(code: Code) -> bool:
+    """See `Registry.recheck`."""
+    return REGISTRY.recheck(code)
+
+
+def forget(code: Code) -> None:
+    """See `Registry.forget`."""
+    REGISTRY.forget(code)
+
+
+def is_volatile(assumption: Assumption) -> bool:
+    """See `Registry.is_volatile`."""
+    return REGISTRY.is_volatile(assumption)
