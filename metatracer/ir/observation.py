@@ -40,6 +40,13 @@ class _Description:
         self._kept.append(value)
         return (type(value), *self._parts(value))
 
+    def _builtin(self, value: Any) -> Any:
+        """Any other object of a builtin class (an iterator, a bound method): as it would be pickled, else itself."""
+        try:
+            return self.describe(value.__reduce_ex__(2))
+        except TypeError:
+            return ("object", value)
+
     def _parts(self, value: Any) -> tuple[Any, ...]:
         parts: list[Any] = []
         if isinstance(value, (list, tuple)):
@@ -56,8 +63,12 @@ class _Description:
             parts.append(bytes(value))
         elif hasattr(value, "typecode"):
             parts.append((value.typecode, list(value)))
-        elif type(value).__module__ == "builtins" and hasattr(value, "__next__"):
-            parts.append(self.describe(value.__reduce__()))
+        elif isinstance(value, int):
+            parts.append(int.__repr__(value))
+        elif isinstance(value, float):
+            parts.append(float.hex(value))
+        elif type(value).__module__ == "builtins":
+            parts.append(self._builtin(value))
         for cls in type(value).__mro__:
             for name, member in sorted(cls.__dict__.items()):
                 # Members of builtin classes (a function's, an exception's) are read above or do not matter.
