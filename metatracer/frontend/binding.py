@@ -49,7 +49,8 @@ def bind_arguments(
 
     Args:
         function: Whose parameters.
-        args, kwargs: The arguments, looked at by nobody.
+        args: The positional arguments, which are not looked at.
+        kwargs: The keyword arguments; their values are not looked at.
         jitcode: The function's JitCode, if it is not that of its present code (a rewritten portal).
 
     Raises:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from metatracer.frontend.decode_base import COMPARISONS, CONVERSIONS, Decoder, RawInstruction
+from metatracer.frontend.code_reader import COMPARISONS, CONVERSIONS, RawInstruction
+from metatracer.frontend.decode_base import Decoder
 
 
 class NullFirstDecoder(Decoder):

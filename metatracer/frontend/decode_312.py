@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from metatracer.frontend.code_reader import COMPARISONS, RawInstruction
 from metatracer.frontend.decode_311 import NullFirstDecoder
-from metatracer.frontend.decode_base import COMPARISONS, Decoder, RawInstruction
+from metatracer.frontend.decode_base import Decoder
 
 INTRINSICS_1 = (
     "INTRINSIC_1_INVALID",

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
+from metatracer.frontend.code_reader import COMPARISONS, CONVERSIONS, FUNCTION_ATTRIBUTES, RawInstruction
 from metatracer.frontend.decode_312 import ModernDecoder
-from metatracer.frontend.decode_base import (
-    COMPARISONS,
-    CONVERSIONS,
-    FUNCTION_ATTRIBUTES,
-    Decoder,
-    RawInstruction,
-)
+from metatracer.frontend.decode_base import Decoder
 
 
 class Decoder313(ModernDecoder):

@@ -260,7 +260,8 @@ def _load_method(frame: _Frame, ins: Instruction) -> None:
 
 def _find_method(cls: type, owner: Any, name: str) -> tuple[Any, Any]:
     """(function, owner) for a plain method of a class that looks attributes up in the plain way, else (attribute, NULL)."""
-    if cls.__getattribute__ is object.__getattribute__ and name not in getattr(owner, "__dict__", ()):
+    plain_lookup: Any = object.__getattribute__
+    if cls.__getattribute__ is plain_lookup and name not in getattr(owner, "__dict__", ()):
         for base in cls.__mro__:
             if name in vars(base):
                 found = vars(base)[name]
@@ -287,11 +288,13 @@ def _super_method(frame: _Frame, ins: Instruction) -> None:
 
 
 def _call(frame: _Frame, ins: Instruction) -> None:
+    lower: Any
+    upper: Any
     lower, upper, *given = (frame.registers[source] for source in ins.src)
     if frame.jitcode.call_layout == "null_first" and lower is NULL_OBJECT:
         lower, upper = upper, lower
     arguments = given if upper is NULL_OBJECT else [upper, *given]
-    if lower is super and not arguments:
+    if lower is builtins.super and not arguments:
         arguments = _super_arguments(frame)
     keywords = ins.arg
     split = len(arguments) - len(keywords)
@@ -344,7 +347,7 @@ def _for_iter(frame: _Frame, ins: Instruction) -> int | None:
     return None
 
 
-def _jump(frame: _Frame, ins: Instruction) -> int:
+def _jump(_frame: _Frame, ins: Instruction) -> int:
     target: int = ins.arg
     return target
 

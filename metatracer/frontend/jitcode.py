@@ -27,8 +27,10 @@ the first one's offset: KW_NAMES, PRECALL and CALL; CONVERT_VALUE and FORMAT_SIM
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import CodeType
 
 INSTRUCTIONS: dict[str, str] = {
     # data movement

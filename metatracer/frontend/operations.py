@@ -197,8 +197,10 @@ def _dict_merge(_: None, items: dict[Any, Any], values: Any, function: Any) -> N
 
 
 def _unpack_sequence(count: int, values: Any) -> tuple[Any, ...]:
-    found: tuple[Any, ...] = snippet("UNPACK_SEQUENCE", count, (0,), count)(values) if count != 1 else (
-        snippet("UNPACK_SEQUENCE", 1, (0,), 1)(values),
+    found: tuple[Any, ...] = (
+        snippet("UNPACK_SEQUENCE", count, (0,), count)(values)
+        if count != 1
+        else (snippet("UNPACK_SEQUENCE", 1, (0,), 1)(values),)
     )
     return found[::-1]
 

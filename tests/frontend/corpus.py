@@ -1,3 +1,5 @@
+# ruff: noqa: C416, F541, F821, FURB171, I001, PLC3002, PLE0704, PYI034, PYI036, PTH118, RUF021, UP008, UP031, E731
+# The odd constructs are what these functions are for.
 """Ordinary functions, written as interpreter authors write them, that between them use every construct.
 
 `CASES` holds (function, arguments) pairs; the tests run each in CPython and by its JitCode. Arguments are copied deeply
@@ -430,7 +432,14 @@ def string_methods(text: Any) -> Any:
 
 @on((Callee(),))
 def called_objects(callee: Any) -> Any:
-    return callee(1, k=2), callee.foo(3), callee.bar(*[4, 5]), [str.upper, len][0]("x"), int("12"), type(callee).__name__
+    return (
+        callee(1, k=2),
+        callee.foo(3),
+        callee.bar(*[4, 5]),
+        [str.upper, len][0]("x"),
+        int("12"),
+        type(callee).__name__,
+    )
 
 
 @on((4,))
@@ -463,7 +472,13 @@ def nested_class(n: Any) -> Any:
 
 @on()
 def keyword_calls() -> Any:
-    return collect(1, 2, a=3, b=4), collect(a=1), spread(1, d=2), spread(1, 2, 3, 4, 5, d=6, z=7), collect("x", *[1], y=2)
+    return (
+        collect(1, 2, a=3, b=4),
+        collect(a=1),
+        spread(1, d=2),
+        spread(1, 2, 3, 4, 5, d=6, z=7),
+        collect("x", *[1], y=2),
+    )
 
 
 @on(([1, 2], {"d": 1}), ((), {"d": 1}), ([1, 2, 3, 4], {"d": 1, "q": 2}), (range(2), {}), ([1], {"d": 2, "c": 3}))
@@ -494,7 +509,7 @@ def method_star(point: Any) -> Any:
 
 
 @on((1,), (1, 2), (1, 2, 3, 4), ())
-def defaults(a: Any = 1, b: Any = [], *rest: Any, flag: Any = None) -> Any:  # noqa: B006 - the default is the point
+def defaults(a: Any = 1, b: Any = [], *rest: Any, flag: Any = None) -> Any:
     return a, b, rest, flag
 
 
@@ -510,7 +525,7 @@ def call_errors(function: Any, value: Any) -> Any:
 
 @on((3,))
 def lambdas(n: Any) -> Any:
-    add = lambda a, b=n: a + b  # noqa: E731 - a lambda with a default is the point
+    add = lambda a, b=n: a + b
     return add(1), add(1, 2), (lambda *a, **k: (a, k))(1, x=2), sorted([3, 1, 2], key=lambda v: -v)
 
 
@@ -565,14 +580,14 @@ def unbound_local(flag: Any) -> Any:
 def own_unbound_cell() -> Any:
     if LIMIT < 0:
         cell = 1
-    function = lambda: cell  # noqa: E731, F821
+    function = lambda: cell
     return cell, function
 
 
 @on()
 def deleted_names() -> Any:
     value, cell = 1, 2
-    function = lambda: cell  # noqa: E731, F821
+    function = lambda: cell
     first = function()
     del value
     del cell
@@ -633,7 +648,7 @@ def deleted_global() -> Any:
 
 @on()
 def undefined_global() -> Any:
-    return undefined_name_here  # type: ignore[name-defined]  # noqa: F821
+    return undefined_name_here  # type: ignore[name-defined]
 
 
 # --- displays, slices, unpacking, strings ----------------------------------------------------------------------------
@@ -706,7 +721,13 @@ def swapping(a: Any, b: Any, c: Any) -> Any:
 @on((3, "s"), (1.25, None), ("é", [1]))
 def formatted(a: Any, b: Any) -> Any:
     width = 8
-    return f"{a} {b!r} {a!s:>{width}} {b!a:<10}|{a!r:^{width}}|{width:03d} {{}} {a=}", f"{a}", f"x{b!s}", f"", "%s" % (a,)
+    return (
+        f"{a} {b!r} {a!s:>{width}} {b!a:<10}|{a!r:^{width}}|{width:03d} {{}} {a=}",
+        f"{a}",
+        f"x{b!s}",
+        f"",
+        "%s" % (a,),
+    )
 
 
 @on((3,))
@@ -800,7 +821,7 @@ def comprehension_fails(n: Any) -> Any:
 def comprehension_unbound(n: Any) -> Any:
     found = [late for late in range(n)]
     try:
-        return found, late  # type: ignore[name-defined]  # noqa: F821
+        return found, late  # type: ignore[name-defined]
     except NameError as exc:
         return found, type(exc)
 
@@ -936,7 +957,7 @@ def escaping(value: Any) -> Any:
     except OSError:
         return 1 // value
     finally:
-        LIMIT.real  # noqa: B018
+        LIMIT.real
 
 
 @on((3,))

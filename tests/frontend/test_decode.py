@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dis
 import importlib
+import itertools
 import threading
 import types
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from metatracer.frontend import decode
 from metatracer.frontend.decode import jitcode_for
-from metatracer.frontend.evaluator import FRAME_OPERATIONS
-from metatracer.frontend.jitcode import INSTRUCTIONS, JitCode
+from metatracer.frontend.evaluator import FRAME_OPERATIONS, evaluate
+from metatracer.frontend.jitcode import INSTRUCTIONS, Handler, JitCode
 from metatracer.frontend.liveness import JUMPS, NO_FALL_THROUGH
 from metatracer.frontend.operations import OPERATIONS
 from tests.frontend import corpus
@@ -39,8 +41,8 @@ def code_objects(code: CodeType) -> Iterator[CodeType]:
 def stdlib_codes(name: str) -> list[CodeType]:
     module = importlib.import_module(name)
     assert module.__file__ is not None
-    with open(module.__file__, encoding="utf-8") as file:
-        return list(code_objects(compile(file.read(), module.__file__, "exec")))
+    source = Path(module.__file__).read_text(encoding="utf-8")
+    return list(code_objects(compile(source, module.__file__, "exec")))
 
 
 def ops(function: Any) -> list[str]:
@@ -90,7 +92,7 @@ def expected_depths(code: CodeType) -> dict[int, tuple[int, int]]:
     real = [ins for ins in dis.get_instructions(code) if ins.opname != "CACHE"]
     start = 0
     fresh = True
-    for ins, following in zip(real, real[1:], strict=False):
+    for ins, following in itertools.pairwise(real):
         if fresh:
             start = ins.offset
         fresh = ins.opname != "EXTENDED_ARG"
@@ -322,6 +324,27 @@ def test_handlers_name_the_innermost_try() -> None:
     assert outer.target != inner.target
     assert jitcode.instructions[jitcode.positions[inner.target]].op == "move"
     assert "push_exc_info" in ops(function)
+
+
+def test_handler_gets_the_number_of_the_raising_code_unit() -> None:
+    def template(a: Any) -> Any:
+        return a
+
+    body = [
+        ("RESUME", 0),
+        ("LOAD_FAST", 0),
+        ("UNARY_NEGATIVE", 0),
+        ("RETURN_VALUE", 0),
+        ("POP_TOP", 0),
+        ("RETURN_VALUE", 0),
+    ]
+    units = bytes(byte for name, arg in body for byte in (dis.opmap[name], arg))
+    table = bytes([0x80 | 1, 2, 4, 0 << 1 | 1])  # units 1 and 2: to unit 4, depth 0, with lasti
+    code = template.__code__.replace(co_code=units, co_exceptiontable=table, co_stacksize=4)
+    raised_at = types.FunctionType(code, {})("x")
+    assert raised_at == 2
+    assert jitcode_for(code).handlers[4] == Handler(target=8, depth=0, push_lasti=True)
+    assert evaluate(types.FunctionType(code, {}), "x") == raised_at
 
 
 def test_lines_are_the_authors() -> None:

@@ -19,7 +19,23 @@ if TYPE_CHECKING:
 NAMES = ("a", "b", "c", "d", "e")
 """Arguments are a, b and c; d and e may be unbound."""
 
-ATOMS = (*NAMES, "(0)", "(1)", "(7)", "(-3)", "'x'", "'long one'", "[]", "[1, 'y']", "None", "True", "1.5", "a", "b", "c")
+ATOMS = (
+    *NAMES,
+    "(0)",
+    "(1)",
+    "(7)",
+    "(-3)",
+    "'x'",
+    "'long one'",
+    "[]",
+    "[1, 'y']",
+    "None",
+    "True",
+    "1.5",
+    "a",
+    "b",
+    "c",
+)
 BINARY = ("+", "-", "//", "%", "&", "|", "<", "==", "!=", ">=", "in", "is", "and", "or")
 CALLS = ("clip({})", "len({})", "str({})", "helper({})", "helper({}, k={})", "helper(*[{}])", "{}.count({})", "abs({})")
 OTHERS = (
@@ -40,7 +56,8 @@ def expressions(draw: DrawFn, depth: int = 2) -> str:
     template = draw(st.sampled_from(CALLS + OTHERS))
     count = template.replace("{{", "").replace("}}", "").count("{") + template.count("{{{")
     if template.startswith("f'"):
-        return "f'{%s}|{%s!r:>4}'" % (draw(st.sampled_from(NAMES)), draw(st.sampled_from(NAMES)))
+        first, second = draw(st.sampled_from(NAMES)), draw(st.sampled_from(NAMES))
+        return f"f'{{{first}}}|{{{second}!r:>4}}'"
     return template.format(*[draw(inner) for _ in range(count)])
 
 
@@ -106,7 +123,9 @@ def statements(draw: DrawFn, depth: int, in_loop: bool) -> list[str]:
         case "with":
             return [f"with manager(log, {draw(st.booleans())}):", *indent(draw(body))]
         case _:
-            cases = draw(st.lists(st.sampled_from(["int(d)", "str()", "[d, *e]", "None", "{'k': e}", "1.5"]), max_size=2))
+            cases = draw(
+                st.lists(st.sampled_from(["int(d)", "str()", "[d, *e]", "None", "{'k': e}", "1.5"]), max_size=2)
+            )
             lines = [f"match {value}:"]
             for pattern in cases:
                 lines += [f"    case {pattern}:", *indent(indent(draw(body)))]
@@ -140,12 +159,14 @@ class Manager:
     def __enter__(self) -> None:
         self.log.append("enter")
 
-    def __exit__(self, kind: Any, value: Any, traceback: Any) -> bool:
+    def __exit__(self, kind: object, value: object, traceback: object) -> bool:
         self.log.append(kind)
         return self.swallow
 
 
-ARGUMENTS = st.sampled_from([(1, "s", [1, 2]), (0, 0, 0), ("ab", 3, None), ([], {}, 2.5), (7, -1, "x"), (True, [3], ())])
+ARGUMENTS = st.sampled_from(
+    [(1, "s", [1, 2]), (0, 0, 0), ("ab", 3, None), ([], {}, 2.5), (7, -1, "x"), (True, [3], ())]
+)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -154,7 +175,7 @@ def test_generated_function_agrees_with_cpython(source: str, args: tuple[Any, ..
     space: dict[str, Any] = {"clip": clip, "helper": helper, "manager": Manager}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)  # "perhaps you missed a comma?": perhaps
-        exec(compile(source, "<generated>", "exec"), space)  # noqa: S102 - that is what the test is for
+        exec(compile(source, "<generated>", "exec"), space)
     function = space["function"]
     check_form(jitcode_for(function.__code__))
     check_depths(jitcode_for(function.__code__))
