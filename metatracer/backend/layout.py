@@ -84,8 +84,6 @@ class Layout:
         exc_info: In the thread state: pointer to the innermost exception-state item, whose word at `exc_value` is the
             handled exception: NULL or None when there is none, else a strong reference.
         recursion_remaining: In the thread state, 32 bits: how many more Python frames may be entered.
-        current_exception: In the thread state: the pending exception (3.12 on), or its type (3.11, where the value and
-            traceback are in the next two words).
     """
 
     version: tuple[int, int]
@@ -148,8 +146,6 @@ class Layout:
     dict_values: int
     keys_log2_index_bytes: int
     keys_kind: int
-    keys_version: int
-    keys_usable: int
     keys_nentries: int
     keys_indices: int
     # instance attributes
@@ -176,7 +172,6 @@ class Layout:
     exc_value: int
     exc_previous: int
     recursion_remaining: int
-    current_exception: int
     eval_breaker_in_thread: bool
     eval_breaker: int
     eval_breaker_mask: int
@@ -246,8 +241,6 @@ def known_layout(version: tuple[int, int]) -> Layout:
         dict_values=40,
         keys_log2_index_bytes=9,
         keys_kind=10,
-        keys_version=12,
-        keys_usable=16,
         keys_nentries=24,
         keys_indices=32,
         values_mode="pointer" if is_311 else "embedded" if is_313 else "tagged",
@@ -272,7 +265,6 @@ def known_layout(version: tuple[int, int]) -> Layout:
         exc_value=0,
         exc_previous=8,
         recursion_remaining=32 if is_311 else 44 if is_313 else 28,
-        current_exception=112 if is_313 else 96,
         eval_breaker_in_thread=is_313,
         eval_breaker=24 if is_313 else 100 if is_311 else 368,
         eval_breaker_mask=0xFF if is_313 else 0xFFFFFFFF,
