@@ -10,7 +10,7 @@ may raise is followed at once by its guard.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from metatracer.ir.opcodes import GUARD_NO_EXCEPTION, OPCODES, Opcode
 from metatracer.ir.values import Operation, Value
@@ -22,7 +22,7 @@ from metatracer.optimizer.knowledge import Knowledge
 from metatracer.optimizer.materialize import Materializer
 from metatracer.optimizer.ranges import Ranges
 from metatracer.optimizer.state import ConstantPool, State, Virtual
-from metatracer.optimizer.verdicts import EMIT, Contradiction, Handler, Verdict, can_raise
+from metatracer.optimizer.verdicts import Contradiction, Handler, Verdict, can_raise
 from metatracer.optimizer.virtuals import Virtuals
 
 if TYPE_CHECKING:
@@ -34,17 +34,15 @@ class Forward:
 
     Attributes:
         enabled: Names of the passes that are switched on.
-        strict: Raise `Contradiction` for a guard that always fails, instead of keeping it.
         snapshot: The recorded snapshot of the operation in hand.
         retry: A recorded snapshot to which it is safe to return at this point (nothing but reads and allocations was
             recorded since), or None.
         call_removed: The last operation that could raise was removed, and so is the guard behind it.
     """
 
-    def __init__(self, pool: ConstantPool, enabled: Collection[str], *, strict: bool = False) -> None:
+    def __init__(self, pool: ConstantPool, enabled: Collection[str]) -> None:
         self.pool = pool
         self.enabled = frozenset(enabled)
-        self.strict = strict
         self.state = State(pool)
         self.out: list[Operation] = []
         self.snapshot: Snapshot | None = None
@@ -145,11 +143,9 @@ class Forward:
         value = self.state.resolve(value)
         return self.materializer.force(value) if isinstance(value, Virtual) else value
 
-    def failing(self) -> Verdict:
-        """Verdict for a guard that is known to fail: the code behind it is dead."""
-        if self.strict:
-            raise Contradiction
-        return EMIT
+    def failing(self) -> NoReturn:
+        """Give up on a guard that is known to fail: what is known does not fit the code behind it."""
+        raise Contradiction
 
 
 KEEP_ORDER = frozenset({"heap", "calls"})

@@ -154,7 +154,7 @@ class HeapCache:
     def _flush_aliases(self, pending: dict[Value, Pending], owner: Value) -> None:
         """Do the stores to this field of objects that may be `owner` under another name."""
         for other in [other for other in pending if other is not owner and self._state.may_alias(other, owner)]:
-            self._do(pending.pop(other))
+            self.do(pending.pop(other))
 
     # --- lists ------------------------------------------------------------------------------------------------------
 
@@ -246,7 +246,7 @@ class HeapCache:
             elif meeting and not self._lists_alias(other, owner):
                 continue
             for place in meeting:
-                self._do(stores.pop(place))
+                self.do(stores.pop(place))
             if not stores:
                 state.pending_items.pop(other, None)
 
@@ -288,7 +288,7 @@ class HeapCache:
         owner = op.args[0]
         for other in [other for other in state.pending_items if self._lists_alias(other, owner)]:
             for store in state.pending_items.pop(other).values():
-                self._do(store)
+                self.do(store)
         for other in [other for other in state.lengths if self._lists_alias(other, owner)]:
             length = state.lengths.pop(other)
             if other is owner and isinstance(length, Const) and length.value > 0:
@@ -312,7 +312,7 @@ class HeapCache:
 
     # --- doing what was put off -------------------------------------------------------------------------------------
 
-    def _do(self, store: Pending) -> None:
+    def do(self, store: Pending) -> None:
         """Emit a pending store, which the caller has taken out of its table."""
         self._state.version += 1
         args = tuple([self._forward.force(arg) for arg in store.args])
@@ -339,12 +339,12 @@ class HeapCache:
         if seen & Effect.FIELD:
             for pending in state.pending_fields.values():
                 while pending:
-                    self._do(pending.pop(next(iter(pending))))
+                    self.do(pending.pop(next(iter(pending))))
             state.pending_fields.clear()
         if seen & Effect.LIST:
             for indexed in state.pending_items.values():
                 while indexed:
-                    self._do(indexed.pop(next(iter(indexed))))
+                    self.do(indexed.pop(next(iter(indexed))))
             state.pending_items.clear()
 
     def invalidate(self, written: Effect, runs_code: bool) -> None:

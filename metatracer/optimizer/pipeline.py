@@ -71,7 +71,7 @@ def optimize(trace: Trace, *, peel: bool = True, passes: Collection[str] | None 
         result = _straight(trace, enabled)
     else:
         peeled = None
-        if peel and "peel" in enabled and 0:
+        if peel and "peel" in enabled:
             from metatracer.optimizer.peeling import peel_loop
 
             peeled = peel_loop(trace, enabled)
@@ -92,9 +92,9 @@ def _check(trace: Trace) -> None:
         verify(trace)
 
 
-def start(trace: Trace, enabled: Collection[str], *, strict: bool = False) -> Forward:
+def start(trace: Trace, enabled: Collection[str]) -> Forward:
     """A forward pass that knows what the trace's inputs are known to be."""
-    forward = Forward(ConstantPool(), enabled, strict=strict)
+    forward = Forward(ConstantPool(), enabled)
     for value in trace.inputs:
         if value.known_type is not None:
             info = forward.state.info(value)

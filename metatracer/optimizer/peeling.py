@@ -1,0 +1,284 @@
+"""Loop peeling: the first iteration becomes the preamble, the second, which knows what the first found out, the loop.
+
+The recorded operations are run twice. What is known at the end of the first run is the *label state*: which loop-carried
+values are boxed numbers or virtual objects (their parts become the label's parameters), which classes, ranges and heap
+contents are known, which stores are pending, which pure results exist. The second run starts from that state with every
+value renamed to a parameter, so whatever does not change in the loop is found there and is not computed again: it is
+passed as a parameter, unchanged.
+
+At its end the body must give back the same state. `Matcher` walks both and pairs each parameter with the value it gets
+in the next iteration. Where they differ the label state is *weakened* (a virtual is forced before the label, a pending
+store done, a fact forgotten, a constant made a parameter) and the body is made again. Each round weakens, and after
+`MAX_ROUNDS` the loop is left unpeeled.
+
+Parameters that the body does not use are left out, and only facts it used have to hold at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from metatracer.ir.opcodes import JUMP, LABEL
+from metatracer.ir.snapshots import live_values
+from metatracer.ir.values import Const, Input, Operation, Trace, Value
+from metatracer.optimizer.forward import Forward
+from metatracer.optimizer.matching import Alias, Matcher
+from metatracer.optimizer.state import (
+    Pending,
+    State,
+    Virtual,
+    VirtualBox,
+    VirtualInstance,
+    VirtualItems,
+)
+from metatracer.optimizer.verdicts import Contradiction
+
+if TYPE_CHECKING:
+    from metatracer.ir.values import Snapshot
+
+MAX_ROUNDS = 8
+
+
+class Renaming:
+    """Values of the label state to what they are inside the loop.
+
+    Attributes:
+        params: Parameter of each concrete value, in order of creation.
+        virtuals: Copy of each virtual.
+    """
+
+    def __init__(self, label: Forward, body: Forward) -> None:
+        self._label = label.state
+        self._body = body.state
+        self.params: dict[Value, Input] = {}
+        self.virtuals: dict[Virtual, Virtual] = {}
+
+    def rename(self, value: Value) -> Value:
+        """The value inside the loop; parameters and copies of virtuals are made on demand."""
+        value = self._label.resolve(value)
+        if isinstance(value, Const):
+            info = self._label.infos.get(value)
+            if info is not None:
+                self._body.infos[value] = info.copy()
+            return value
+        if isinstance(value, Virtual):
+            return self._copy(value)
+        param = self.params.get(value)
+        if param is None:
+            param = self.params[value] = Input(value.kind)
+            info = self._label.infos.get(value)
+            if info is not None:
+                self._body.infos[param] = info.copy()
+                param.known_type = info.type
+        return param
+
+    def _copy(self, value: Virtual) -> Virtual:
+        known = self.virtuals.get(value)
+        if known is not None:
+            return known
+        copy: Virtual
+        if isinstance(value, VirtualBox):
+            copy = self.virtuals[value] = VirtualBox(value.box, self.rename(value.payload))
+        elif isinstance(value, VirtualInstance):
+            copy = self.virtuals[value] = instance = VirtualInstance(value.cls, {})
+            instance.fields.update({field: self.rename(content) for field, content in value.fields.items()})
+        else:
+            assert isinstance(value, VirtualItems)
+            copy = self.virtuals[value] = items = VirtualItems(value.cls, [])
+            items.items.extend([self.rename(item) for item in value.items])
+        return copy
+
+
+class LabelState:
+    """The end of the preamble, as the loop's label sees it; weakened in place.
+
+    Attributes:
+        forward: The preamble's walk. Forcing and flushing add to it.
+        roots: What the loop's inputs are at the label.
+    """
+
+    def __init__(self, forward: Forward, roots: list[Value]) -> None:
+        self.forward = forward
+        self.state: State = forward.state
+        self.roots = roots
+
+    def prepare(self) -> None:
+        """Do the pending stores that are not carried: to places that the loop may not meet again."""
+        reachable = self.reachable()
+        heap = self.forward.heap
+        state = self.state
+        for owner in list(state.pending_items):
+            stores = state.pending_items[owner]
+            for index in list(stores):
+                if owner not in reachable or not isinstance(index, Const):
+                    heap.do(stores.pop(index))
+            if not stores:
+                del state.pending_items[owner]
+        for place, owners in list(state.pending_fields.items()):
+            for owner in list(owners):
+                if owner not in reachable:
+                    heap.do(owners.pop(owner))
+            if not owners:
+                del state.pending_fields[place]
+
+    def reachable(self) -> set[Value]:
+        """The values that the loop can meet again: from the roots, through virtuals, stores and facts."""
+        state = self.state
+        found: set[Value] = set()
+        work: list[Value] = []
+
+        def add(value: Value) -> None:
+            value = state.resolve(value)
+            if value not in found and value.__class__ is not Const:
+                found.add(value)
+                work.append(value)
+
+        def drain() -> None:
+            while work:
+                value = work.pop()
+                if isinstance(value, Virtual):
+                    for part in value.parts():
+                        add(part)
+
+        for root in self.roots:
+            add(root)
+        drain()
+        facts = [
+            ([state.resolve(arg) for arg in args], value) for _, _, args, value in state.facts()
+        ] + [([state.resolve(store.args[0])], store.args[-1]) for store in self.stores()]
+        progress = True
+        while progress:
+            progress = False
+            later = []
+            for args, value in facts:
+                if all(arg in found or arg.__class__ is Const for arg in args):
+                    add(value)
+                    progress = True
+                else:
+                    later.append((args, value))
+            drain()
+            facts = later
+        found.update(const for const in (state.resolve(value) for value in self._owners()) if const.__class__ is Const)
+        return found
+
+    def _owners(self) -> list[Value]:
+        owners = list(self.state.pending_items)
+        for table in self.state.pending_fields.values():
+            owners.extend(table)
+        return owners
+
+    def stores(self) -> list[Pending]:
+        """The pending stores."""
+        tables = (*self.state.pending_fields.values(), *self.state.pending_items.values())
+        return [store for table in tables for store in table.values()]
+
+    def enter(self, body: Forward, inputs: tuple[Input, ...]) -> Renaming:
+        """Give the body the label state, renamed."""
+        renaming = Renaming(self.forward, body)
+        rename = renaming.rename
+        state, inside = self.state, body.state
+        for value, root in zip(inputs, self.roots, strict=True):
+            inside.replaced[value] = rename(root)
+        reachable = self.reachable()
+        for place, owners in state.pending_fields.items():
+            inside.pending_fields[place] = {rename(o): self._rename_store(s, rename) for o, s in owners.items()}
+        for owner, stores in state.pending_items.items():
+            inside.pending_items[rename(owner)] = {rename(i): self._rename_store(s, rename) for i, s in stores.items()}
+        for table, head, args, value in state.facts():
+            key = (table, head, args)
+            args = tuple([state.resolve(arg) for arg in args])
+            if all(arg in reachable or arg.__class__ is Const for arg in args):
+                inside.import_fact(key, tuple([rename(arg) for arg in args]), rename(value))
+        inside.valid = inside.imported_valid = state.valid
+        return renaming
+
+    @staticmethod
+    def _rename_store(store: Pending, rename: Callable[[Value], Value]) -> Pending:
+        return Pending(store.opcode, tuple([rename(arg) for arg in store.args]), store.descr)
+
+
+def peel_loop(trace: Trace, enabled: Collection[str]) -> Trace | None:
+    """The loop with one iteration peeled, or None when it cannot be."""
+    from metatracer.optimizer.pipeline import start
+
+    recorded, jump = trace.operations[:-1], trace.operations[-1]
+    preamble = start(trace, enabled)
+    try:
+        preamble.run_all(recorded)
+        length = len(preamble.out)
+        label = LabelState(preamble, [preamble.state.resolve(arg) for arg in jump.args])
+        for _ in range(MAX_ROUNDS):
+            label.prepare()
+            body = Forward(preamble.pool, enabled)
+            renaming = label.enter(body, trace.inputs)
+            body.run_all(recorded)
+            ends = [body.state.resolve(arg) for arg in jump.args]
+            matched = _match(label, body, ends)
+            if matched is not None:
+                operations = _assemble(preamble, length, body, renaming, matched)
+                return Trace(trace.inputs, operations, trace.assumptions, trace.name)
+    except Contradiction:
+        return None
+    return None
+
+
+def _match(label: LabelState, body: Forward, ends: list[Value]) -> dict[Value, Value] | None:
+    """Pair the label state with the end of the body; None when the label state had to be weakened."""
+    while True:
+        matcher = Matcher(label, body, ends)
+        matcher.match()
+        if matcher.weaken():
+            return None
+        if not matcher.settle():
+            return matcher.found
+        ends = [body.state.resolve(end) for end in ends]
+
+
+def _assemble(
+    preamble: Forward, preamble_length: int, body: Forward, renaming: Renaming, found: dict[Value, Value]
+) -> list[Operation]:
+    """Preamble, label, body, jump; with the parameters that the body needs."""
+    value_of = {param: value for value, param in renaming.params.items()}
+    next_values: dict[Input, Value] = {}
+    work = [param for param in used_inputs(body.out) if param in value_of]
+    while work:
+        param = work.pop()
+        if param in next_values:
+            continue
+        value = found.get(value_of[param])
+        if value is None:
+            raise Contradiction  # a value that the body got from nowhere: not a loop we understand
+        value = body.state.resolve(value)
+        next_values[param] = value
+        if isinstance(value, Input) and value in value_of:
+            work.append(value)
+
+    def before(value: Value) -> Value:
+        while isinstance(value, Alias):
+            value = preamble.state.resolve(value.source)
+        return value
+
+    params = tuple([param for param in value_of if param in next_values])
+    label = Operation(LABEL, [before(value_of[param]) for param in params], None, None, params)
+    for op in preamble.out[preamble_length:]:  # allocations and stores done for the label
+        op.args = tuple([before(arg) for arg in op.args])
+    jump = Operation(JUMP, [next_values[param] for param in params])
+    return [*preamble.out, label, *body.out, jump]
+
+
+def used_inputs(operations: list[Operation]) -> list[Input]:
+    """The inputs and parameters that operations and their snapshots mention, each once, in order."""
+    found: dict[Input, None] = {}
+    seen: dict[int, Snapshot] = {}
+    for op in operations:
+        for arg in op.args:
+            if arg.__class__ is Input:
+                found[arg] = None  # type: ignore[index]
+        snapshot = op.snapshot
+        if snapshot is not None and id(snapshot) not in seen:
+            seen[id(snapshot)] = snapshot
+            for value in live_values(snapshot):
+                if value.__class__ is Input:
+                    found[value] = None  # type: ignore[index]
+    return list(found)
