@@ -1,0 +1,51 @@
+"""Each program under `programs/` does the same untraced, traced, eagerly traced and with forced exits.
+
+That a program was traced at all is tested too: a comparison of two untraced runs shows nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.differential.differential import (
+    EAGERLY, FORCED, TRACED, UNTRACED, Mode, Scenario, Worker, differences, save, supported_modes,
+)  # fmt: skip
+
+PROGRAMS = {path.stem: path for path in sorted((Path(__file__).parent / "programs").glob("*.py"))}
+
+
+def scenario(name: str) -> Scenario:
+    return Scenario(name, text=PROGRAMS[name].read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def reference() -> Iterator[Worker]:
+    with Worker(UNTRACED) as worker:
+        yield worker
+
+
+@pytest.fixture(scope="module", params=supported_modes((TRACED, EAGERLY, *FORCED[:3])), ids=lambda mode: mode.name)
+def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
+    mode: Mode = request.param
+    with Worker(mode) as started:
+        yield started
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_program_does_the_same(name: str, worker: Worker, reference: Worker) -> None:
+    expected = reference.run(scenario(name))
+    assert expected.died == ""
+    outcome = worker.run(scenario(name))
+    problems = differences(name, worker.mode, expected, outcome)
+    if problems:
+        problems.append(f"saved as {save(scenario(name))}")
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_program_is_traced(name: str) -> None:
+    with Worker(EAGERLY) as worker:
+        assert worker.run(scenario(name)).statistics["loops_compiled"] >= 1
