@@ -132,6 +132,10 @@ class Exit:
             for name, args, descr in self.pending():
                 HEAP_OPERATIONS[name](args, descr)
 
+    def raising(self) -> Any:
+        """The exception that the snapshot says is raised, or None."""
+        return None if self.snapshot.raising is None else self.materialize(self.snapshot.raising)
+
     def frames(self) -> list[ResumedFrame]:
         """The frames to go on in, outermost first. Delayed stores are not done by this."""
         return [self._frame(state) for state in self.snapshot.frames]
@@ -328,7 +332,7 @@ class _Run:
         """Make a call; what it raises becomes the pending exception, and its result is the error value."""
         try:
             return function(*args, **keywords)
-        except BaseException as error:  # whatever the guest raises is for the guard behind the call to look at
+        except BaseException as error:  # noqa: BLE001 (what the guest raises is for the guard behind the call)
             self.pending = error
             return {"i": -1, "f": math.nan, "r": NULL_OBJECT}[op.kind]
 
@@ -371,7 +375,7 @@ class _Run:
         self.handled = args[0]
 
 
-def _plain(run_: _Run, op: Operation, args: tuple[Any, ...]) -> Any:
+def _plain(_: _Run, op: Operation, args: tuple[Any, ...]) -> Any:
     return HEAP_OPERATIONS[op.opcode.name](args, op.descr)
 
 

@@ -64,11 +64,12 @@ class _Memory:
     def read(self, op: Operation, place: Any) -> Iterable[Operation]:
         """Record a read; gives what comes before it."""
         self.readers.setdefault(place, []).append(op)
+        before: list[Operation] = [] if self.everything is None else [self.everything]
         if place is None:
-            before = list(self.writers.values())
-        else:
-            before = [self.writers[place]] if place in self.writers else []
-        return before if self.everything is None else [*before, self.everything]
+            before.extend(self.writers.values())
+        elif place in self.writers:
+            before.append(self.writers[place])
+        return before
 
     def write(self, op: Operation, place: Any) -> Iterable[Operation]:
         """Record a write; gives what comes before it."""
@@ -248,9 +249,7 @@ def loop_invariants(graph: TraceGraph, trace: Trace) -> list[Operation]:
     end = body[-1]
     is_closed = end.opcode.name == "jump" and end.descr is None
     varying: list[Value] = [
-        param
-        for number, param in enumerate(label.params)
-        if not (is_closed and end.args[number] is param)
+        param for number, param in enumerate(label.params) if not (is_closed and end.args[number] is param)
     ]
     written: dict[Effect, set[Any]] = {}
     for op in body:

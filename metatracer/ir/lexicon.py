@@ -27,7 +27,7 @@ WELL_KNOWN: dict[str, Any] = {
 VALUE_NAME = re.compile(r"[ifrbv]\d+\Z")
 """A value (kind letter and number), or a virtual (v)."""
 BARE_NAME = re.compile(r"[A-Za-z_]\w*\Z")
-RESERVED = frozenset(["true", "false", "NULL", "nan", "inf", "virtual", "finish", "nopush", "trace", "_"])
+RESERVED = frozenset(["true", "false", "NULL", "nan", "inf", "virtual", "finish", "nopush", "nothing", "trace", "_"])
 CONSTANT_WORDS: dict[str, tuple[str, Any]] = {
     "true": ("b", True),
     "false": ("b", False),

@@ -11,7 +11,7 @@ from metatracer.ir.values import NULL_OBJECT, Field
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from metatracer.ir.evaluator import Exit
+    from metatracer.ir.evaluator import Exit, ResumedFrame
 
 
 class _Description:
@@ -70,10 +70,10 @@ class _Description:
         elif type(value).__module__ == "builtins":
             parts.append(self._builtin(value))
         for cls in type(value).__mro__:
-            for name, member in sorted(cls.__dict__.items()):
-                # Members of builtin classes (a function's, an exception's) are read above or do not matter.
-                if isinstance(member, types.MemberDescriptorType) and cls.__module__ != "builtins":
-                    parts.append((name, self.describe(get_field(value, Field(cls, name, "slot", 0)))))
+            # Members of builtin classes (a function's, an exception's) are read above or do not matter.
+            members = cls.__dict__.items() if cls.__module__ != "builtins" else ()
+            names = sorted(name for name, member in members if isinstance(member, types.MemberDescriptorType))
+            parts.extend((name, self.describe(get_field(value, Field(cls, name, "slot", 0)))) for name in names)
         attributes = getattr(value, "__dict__", None)
         if isinstance(attributes, dict):
             parts.append(sorted((name, self.describe(item)) for name, item in attributes.items()))
@@ -91,23 +91,12 @@ def observable(leaving: Exit, roots: Sequence[Any] = ()) -> Any:
     """
     look = _Description()
     frames: list[Any] = []
-    values: Any = ()
+    values: list[Any] = []
     if leaving.kind == "guard":
         resumed = leaving.frames()
         leaving.apply_pending()
-        for frame in resumed:
-            frames.append(
-                (
-                    frame.function,
-                    frame.index,
-                    frame.throw_index,
-                    sorted((number, look.describe(value)) for number, value in frame.locals.items()),
-                    [look.describe(value) for value in frame.stack],
-                    frame.finish,
-                    [look.describe(value) for value in frame.kept],
-                    frame.pushes,
-                )
-            )
+        frames = [_frame(frame, look) for frame in resumed]
+        values = [look.describe(leaving.raising())]
     elif leaving.kind != "jump":
         # The values of a jump are the loop's own business: a pass may unbox them.
         values = [look.describe(value) for value in leaving.values]
@@ -118,4 +107,17 @@ def observable(leaving: Exit, roots: Sequence[Any] = ()) -> Any:
         look.describe(leaving.exception),
         look.describe(leaving.handled),
         [look.describe(root) for root in roots],
+    )
+
+
+def _frame(frame: ResumedFrame, look: _Description) -> tuple[Any, ...]:
+    return (
+        frame.function,
+        frame.index,
+        frame.throw_index,
+        [(number, look.describe(frame.locals[number])) for number in sorted(frame.locals)],
+        [look.describe(value) for value in frame.stack],
+        frame.finish,
+        [look.describe(value) for value in frame.kept],
+        frame.pushes,
     )

@@ -79,7 +79,7 @@ class _Parser:
         while position < len(text):
             match = _TOKEN.match(text, position)
             if match is None:
-                raise self.error(f"cannot read {text[position:position + 10]!r}", position)
+                raise self.error(f"cannot read {text[position : position + 10]!r}", position)
             if match.lastgroup != "space":
                 self._tokens.append((str(match.lastgroup), match.group(), position))
             position = match.end()
@@ -342,12 +342,11 @@ class _Parser:
         self.expect("[")
         self._virtuals = {}
         frames: list[FrameState] = []
-        if self.peek("nothing"):
-            self._at += 1
-        else:
+        if not self.accept("nothing") and not self.peek("raise"):
             frames.append(self.frame())
             while self.accept("/"):
                 frames.append(self.frame())
+        raising = self.part() if self.accept("raise") else None
         pending: list[PendingStore] = []
         if self.accept(";"):
             pending = self.sequence(self.store, "]")
@@ -355,7 +354,7 @@ class _Parser:
             self.expect("]")
         # Guards of one instruction share their snapshot; equal text means equal content in one trace.
         text = self._text[begin : self._tokens[self._at - 1][2]]
-        return self._snapshots.setdefault(text, Snapshot(tuple(frames), tuple(pending)))
+        return self._snapshots.setdefault(text, Snapshot(tuple(frames), tuple(pending), raising))
 
     def store(self) -> PendingStore:
         opcode = self.opcode()
@@ -402,7 +401,7 @@ class _Parser:
     def parts(self) -> list[Any]:
         """Values up to what ends a frame or a part of it."""
         kind, text, _ = self._tokens[self._at]
-        if kind == "sign" and text in "/;]|":
+        if (kind == "sign" and text in "/;]|") or self.peek("raise"):
             return []
         parts = [self.part()]
         while self.accept(","):

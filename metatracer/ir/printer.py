@@ -191,7 +191,12 @@ class Printer:
     def snapshot(self, snapshot: Snapshot) -> str:
         """A snapshot, in its brackets."""
         self._virtuals = dict.fromkeys(_shared_virtuals(snapshot), "")
-        text = " / ".join(map(self._frame, snapshot.frames)) if snapshot.frames else "nothing"
+        text = " / ".join(map(self._frame, snapshot.frames))
+        if snapshot.raising is not None:
+            # "[raise r1]" has no frames: an empty anonymous one must be seen.
+            text = f"{text or '_ @ 0' if snapshot.frames else ''} raise {self.value(snapshot.raising)}".lstrip()
+        elif not snapshot.frames:
+            text = "nothing"
         if snapshot.pending:
             stores = (
                 f"{s.opcode.name}({', '.join(map(self.value, s.args))}){self._descr(s.opcode, s.descr)}"
@@ -260,6 +265,7 @@ def _shared_virtuals(snapshot: Snapshot) -> list[int]:
         visit(frame.values())
     for store in snapshot.pending:
         visit(store.args)
+    visit(() if snapshot.raising is None else (snapshot.raising,))
     return [key for key, count in counts.items() if count > 1]
 
 

@@ -18,7 +18,7 @@ that `Owner` declares in ``__slots__``, or for a `Field` that the namespace has 
 ``{W_Int}``, ``{3}``, a C function ``{number_add}``, the keyword names of a call ``{a, b}``, a loop ``{name}``, a site
 ``{'driver', 'location', 'file', 12}``.
 
-A snapshot is ``[frame / frame ; store, store]``, outermost frame first. A frame is
+A snapshot is ``[frame / frame raise r1 ; store, store]``, outermost frame first; ``[raise r1]`` has no frames. A frame is
 ``function @ index!throw_index: local=value, ... | stack values finish f(kept) nopush``, each part after the index only
 when there is something to say. ``[i1, r2]`` is an anonymous frame (no function, index 0) with these as locals 0, 1.
 Values of snapshots may be virtual: ``virtual W_Int(W_Int.value slot:16 = i4)``, ``virtual list[r1, i2]``; named at the

@@ -196,7 +196,7 @@ class _Verifier:
         # Guards share snapshots; what was defined stays so up to the label.
         if snapshot is None or self.snapshots.get(id(snapshot)) == len(self.before_label):
             return
-        self.check(bool(snapshot.frames), "a snapshot without frames", op)
+        self.check(bool(snapshot.frames) or snapshot.raising is not None, "a snapshot without frames", op)
         seen: set[int] = set()
         for frame in snapshot.frames:
             self.frame(frame, op)
@@ -204,6 +204,9 @@ class _Verifier:
                 self.part(value, op, seen)
         for store in snapshot.pending:
             self.pending(store, op, seen)
+        if snapshot.raising is not None:
+            self.part(snapshot.raising, op, seen)
+            self.kinds((snapshot.raising,), "r", "raise", op)
         self.snapshots[id(snapshot)] = len(self.before_label)
 
     def frame(self, frame: FrameState, op: Operation) -> None:

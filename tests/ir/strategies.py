@@ -49,9 +49,9 @@ class W_Node:
 
     __slots__ = ("next", "value")
 
-    def __init__(self, value: Any, next: Any) -> None:
+    def __init__(self, value: Any, link: Any) -> None:
         self.value = value
-        self.next = next
+        self.next = link
 
 
 class Plain:
@@ -264,9 +264,7 @@ class _Writer:
             self.op(self.choose(["int_lshift", "int_rshift", "uint_rshift", "int_lshift_ovf"]), self.integer(), count)
         elif kind == 1:
             divisor = Const("i", self.draw(ints.filter(lambda value: value not in (0, -1))))
-            self.op(
-                self.choose(["int_floordiv", "int_mod", "uint_floordiv", "uint_mod"]), self.integer(), divisor
-            )
+            self.op(self.choose(["int_floordiv", "int_mod", "uint_floordiv", "uint_mod"]), self.integer(), divisor)
         elif kind == 2:
             self.op(self.choose(["int_neg", "int_invert"]), self.integer())
         else:
@@ -475,9 +473,7 @@ def cases(
     with_label = draw(st.booleans()) if label is None else label
     is_loop = with_label or (draw(st.booleans()) if loop is None else loop)
     writer.known = [(value, None) for value in inputs]
-    writer.operations.append(
-        Operation(OPCODES["merge_point"], (), Site("calc", draw(texts), "calc.py", 12))
-    )
+    writer.operations.append(Operation(OPCODES["merge_point"], (), Site("calc", draw(texts), "calc.py", 12)))
     if is_loop and not with_label:
         attention(writer, list(inputs))
     for value, (cls, _) in zip(inputs, specs, strict=True):

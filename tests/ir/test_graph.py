@@ -52,9 +52,15 @@ def names(found: list[Operation]) -> list[str]:
 
 
 def test_data_and_snapshot_edges() -> None:
-    trace = parse("trace t(r0)\n i1 = int_unbox(r0) -> [r0]\n b2 = int_lt(i1, 5)\n guard_true(b2) -> [r0, i1]\n finish(r0)")
+    trace = parse(
+        "trace t(r0)\n i1 = int_unbox(r0) -> [r0]\n b2 = int_lt(i1, 5)\n guard_true(b2) -> [r0, i1]\n finish(r0)"
+    )
     found = edges(trace)
-    assert {("r0", "int_unbox0", "data"), ("int_unbox0", "int_lt1", "data"), ("int_lt1", "guard_true2", "data")} <= found
+    assert {
+        ("r0", "int_unbox0", "data"),
+        ("int_unbox0", "int_lt1", "data"),
+        ("int_lt1", "guard_true2", "data"),
+    } <= found
     assert {("r0", "guard_true2", "snapshot"), ("int_unbox0", "guard_true2", "snapshot")} <= found
     assert ("r0", "finish3", "data") in found
 
@@ -136,7 +142,9 @@ def test_guards_hold_side_effects_in_place() -> None:
     assert not [edge for edge in found if edge[0] == "guard_true2" and edge[1] == "int_add4"]
 
 
-@pytest.mark.parametrize("line", ["r2 = getfield(r0) {W_Int.value}", "i2 = int_mod(7, i1)", "r2 = tuple_getitem(r0, 0)"])
+@pytest.mark.parametrize(
+    "line", ["r2 = getfield(r0) {W_Int.value}", "i2 = int_mod(7, i1)", "r2 = tuple_getitem(r0, 0)"]
+)
 def test_what_relies_on_a_guard_stays_behind_it(line: str) -> None:
     trace = parse(f"trace t(r0, i1)\n guard_type(r0) {{W_Int}} -> []\n {line}\n finish(r0)")
     graph = trace_graph(trace)

@@ -55,7 +55,7 @@ def same(left: Any, right: Any, pairs: dict[int, Any]) -> bool:
         pairs[id(left)] = right
         return shown
     if isinstance(left, Snapshot):
-        return same(left.frames, right.frames, pairs) and same(left.pending, right.pending, pairs)
+        return same([left.frames, left.pending, left.raising], [right.frames, right.pending, right.raising], pairs)
     if isinstance(left, FrameState):
         plain = all(
             getattr(left, name) == getattr(right, name)
@@ -80,8 +80,7 @@ def same(left: Any, right: Any, pairs: dict[int, Any]) -> bool:
 def same_trace(left: Trace, right: Trace) -> bool:
     pairs: dict[int, Any] = {}
     return left.name == right.name and all(
-        same(a, b, pairs)
-        for a, b in [(left.inputs, right.inputs), (left.operations, right.operations)]
+        same(a, b, pairs) for a, b in [(left.inputs, right.inputs), (left.operations, right.operations)]
     )
 
 
@@ -124,6 +123,9 @@ EVERYTHING = textwrap.dedent(
       r12 = call_c_r(r0, r1) {number_add}
       r13 = guard_exception(r12) -> [r0]
       guard_array_typecode(r0) {'i'} -> [r0]
+      guard_nonnull(r13) -> [raise r13 ; setfield(r0, i2) {W_Int.value slot:16}]
+      guard_nonnull(r13) -> [r0, r1 raise v1: virtual W_Int(W_Int.value slot:16 = v1)]
+      guard_nonnull(r13) -> [_ @ 0 raise r13]
       r14 = new() {W_Int}
       r15 = call_portal(r14) {inner}
       label(i16 = i7, r17 = r0, r18: W_Int = r1)
@@ -147,26 +149,48 @@ def test_parsed_forms_mean_what_they_say() -> None:
     assert by_name["merge_point"].descr == Site("calc", "pc 12", "calc.py", 30)
     assert by_name["getfield"].descr == Field(W_Int, "value", "slot", 16, True, True, True)
     frame = by_name["guard_type"].snapshot.frames[0]
-    assert frame.function is bump and frame.index == 24 and frame.throw_index == -1
+    assert frame.function is bump
+    assert frame.index == 24
+    assert frame.throw_index == -1
     assert frame.locals == ((0, trace.inputs[0]), (3, trace.inputs[1]))
     assert frame.stack == (trace.inputs[0], NULL)
     outer, inner = by_name["int_add_ovf"].snapshot.frames
     assert (outer.index, outer.throw_index, outer.pushes) == (4, 2, False)
-    assert outer.finish is NAMESPACE["add_one"] and outer.kept == (trace.inputs[1],)
-    assert inner.function is None and inner.locals == ((1, trace.inputs[0]),)
+    assert outer.finish is NAMESPACE["add_one"]
+    assert outer.kept == (trace.inputs[1],)
+    assert inner.function is None
+    assert inner.locals == ((1, trace.inputs[0]),)
     cyclic = by_name["guard_int_value"].snapshot.frames[0].locals[0][1]
-    assert cyclic.cls is W_Node and cyclic.fields[0][1] is cyclic
+    assert cyclic.cls is W_Node
+    assert cyclic.fields[0][1] is cyclic
     assert by_name["guard_int_value"].descr == -7
     cell = by_name["guard_true"].snapshot.frames[0].locals[1][1]
-    assert cell.cls is types.CellType and cell.items == [NULL]
+    assert cell.cls is types.CellType
+    assert cell.items == [NULL]
     assert [store.opcode.name for store in by_name["guard_false"].snapshot.pending] == ["setfield", "list_setitem"]
     assert by_name["guard_no_attention"].snapshot == Snapshot(())
     assert by_name["call"].descr == CallShape(("a", "b_2"))
     assert by_name["call_c_r"].descr is CFUNCTIONS["number_add"]
     assert by_name["call_portal"].descr is namespace["inner"]
-    assert isinstance(by_name["jump"].descr, LoopRef) and by_name["jump"].descr.name == "outer"
+    assert isinstance(by_name["jump"].descr, LoopRef)
+    assert by_name["jump"].descr.name == "outer"
     assert [param.kind for param in by_name["label"].params] == ["i", "r", "r"]
     assert trace.label is by_name["label"]
+
+
+def test_raising_snapshots() -> None:
+    trace = parse_trace(
+        """trace t(r0)
+        guard_nonnull(r0) -> [raise r0]
+        guard_nonnull(r0) -> [_ @ 0 raise r0]
+        finish(r0)""",
+        {},
+    )
+    first, second = [op.snapshot for op in trace.operations[:2]]
+    assert first.frames == ()
+    assert first.raising is trace.inputs[0]
+    assert len(second.frames) == 1
+    assert second.raising is trace.inputs[0]
 
 
 def test_light_forms_are_filled_in() -> None:
@@ -191,7 +215,7 @@ def test_light_forms_are_filled_in() -> None:
 
 def test_light_field_is_placed_where_the_slot_is() -> None:
     class Base:
-        __slots__ = ("b", "a")
+        __slots__ = ("b", "a")  # noqa: RUF023 (CPython sorts them itself)
 
     class Derived(Base):
         __slots__ = ("c",)
@@ -213,13 +237,16 @@ def test_objects_without_names_are_given_names_that_parse() -> None:
     args = [Const("r", thing) for thing in things]
     trace = Trace((), [Operation(OPCODES["new_list"], args), Operation(OPCODES["finish"], (NULL,))])
     text = format_trace(trace, namespace)
-    assert "r0 = new_list(W_Int~2, <W_Int>, <W_Int 2>, <object>, <list>, <lambda>, cell, <ValueError>, len, <tuple>)" in text
+    assert (
+        "r0 = new_list(W_Int~2, <W_Int>, <W_Int 2>, <object>, <list>, <lambda>, cell, <ValueError>, len, <tuple>)"
+        in text
+    )
     parsed = parse_trace(text, namespace)
     assert all(const.value is thing for const, thing in zip(parsed.operations[0].args, things, strict=True))
 
 
 def test_literals_keep_their_identity_through_the_namespace() -> None:
-    first, second = "".join(["a", "bc"]), "".join(["ab", "c"])
+    first, second = str(b"abc", "ascii"), str(b"abc", "ascii")
     big = int("1" * 30)
     args = [Const("r", value) for value in (first, second, first, big, 1.5)]
     trace = Trace((), [Operation(OPCODES["new_list"], args), Operation(OPCODES["finish"], (NULL,))])
