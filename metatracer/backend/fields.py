@@ -76,7 +76,11 @@ def lookup_attribute(cls: type, name: str) -> Lookup:
     kind = type(attribute)
     if kind is FunctionType:
         return Lookup("method", attribute, owner)
-    if kind is MemberDescriptorType and slot_offset(attribute) is not None and _is_subclass(cls, attribute.__objclass__):
+    if (
+        kind is MemberDescriptorType
+        and slot_offset(attribute) is not None
+        and _is_subclass(cls, attribute.__objclass__)
+    ):
         return Lookup("slot", attribute, owner)
     if has_special(kind, "__set__") or has_special(kind, "__delete__"):
         return Lookup("data_descriptor", attribute, owner)
@@ -123,7 +127,9 @@ def has_finalizer(cls: type) -> bool:
     return has_special(cls, "__del__")
 
 
-_type_lookup = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.py_object)(("_PyType_Lookup", ctypes.pythonapi))
+_type_lookup = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.py_object)(
+    ("_PyType_Lookup", ctypes.pythonapi)
+)
 
 
 def version_tag(cls: type) -> int:
@@ -314,7 +320,7 @@ def field_for(cls: type, name: str, instance: object = NULL_OBJECT) -> Field | N
 class _MemberDef(ctypes.Structure):
     """PyMemberDef."""
 
-    _fields_ = [  # noqa: RUF012 - the form that ctypes asks for
+    _fields_ = [
         ("name", ctypes.c_char_p),
         ("type", ctypes.c_int),
         ("offset", ctypes.c_ssize_t),
@@ -323,7 +329,9 @@ class _MemberDef(ctypes.Structure):
     ]
 
 
-_member_get = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_void_p)(("PyMember_GetOne", ctypes.pythonapi))
+_member_get = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_void_p)(
+    ("PyMember_GetOne", ctypes.pythonapi)
+)
 _member_set = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_void_p, ctypes.py_object)(
     ("PyMember_SetOne", ctypes.pythonapi)
 )
@@ -353,7 +361,9 @@ def _check_owner(instance: object, field: Field) -> None:
     cls = type(instance)
     fits = _is_subclass(cls, field.owner) if field.storage == "slot" else cls is field.owner
     if not fits:
-        raise TypeError(f"{cls.__qualname__} objects do not have the field {field.name!r} of {field.owner.__qualname__}")
+        raise TypeError(
+            f"{cls.__qualname__} objects do not have the field {field.name!r} of {field.owner.__qualname__}"
+        )
 
 
 def read_field(instance: object, field: Field) -> Any:
@@ -368,8 +378,11 @@ def read_field(instance: object, field: Field) -> Any:
     if values:
         value = read_word(values + lay.WORD * field.position)
         return lay.object_at(value) if value else NULL_OBJECT
-    own = read_word(id(instance) + layout().dict_word)
-    return dict.get(lay.object_at(own), field.name, NULL_OBJECT) if own else NULL_OBJECT  # type: ignore[arg-type]
+    word = read_word(id(instance) + layout().dict_word)
+    if not word:
+        return NULL_OBJECT
+    own: Any = lay.object_at(word)
+    return dict.get(own, field.name, NULL_OBJECT)
 
 
 def write_field(instance: object, field: Field, value: Any) -> None:

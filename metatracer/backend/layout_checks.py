@@ -13,14 +13,17 @@ import os
 import struct
 import sys
 import types
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metatracer.backend import layout as known
-from metatracer.backend.layout import Layout
 from metatracer.backend.probe import attention_offset
 from metatracer.errors import LayoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from metatracer.backend.layout import Layout
 
 
 class Memory:
@@ -176,7 +179,9 @@ def _check_strings(memory: Memory, figures: Layout) -> None:
     for text, width in (("", 1), ("plain ascii", 1), ("caf\xe9", 1), ("\u0416\u4e2d", 2), ("a\U0001f600", 4)):
         _expect(memory.word(id(text) + figures.str_length), len(text), "a string's length")
         state = memory.u32(id(text) + figures.str_state)
-        _expect(((state >> 2) & 7, (state >> 5) & 1, (state >> 6) & 1), (width, 1, int(text.isascii())), "a string's kind")
+        _expect(
+            ((state >> 2) & 7, (state >> 5) & 1, (state >> 6) & 1), (width, 1, int(text.isascii())), "a string's kind"
+        )
         start = id(text) + (figures.str_ascii_data if text.isascii() else figures.str_compact_data)
         data = memory.read(start, width * (len(text) + 1))
         codec = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}[width]
@@ -223,21 +228,24 @@ def _check_types(memory: Memory, figures: Layout) -> None:
         def __init__(self) -> None:
             self.first = 1
 
-    for cls in (Plain, Custom, int, tuple, property):
+    classes: list[type] = [Plain, Custom, int, tuple, property]
+    for cls in classes:
         start = id(cls)
         _expect(memory.signed(start + figures.tp_basicsize), cls.__basicsize__, "tp_basicsize")
         _expect(memory.signed(start + figures.tp_itemsize), cls.__itemsize__, "tp_itemsize")
         _expect(memory.word(start + figures.tp_flags), cls.__flags__, "tp_flags")
-    for cls in (Custom, types.SimpleNamespace, BaseException):
+    classes = [Custom, types.SimpleNamespace, BaseException]
+    for cls in classes:
         _expect(memory.signed(id(cls) + figures.tp_dictoffset), cls.__dictoffset__, "tp_dictoffset")
-    for cls, place, name in (
+    slots: list[tuple[type, int, str]] = [
         (property, figures.tp_new, "PyType_GenericNew"),
         (property, figures.tp_alloc, "PyType_GenericAlloc"),
         (property, figures.tp_getattro, "PyObject_GenericGetAttr"),
         (Plain, figures.tp_setattro, "PyObject_GenericSetAttr"),
         (types.FunctionType, figures.tp_call, "PyVectorcall_Call"),
         (type(iter([])), figures.tp_iter, "PyObject_SelfIter"),
-    ):
+    ]
+    for cls, place, name in slots:
         _expect(memory.word(id(cls) + place), _symbol(name), f"the slot that holds {name}")
     plain, custom, base = id(Plain), id(Custom), id(object)
     _expect(memory.word(plain + figures.tp_new), memory.word(base + figures.tp_new), "tp_new")
@@ -262,7 +270,9 @@ def _check_functions(memory: Memory, figures: Layout) -> None:
     start = id(function)
     _expect(memory.word(start + figures.function_code), id(function.__code__), "a function's code")
     _expect(memory.word(start + figures.function_defaults), id(function.__defaults__), "a function's defaults")
-    _expect(memory.word(start + figures.function_kwdefaults), id(function.__kwdefaults__), "a function's keyword defaults")
+    _expect(
+        memory.word(start + figures.function_kwdefaults), id(function.__kwdefaults__), "a function's keyword defaults"
+    )
     method = types.MethodType(function, figures)
     _expect(memory.word(id(method) + figures.method_function), id(function), "a method's function")
     _expect(memory.word(id(method) + figures.method_self), id(figures), "a method's self")
@@ -302,7 +312,11 @@ def _check_dicts(memory: Memory, figures: Layout) -> None:
         mapping: dict[Any, Any] = dict.fromkeys(keys, keys)
         start = memory.word(id(mapping) + figures.dict_keys)
         _expect(keys_names(memory, figures, start), [id(key) for key in keys], "the keys of a dict")
-        _expect(memory.byte(start + figures.keys_kind) == known.DICT_KEYS_GENERAL, keys[-1] == 5, "the kind of a dict's keys")
+        _expect(
+            memory.byte(start + figures.keys_kind) == known.DICT_KEYS_GENERAL,
+            keys[-1] == 5,
+            "the kind of a dict's keys",
+        )
         _expect(memory.word(id(mapping) + figures.dict_used), len(mapping), "the length of a dict")
         _expect(memory.word(id(mapping) + figures.dict_values), 0, "the values of a dict")
         version = memory.word(id(mapping) + figures.dict_version)
@@ -385,20 +399,18 @@ def _check_thread(memory: Memory, figures: Layout) -> None:
     def handled() -> int:
         return memory.word(memory.word(thread + figures.exc_info) + figures.exc_value)
 
+    def generator() -> Iterator[tuple[int, int]]:
+        # A generator has an exception state of its own, in front of the thread's.
+        previous = memory.word(memory.word(thread + figures.exc_info) + figures.exc_previous)
+        yield memory.word(previous + figures.exc_value), memory.word(thread + figures.exc_info)
+
     try:
-        raise LookupError
-    except LookupError as error:
-        outer = id(error)
-        _expect(handled(), outer, "the handled exception of a thread")
-
-        def generator() -> Iterator[tuple[int, int]]:
-            # A generator has an exception state of its own, in front of the thread's.
-            previous = memory.word(memory.word(thread + figures.exc_info) + figures.exc_previous)
-            yield memory.word(previous + figures.exc_value), memory.word(thread + figures.exc_info)
-
+        [].pop()
+    except IndexError as error:
+        _expect(handled(), id(error), "the handled exception of a thread")
         before = memory.word(thread + figures.exc_info)
         seen, inside = next(generator())
-        _expect((seen, inside != before), (outer, True), "the handled exceptions of a generator's caller")
+        _expect((seen, inside != before), (id(error), True), "the handled exceptions of a generator's caller")
 
     def remaining(depth: int) -> int:
         return remaining(depth - 1) if depth else memory.i32(thread + figures.recursion_remaining)

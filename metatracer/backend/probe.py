@@ -16,10 +16,13 @@ import operator
 import struct
 import sys
 import threading
-from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from metatracer.errors import LayoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _WINDOW = 256
 """Bytes searched on each side of the expected place; both structures extend at least that far."""
@@ -44,11 +47,12 @@ _add_pending_call = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_vo
 )
 
 
-def _before_and_after(start: int, size: int, request: Callable[[], object]) -> tuple[bytes, bytes]:
+def _before_and_after(start: int, size: int, request: Callable[[], Any]) -> tuple[bytes, bytes]:
     """Memory at `start` just before and just after `request`, which must not run Python code."""
     before, after = ctypes.create_string_buffer(size), ctypes.create_string_buffer(size)
-    steps = [partial(_copy, before, start, size), request, partial(_copy, after, start, size)]
-    list(map(operator.call, steps))
+    steps: list[Callable[[], Any]] = [partial(_copy, before, start, size), request, partial(_copy, after, start, size)]
+    call: Callable[[Callable[[], Any]], Any] = operator.call
+    list(map(call, steps))
     return before.raw, after.raw
 
 

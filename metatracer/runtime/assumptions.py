@@ -347,11 +347,13 @@ class QuasiFieldIs(Assumption):
         return ("field", id(self.instance), self.field.name)
 
     def holds(self) -> bool:
-        if self.field.storage == "inline":
-            # Attributes that moved to a dict, or to another class, are not followed.
-            if type(self.instance) is not self.field.owner or not fields.values_address(self.instance):
-                return False
+        if self.field.storage == "inline" and not self._is_in_place():
+            return False
         return _is_same(fields.read_field(self.instance, self.field), self.value)
+
+    def _is_in_place(self) -> bool:
+        """Attributes that moved to a dict, or with the object to another class, are not followed."""
+        return type(self.instance) is self.field.owner and fields.values_address(self.instance) != 0
 
     def describe(self) -> str:
         return f"field {self.field.name} of a {type(self.instance).__qualname__} object is {_short(self.value)}"
@@ -521,7 +523,7 @@ class Registry:
             if culprit is not None:
                 self._break(number, culprit)
                 reason = f"no longer true: {culprit.describe()}"
-            elif any([_polls_tag_of(item, newly_noisy) or not item.refresh() for item in record.assumptions]):
+            elif not _refresh_all(record.assumptions, newly_noisy):
                 self._forget(number)
                 reason = "a module's globals change too often to be checked as a whole"
             else:
@@ -625,8 +627,14 @@ def _watched(assumption: Assumption) -> tuple[tuple[Any, ...], ...]:
     return (assumption.subject,)
 
 
-def _polls_tag_of(assumption: Assumption, mappings: set[int]) -> bool:
-    return isinstance(assumption, DictItemIs) and assumption.polls_tag and id(assumption.mapping) in mappings
+def _refresh_all(assumptions: tuple[Assumption, ...], noisy: set[int]) -> bool:
+    """Refresh assumptions that hold; False when their code must go all the same. `noisy`: dicts whose tag is no use."""
+    fine = True
+    for assumption in assumptions:
+        if isinstance(assumption, DictItemIs) and assumption.polls_tag and id(assumption.mapping) in noisy:
+            fine = False
+        fine = assumption.refresh() and fine
+    return fine
 
 
 REGISTRY = Registry()

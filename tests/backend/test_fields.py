@@ -175,7 +175,13 @@ def test_custom_attribute_access_is_noticed():
     class SubSet(Set):
         pass
 
-    assert [fields.has_custom_getattribute(c) for c in (Get, Hook, Set, type, type(sys))] == [True, False, False, True, True]
+    assert [fields.has_custom_getattribute(c) for c in (Get, Hook, Set, type, type(sys))] == [
+        True,
+        False,
+        False,
+        True,
+        True,
+    ]
     assert [fields.has_getattr_hook(c) for c in (Get, Hook)] == [False, True]
     assert [fields.has_custom_setattr(c) for c in (Get, Set, SubSet, type)] == [False, True, True, True]
 
@@ -353,11 +359,11 @@ def test_class_with_slots_and_dict():
 def test_immutability_declarations():
     class Node:
         _immutable_fields_ = ("left", "version?", "items[*]", "table?[*]")
-        __slots__ = ("left", "version", "items", "table", "other")
+        __slots__ = ("items", "left", "other", "table", "version")
 
     class Sub(Node):
         __slots__ = ("more",)
-        _immutable_fields_ = ["more"]  # noqa: RUF012
+        _immutable_fields_ = ["more"]
 
     def flags(name):
         field = field_for(Sub, name)

@@ -110,7 +110,9 @@ def class_family():
         lambda cls: setattr(cls, "method", lambda self: 2),
         lambda cls: setattr(cls, "__getattr__", lambda self, name: 2),
         lambda cls: (setattr(cls, "added", 2), delattr(cls, "added")),
-        lambda cls: setattr(cls, "__bases__", (type("Other", (*cls.__bases__[:1],) if cls.__bases__ != (object,) else (), {}),)),
+        lambda cls: setattr(
+            cls, "__bases__", (type("Other", (*cls.__bases__[:1],) if cls.__bases__ != (object,) else (), {}),)
+        ),
     ],
     ids=["attribute", "method", "hook", "added and removed", "bases"],
 )
@@ -127,7 +129,7 @@ def test_change_of_class_or_base_breaks(registry, level, change):
 
 
 def test_other_classes_and_instances_do_not_matter(registry):
-    base, middle, leaf = class_family()
+    _, middle, leaf = class_family()
     code = Compiled(registry, ClassUnchanged(middle), ClassUnchanged(int))
     leaf.value = 3
     instance = leaf()
@@ -206,7 +208,7 @@ def test_rebinding_a_global_breaks(registry):
         lambda space: exec("global limit\ndel limit", space),
         lambda space: exec("def limit(): pass", space),
         lambda space: [space.popitem() for _ in range(len(space))],
-        lambda space: space.__setitem__("".join(["lim", "it"]), 5),
+        lambda space: space.__setitem__(str(b"limit", "ascii"), 5),
     ],
 )
 def test_every_way_of_changing_an_item_breaks(registry, change):
@@ -218,9 +220,7 @@ def test_every_way_of_changing_an_item_breaks(registry, change):
 
 def test_builtin_is_shadowed_by_a_new_global(registry):
     space = {"x": 1}
-    code = Compiled(
-        registry, DictItemIs(space, "len", MISSING), DictItemIs(vars(builtins), "len", len)
-    )
+    code = Compiled(registry, DictItemIs(space, "len", MISSING), DictItemIs(vars(builtins), "len", len))
     space["y"] = 2
     assert code.runs()
     space["len"] = lambda value: 3
@@ -397,7 +397,9 @@ def test_quasi_immutable_field(registry, kind):
     assert not code.runs()
 
 
-@pytest.mark.parametrize("move", [lambda c: setattr(c, "__dict__", {"content": 1}), lambda c: vars(c).update(content=1)])
+@pytest.mark.parametrize(
+    "move", [lambda c: setattr(c, "__dict__", {"content": 1}), lambda c: vars(c).update(content=1)]
+)
 def test_quasi_field_changed_behind_its_back(registry, move):
     cls = inline_cell()
     cell = cls()
@@ -539,7 +541,9 @@ def test_watchers_ignore_what_nobody_relies_on():
     watching, registry = watchers(), Registry()
     space = {"a": object(), "b": 1}
     cls = class_family()[0]
-    code = Compiled(registry, DictItemIs(space, "a", space["a"]), ClassUnchanged(cls), FunctionUnchanged(make_function()))
+    code = Compiled(
+        registry, DictItemIs(space, "a", space["a"]), ClassUnchanged(cls), FunctionUnchanged(make_function())
+    )
     watching.clean()
     space["b"] = 2
     space["a"] = space["a"]
@@ -597,5 +601,7 @@ def test_process_ends_quietly_with_live_assumptions():
         """
     )
     environment = {"PYTHONPATH": ":".join(sys.path)}
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False
+    )
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
