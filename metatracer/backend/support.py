@@ -38,6 +38,13 @@ _MESSAGES = {
 _STACK_MARGIN = 256 * 1024
 """Bytes of C stack that must be left for a portal call (or a quarter of a smaller stack)."""
 
+_HANDLER_FRAMES = 8
+"""Python frames that an exit handler may use before guest code runs again: the callee's own, and the runtime's.
+
+Without them an exit just below the recursion limit, such as that of the RecursionError itself, could not be handled.
+Recursion through handlers is still bounded, by the check of the C stack.
+"""
+
 _machines: list[llvm.Machine] = []
 _functions: dict[str, int] = {}
 _spill_stubs: dict[str, int] = {}
@@ -468,7 +475,13 @@ finish:
   %value = load ptr, ptr {pointer(ctypes.addressof(_buffer))}
   br label %done
 other:
+  %low = load i32, ptr %leftp
+  %raised = add i32 %low, {_HANDLER_FRAMES}
+  store i32 %raised, ptr %leftp
   %handled = call ptr {pointer(function_address("portal_exit"))}(ptr %desc)
+  %high = load i32, ptr %leftp
+  %lowered = sub i32 %high, {_HANDLER_FRAMES}
+  store i32 %lowered, ptr %leftp
   br label %done
 done:
   %result = phi ptr [%value, %finish], [%handled, %other]
