@@ -10,6 +10,7 @@ from metatracer.ir.evaluator import observable, run
 from metatracer.ir.verifier import verify
 from metatracer.optimizer.pipeline import PASSES, optimize
 from tests.ir.strategies import Case, cases, leave_at_attention
+from tests.optimizer.guest import Guest, guests
 
 # The optimizer's own guards return to an earlier snapshot, which is right only where execution from there does the same
 # again. Snapshots of random traces are just values.
@@ -58,3 +59,20 @@ def test_pass_alone_is_sound(name: str) -> None:
         check(case, frozenset({name}), 3)
 
     alone()
+
+
+def check_guest(guest: Guest, passes: frozenset[str], leave: int) -> None:
+    case = Case(guest.trace, guest.make_args)
+    check(case, passes, leave)
+
+
+@settings(quick, max_examples=200)
+@given(guests(), st.integers(1, 5))
+def test_guest_loop_is_equivalent(guest: Guest, leave: int) -> None:
+    check_guest(guest, COMPARABLE, leave)
+
+
+@settings(quick, max_examples=100)
+@given(guests(calls=False), st.integers(1, 5), st.sampled_from(sorted(COMPARABLE)))
+def test_guest_loop_without_a_pass_is_equivalent(guest: Guest, leave: int, left_out: str) -> None:
+    check_guest(guest, COMPARABLE - {left_out}, leave)
