@@ -9,7 +9,7 @@ How a change reaches the polled words:
 
 * 3.12 and 3.13: CPython's watchers (`backend.watchers`) set one word, the same for everybody.
 * 3.11, or when no watcher is free: the version tags of the classes and dicts and the fields of the functions themselves
-  are polled. The tag of a dict changes with any of its items; after `NOISY_DICT` such changes that concerned nobody, code
+  are polled. The tag of a dict changes with any of its items; after `NOISY_DICT` changes that concerned nobody, code
   compiled from then on polls its items one by one, and code that polls the tag is invalidated.
 * Fields of objects (`QuasiFieldIs`) are polled in place on all versions.
 
@@ -19,19 +19,18 @@ registry refers weakly to codes and drops their assumptions when they go.
 
 from __future__ import annotations
 
-import ctypes
 import math
 import sys
 import threading
 import weakref
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from metatracer.backend import fields
 from metatracer.backend import layout as lay
 from metatracer.backend.layout import layout, read_byte, read_signed, read_u32, read_word
-from metatracer.backend.watchers import watchers
 from metatracer.ir.values import NULL_OBJECT, Field
+from metatracer.runtime.polling import Cell, DependentWord, Polling, PollWord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,9 +39,6 @@ if TYPE_CHECKING:
 
 MISSING = NULL_OBJECT
 """The value of a dict item that is absent."""
-
-NOISY_DICT = 100
-"""Rechecks caused by changes in a dict that concerned nobody, until its items are polled one by one."""
 
 VOLATILE_BREAKS = 2
 """An assumption that broke so often should not be made again; see `is_volatile`."""
@@ -55,42 +51,6 @@ class Code(Protocol):
         """The code must not run again from its next check on."""
 
 
-class PollWord(NamedTuple):
-    """A word of memory that must equal its expected value.
-
-    Attributes:
-        address: Of the word.
-        size: In bytes: 1, 4 or 8.
-        cell: Address of 8 bytes whose first `size` hold the expected value; both stay valid while the assumption exists.
-    """
-
-    address: int
-    size: int
-    cell: int
-
-
-class DependentWord(PollWord):
-    """A word that exists only if the words listed before it (of the same assumption) have their expected values.
-
-    Machine code must not read it otherwise: the memory may be gone.
-    """
-
-    __slots__ = ()
-
-
-class _Cell:
-    """An expected value that machine code reads."""
-
-    __slots__ = ("__weakref__", "memory")
-
-    def __init__(self, value: int) -> None:
-        self.memory = ctypes.c_uint64(value)
-
-    @property
-    def address(self) -> int:
-        return ctypes.addressof(self.memory)
-
-
 # --- the assumptions ------------------------------------------------------------------------------------------------------
 
 
@@ -101,7 +61,7 @@ class Assumption:
 
     def __init__(self, key: tuple[Any, ...]) -> None:
         self._key = (type(self).__name__, *key)
-        self._cells: list[_Cell] = []
+        self._cells: list[Cell] = []
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Assumption) and self._key == other._key
@@ -148,7 +108,7 @@ class Assumption:
         """The opposite of `watch`."""
 
     def _expect(self, address: int, size: int, value: int, kind: type[PollWord] = PollWord) -> PollWord:
-        cell = _Cell(value)
+        cell = Cell(value)
         self._cells.append(cell)
         return kind(address, size, cell.address)
 
@@ -181,7 +141,7 @@ class ClassUnchanged(Assumption):
     def poll_words(self) -> list[PollWord]:
         if self.is_immutable:
             return []
-        shared = REGISTRY.shared_words()
+        shared = REGISTRY.polling.shared_words()
         if shared is not None:
             return shared
         return [self._expect(id(self.cls) + layout().tp_version_tag, 4, self._tag)]
@@ -207,7 +167,7 @@ class DictItemIs(Assumption):
         self.mapping = mapping
         self.key = sys.intern(key)
         self.value = self._current = value
-        self._tag_cell: _Cell | None = None
+        self._tag_cell: Cell | None = None
         self._words: list[PollWord] = []
         super().__init__((id(mapping), self.key, id(value)))
 
@@ -226,13 +186,13 @@ class DictItemIs(Assumption):
         return f"{self.key} is absent" if self.value is MISSING else f"{self.key} is {_short(self.value)}"
 
     def poll_words(self) -> list[PollWord]:
-        shared = REGISTRY.shared_words()
+        shared = REGISTRY.polling.shared_words()
         if shared is not None:
             return shared
-        if REGISTRY.is_noisy(self.mapping):
+        if REGISTRY.polling.is_noisy(self.mapping):
             self._words = [self._expect(*word) for word in self._item_words()]
             return list(self._words)
-        self._tag_cell = REGISTRY.dict_tag_cell(self.mapping)
+        self._tag_cell = REGISTRY.polling.dict_tag_cell(self.mapping)
         return [PollWord(id(self.mapping) + layout().dict_version, 8, self._tag_cell.address)]
 
     @property
@@ -316,7 +276,7 @@ class FunctionUnchanged(Assumption):
         return self._kwdefault_items
 
     def poll_words(self) -> list[PollWord]:
-        shared = REGISTRY.shared_words()
+        shared = REGISTRY.polling.shared_words()
         if shared is not None:
             return shared
         figures = layout()
@@ -419,42 +379,18 @@ class Registry:
 
     Args:
         use_watchers: Use CPython's watchers where there are any, else poll.
+
+    Attributes:
+        polling: Which words the code of this registry polls.
     """
 
     def __init__(self, *, use_watchers: bool = True) -> None:
-        self._use_watchers = use_watchers
+        self.polling = Polling(use_watchers=use_watchers)
         self._lock = threading.RLock()
         self._records: dict[int, _Record] = {}
         self._users: dict[Assumption, int] = {}
         self._watched: dict[tuple[Any, ...], int] = {}
         self._breaks: dict[tuple[Any, ...], int] = {}
-        self._tag_cells: weakref.WeakValueDictionary[int, _Cell] = weakref.WeakValueDictionary()
-        self._noise: dict[int, int] = {}
-
-    # --- used by the assumptions
-
-    def shared_words(self) -> list[PollWord] | None:
-        """The one word that watchers set, or None where memory must be polled."""
-        watching = self._watching()
-        return None if watching is None else [PollWord(watching.dirty_address, 8, watching.clean_address)]
-
-    def dict_tag_cell(self, mapping: dict[str, Any]) -> _Cell:
-        """The cell with the version tag of a dict, common to all assumptions about it.
-
-        Sharing it is sound because it is only brought up to date after *all* registered assumptions were checked.
-        """
-        with self._lock:
-            cell = self._tag_cells.get(id(mapping))
-            if cell is None:
-                cell = self._tag_cells[id(mapping)] = _Cell(read_word(id(mapping) + layout().dict_version))
-            return cell
-
-    def is_noisy(self, mapping: dict[str, Any]) -> bool:
-        """Whether the dict changes so often in other items that its tag is no use."""
-        return self._noise.get(id(mapping), 0) >= NOISY_DICT
-
-    def _watching(self) -> Watchers | None:
-        return watchers() if self._use_watchers else None
 
     # --- used by the runtime
 
@@ -510,13 +446,13 @@ class Registry:
     # --- inside, with the lock held
 
     def _check_all(self) -> list[tuple[Code, str]]:
-        watching = self._watching()
+        watching = self.polling.watching
         if watching is not None:
             watching.clean()
-        tags = self._current_tags()
+        tags = self.polling.current_tags({id(item.mapping) for item in self._users if isinstance(item, DictItemIs)})
         broken = {assumption for assumption in list(self._users) if not assumption.holds()}
         concerned = {id(item.mapping) for item in broken if isinstance(item, DictItemIs)}
-        newly_noisy = self._count_noise(self._changed_dicts(tags) - concerned)
+        newly_noisy = self.polling.count_noise(tags, concerned)
         invalid: list[tuple[Code, str]] = []
         for number, record in list(self._records.items()):
             culprit = next((assumption for assumption in record.assumptions if assumption in broken), None)
@@ -531,36 +467,17 @@ class Registry:
             code = record.code()
             if code is not None:
                 invalid.append((code, reason))
-        for mapping, tag in tags.items():
-            cell = self._tag_cells.get(mapping)
-            if cell is not None:
-                cell.memory.value = tag
+        self.polling.expect_tags(tags)
         if watching is not None:
             for assumption in self._users:
                 if isinstance(assumption, DictItemIs):
                     assumption.watch(watching)  # a number of equal value may be another object now
         return invalid
 
-    def _current_tags(self) -> dict[int, int]:
-        """Version tags of the dicts that somebody polls, read before anything is checked."""
-        place = layout().dict_version
-        mappings = {id(item.mapping) for item in self._users if isinstance(item, DictItemIs)}
-        return {mapping: read_word(mapping + place) for mapping in mappings if mapping in self._tag_cells}
-
-    def _changed_dicts(self, tags: dict[int, int]) -> set[int]:
-        cells = {mapping: self._tag_cells.get(mapping) for mapping in tags}
-        return {mapping for mapping, cell in cells.items() if cell is not None and cell.memory.value != tags[mapping]}
-
-    def _count_noise(self, mappings: set[int]) -> set[int]:
-        """Count a change that concerned nobody; give the dicts that have become noisy by it."""
-        for mapping in mappings:
-            self._noise[mapping] = self._noise.get(mapping, 0) + 1
-        return {mapping for mapping in mappings if self._noise[mapping] == NOISY_DICT}
-
     def _retain(self, assumption: Assumption) -> None:
         count = self._users.get(assumption, 0)
         self._users[assumption] = count + 1
-        watching = self._watching()
+        watching = self.polling.watching
         if count or watching is None:
             return
         for watched in _watched(assumption):
@@ -572,7 +489,7 @@ class Registry:
         if count > 1:
             self._users[assumption] = count - 1
             return
-        watching = self._watching()
+        watching = self.polling.watching
         if count == 0 or watching is None:
             return
         for watched in _watched(assumption):

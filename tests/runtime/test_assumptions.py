@@ -19,12 +19,12 @@ from metatracer.runtime import assumptions as module
 from metatracer.runtime.assumptions import (
     MISSING,
     ClassUnchanged,
-    DependentWord,
     DictItemIs,
     FunctionUnchanged,
     QuasiFieldIs,
     Registry,
 )
+from metatracer.runtime.polling import NOISY_DICT, DependentWord
 
 pytestmark = pytest.mark.skipif(native_support() != "", reason=native_support() or "supported")
 
@@ -283,11 +283,11 @@ def test_noisy_dict_is_polled_item_by_item():
         space["gone"] = 1
         facts = lambda: (DictItemIs(space, "limit", space["limit"]), DictItemIs(space, "len", MISSING))  # noqa: E731
         code = Compiled(registry, *facts())
-        for index in range(1000, 1000 + 10 * module.NOISY_DICT):
+        for index in range(1000, 1000 + 10 * NOISY_DICT):
             space["counter"] = index
             if not code.runs():
                 break
-        assert code.rechecks == module.NOISY_DICT
+        assert code.rechecks == NOISY_DICT
         assert "change too often" in code.reason
         assert not any(map(registry.is_volatile, facts()))
 
@@ -419,7 +419,7 @@ def test_quasi_field_of_an_object_that_changes_its_class(registry):
     assert not code.runs()
 
 
-# --- the registry -----------------------------------------------------------------------------------------------------------------
+# --- the registry ----------------------------------------------------------------------------------------------------------
 
 
 def test_what_is_false_at_registration_is_refused(registry):
@@ -533,7 +533,7 @@ def test_threads_may_register_and_change_at_once(registry):
     assert wrong == []
 
 
-# --- watchers ---------------------------------------------------------------------------------------------------------------------
+# --- watchers ----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="no watchers before 3.12")
@@ -597,7 +597,8 @@ def test_process_ends_quietly_with_live_assumptions():
                 other = 3
         other = 1
         code, kept = Code(), Cls()
-        assert register([ClassUnchanged(Cls), DictItemIs(globals(), "other", 1), DictItemIs(globals(), "kept", kept)], code)
+        facts = [ClassUnchanged(Cls), DictItemIs(globals(), "other", 1), DictItemIs(globals(), "kept", kept)]
+        assert register(facts, code)
         """
     )
     environment = {"PYTHONPATH": ":".join(sys.path)}
