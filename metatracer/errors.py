@@ -50,6 +50,7 @@ class AbortReason(enum.Enum):
     ASSUMPTION_BROKEN = "an assumption of the recording was invalidated while it was made"
     COMPILE_FAILED = "the recorded trace could not be compiled"
     ASSERT_GREEN = "assert_green was given a value that is not constant in the trace"
+    INTERNAL_ERROR = "a mistake in the toolkit itself; please report it with the detail"
     HOOK_REFUSED = "confirm_enter_jit or a hook refused the loop"
 
 

@@ -59,12 +59,13 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("inlining", True, "", 0, 1, "trace into the interpreter's own functions; off: they are called"),
     Parameter("max_inline_depth", 30, "frames", 1, 500, "inlined frames above the portal before a callee is called"),
     Parameter("max_unroll_loops", 16, "iterations", 1, 10_000, "iterations of a helper's loop that one trace holds"),
-    Parameter("max_unroll_recursion", 7, "calls", 1, 100, "times one guest function is inlined in itself"),
+    Parameter("max_unroll_recursion", 1, "calls", 1, 100, "times one guest function is inlined in itself"),
     Parameter("bridge_limit", 200, "bridges", 0, 100_000, "bridges attached to one loop; 0: none are recorded"),
     Parameter("retrace_limit", 5, "versions", 0, 100, "further versions of a loop for other types of its variables"),
     Parameter("backoff_factor", 2.0, "times", 1, 1000, "growth of the wait for the next attempt after an abort"),
     Parameter("backoff_limit", 64.0, "times", 1, 1_000_000, "largest wait after aborts, in first waits"),
-    Parameter("compile_level", 2, "level", 0, 3, "LLVM's code generation level; 0 compiles fastest"),
+    Parameter("force_exits", 0, "executions", 0, _MANY, "for tests: every guard fails once, at this execution; 0: never"),
+    Parameter("compile_level", 2, "level", 0, 2, "LLVM's code generation level; 0 compiles fastest"),
 )
 BY_NAME: dict[str, Parameter] = {row.name: row for row in TABLE}
 
@@ -92,6 +93,7 @@ class Parameters:
     retrace_limit: int
     backoff_factor: float
     backoff_limit: float
+    force_exits: int
     compile_level: int
 
     def __init__(self) -> None:

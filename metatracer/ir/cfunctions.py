@@ -133,3 +133,16 @@ for _function in (math.sin, math.cos, math.tan, math.atan, math.exp, math.log):
     _stem = _function.__name__
     MATH[_function] = _row(f"float_{_stem}", _stem, "f", "f", error="never", pure=True, evaluate=_function)
 MATH[math.atan2] = _row("float_atan2", "atan2", "ff", "f", error="never", pure=True, evaluate=math.atan2)
+
+# --- exact builtin numbers and strings: no code of the guest runs, but ZeroDivisionError and the like are possible ------
+
+PURE_BINARY: dict[str, CFunction] = {}
+"""Row of each binary operator on operands of immutable builtin classes."""
+for _symbol, _row_of in [(symbol, row) for symbol, row in BINARY.items() if not symbol.endswith("=")]:
+    PURE_BINARY[_symbol] = _row("pure_" + _row_of.name, _row_of.symbol, "rr", "r", pure=True, evaluate=_row_of.evaluate)
+PURE_POWER = _row("pure_number_power", "PyNumber_Power", "rrr", "r", pure=True, evaluate=lambda a, b, none: a**b)
+PURE_NEGATIVE = _row("pure_number_negative", "PyNumber_Negative", "r", "r", pure=True, evaluate=operator.neg)
+PURE_POSITIVE = _row("pure_number_positive", "PyNumber_Positive", "r", "r", pure=True, evaluate=operator.pos)
+PURE_INVERT = _row("pure_number_invert", "PyNumber_Invert", "r", "r", pure=True, evaluate=operator.invert)
+PURE_COMPARE = _row("pure_compare", "PyObject_RichCompare", "rri", "r", c_args=("ptr", "ptr", "i32"), pure=True, evaluate=lambda a, b, op: _RICH[op](a, b))
+BUILTIN_GETITEM = _row("builtin_getitem", "PyObject_GetItem", "rr", "r", reads=Effect.HEAP, evaluate=operator.getitem)

@@ -15,6 +15,8 @@ def _roots(snapshot: Snapshot) -> Iterator[Any]:
         yield from frame.values()
     for store in snapshot.pending:
         yield from store.args
+    if snapshot.raising is not None:
+        yield snapshot.raising
 
 
 def virtual_parts(virtual: VirtualObject | VirtualSequence) -> Iterable[Any]:
@@ -27,8 +29,8 @@ def virtual_parts(virtual: VirtualObject | VirtualSequence) -> Iterable[Any]:
 def live_values(snapshot: Snapshot) -> tuple[Value, ...]:
     """The distinct values (operations and inputs, no constants) that an exit must hand over, in a fixed order.
 
-    Order: depth first from the frames, outermost frame first (locals, stack, kept), then the pending stores; parts of
-    a virtual at the virtual's first appearance. A bridge's inputs correspond to these one by one.
+    Order: depth first from the frames, outermost frame first (locals, stack, kept), then the pending stores, then
+    the exception that is raised; parts of a virtual at the virtual's first appearance. A bridge's inputs correspond to these one by one.
     """
     found: dict[int, Value] = {}
     seen_virtuals: set[int] = set()

@@ -298,10 +298,14 @@ class FrameState:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything needed to go on in the interpreter: frames (outermost first) and stores that were delayed."""
+    """Everything needed to go on in the interpreter: frames (outermost first) and stores that were delayed.
+
+    With no frames at all the portal is left by the exception `raising`.
+    """
 
     frames: tuple[FrameState, ...]
     pending: tuple[PendingStore, ...] = ()
+    raising: Any = None
 
 
 # --- traces -----------------------------------------------------------------------------------------------------------

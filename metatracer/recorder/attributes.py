@@ -1,0 +1,425 @@
+"""Attribute access: slots, inline values, methods, properties, class attributes, modules."""
+
+from __future__ import annotations
+
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from metatracer.backend.fields import (
+    Lookup,
+    field_for,
+    has_custom_getattribute,
+    has_custom_setattr,
+    has_inline_values,
+    has_instance_dict,
+    is_inline,
+    is_not_shadowed,
+    lookup_attribute,
+    raw_lookup,
+    read_field,
+    shadow_check,
+    shadow_field,
+)
+from metatracer.frontend.operations import OPERATIONS
+from metatracer.ir import cfunctions as c
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import NULL_OBJECT, Const, Field, Value
+from metatracer.recorder.calls import call_python, can_inline
+from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
+from metatracer.recorder.metainterp import MetaInterpreter, handles
+
+if TYPE_CHECKING:
+    from metatracer.frontend.jitcode import Instruction
+
+_ABSENT = object()
+
+
+# --- fields -------------------------------------------------------------------------------------------------------------
+
+
+def read_fixed(meta: MetaInterpreter, box: Box, field: Field, obj: Any) -> Box:
+    """Record the read of an attribute in a fixed place, which is set; `obj` is its present value."""
+    if field.immutable and box.is_const:
+        return const_box(obj)
+    owner = meta.ref(box)
+    if field.quasi and box.is_const:
+        meta.assume(meta.host.quasi_field_is(box.object, field, obj))
+        return const_box(obj)
+    key = (owner, field)
+    value = meta.heap.get(key)
+    if value is None:
+        if field.storage == "inline":
+            _guard_inline(meta, box, owner)
+        value = meta.emit(ops.GETFIELD, owner, descr=field)
+        meta.guard(ops.GUARD_NONNULL, value)
+        meta.heap[key] = value
+    if isinstance(value, Const):
+        return const_box(value.value)
+    if value.kind != "r":
+        return Box(obj, None, value)
+    return meta.ref_box(obj, value)
+
+
+def _guard_inline(meta: MetaInterpreter, box: Box, owner: Value) -> None:
+    key = ("inline", owner)
+    if key not in meta.heap:
+        meta.guard(ops.GUARD_INLINE_VALUES, owner)
+        meta.heap[key] = owner
+
+
+def _guard_not_shadowed(meta: MetaInterpreter, box: Box, cls: type, name: str) -> bool:
+    """Guard that the instance has no attribute of its own of this name; False if that cannot be checked cheaply."""
+    check = shadow_check(cls, name)
+    if check.kind == "never":
+        return True
+    if check.kind == "never_holds" or not is_not_shadowed(box.object, check):
+        return False
+    owner = meta.ref(box)
+    key = ("shadow", owner, name)
+    if key not in meta.heap:
+        meta.guard(ops.GUARD_NOT_SHADOWED, owner, descr=shadow_field(cls, name))
+        meta.heap[key] = owner
+    return True
+
+
+# --- reading ------------------------------------------------------------------------------------------------------------
+
+
+class _Found:
+    """How an attribute is to be read: exactly one of the fields is set, or none (ask CPython)."""
+
+    __slots__ = ("box", "getter", "method")
+
+    def __init__(
+        self, box: Box | None = None, method: FunctionType | None = None, getter: FunctionType | None = None
+    ) -> None:
+        self.box = box
+        self.method = method
+        self.getter = getter
+
+
+_ASK = _Found()
+
+
+def find_attribute(meta: MetaInterpreter, box: Box, name: str) -> _Found:
+    """Find `box.name` for the class seen, with the guards and assumptions that make it so."""
+    obj = box.object
+    cls = type(obj)
+    if cls is ModuleType:
+        return _find_in_module(meta, box, name)
+    if isinstance(obj, type):
+        return _find_in_class(meta, box, name)
+    if cls is FunctionType or cls is MethodType or has_custom_getattribute(cls):
+        return _ASK
+    found = lookup_attribute(cls, name)
+    if found.kind == "missing" and not has_instance_dict(cls):
+        return _ASK
+    if found.kind == "data_descriptor":
+        getter = found.attribute.fget if type(found.attribute) is property else None
+        if getter is None or not can_inline(meta, getter):
+            return _ASK
+        _know_class(meta, box, cls)
+        return _Found(getter=getter)
+    if found.kind == "slot":
+        return _find_slot(meta, box, cls, name)
+    return _find_own_or_class(meta, box, cls, name, found)
+
+
+def _know_class(meta: MetaInterpreter, box: Box, cls: type) -> None:
+    meta.guard_class(box)
+    meta.assume(meta.host.class_unchanged(cls))
+
+
+def _find_slot(meta: MetaInterpreter, box: Box, cls: type, name: str) -> _Found:
+    field = field_for(cls, name)
+    if field is None:
+        return _ASK
+    obj = read_field(box.object, field)
+    if obj is NULL_OBJECT:
+        return _ASK
+    _know_class(meta, box, cls)
+    return _Found(read_fixed(meta, box, field, obj))
+
+
+def _find_own_or_class(meta: MetaInterpreter, box: Box, cls: type, name: str, found: Lookup) -> _Found:
+    """The instance's own attribute comes first, then what the class gives."""
+    if has_instance_dict(cls):
+        field = field_for(cls, name, box.object)
+        if field is not None:
+            obj = read_field(box.object, field)
+            if obj is not NULL_OBJECT:
+                _know_class(meta, box, cls)
+                return _Found(read_fixed(meta, box, field, obj))
+        elif name in _own_dict(box.object):
+            return _ASK
+    if found.kind == "missing":
+        return _ASK
+    if found.kind == "nondata_descriptor":
+        if type(found.attribute) is staticmethod:
+            value = found.attribute.__func__
+        else:
+            return _ASK
+    else:
+        value = found.attribute
+    _know_class(meta, box, cls)
+    if not _guard_not_shadowed(meta, box, cls, name):
+        return _ASK
+    if found.kind == "method":
+        return _Found(method=value)
+    return _Found(const_box(value))
+
+
+def _own_dict(obj: Any) -> Any:
+    if has_inline_values(type(obj)) and is_inline(obj):
+        return ()
+    return object.__getattribute__(obj, "__dict__")
+
+
+def _find_in_module(meta: MetaInterpreter, box: Box, name: str) -> _Found:
+    namespace = box.object.__dict__
+    value = dict.get(namespace, name, _ABSENT)
+    if value is _ABSENT or not box.is_const or meta.host.is_mutable_item(namespace, name):
+        return _ASK
+    if raw_lookup(ModuleType, name)[1] is not None and name in ("__dict__", "__class__"):
+        return _ASK
+    meta.assume(meta.host.item_is(namespace, name, value))
+    return _Found(const_box(value))
+
+
+def _find_in_class(meta: MetaInterpreter, box: Box, name: str) -> _Found:
+    """`cls.name` for an ordinary class that the trace knows."""
+    cls = box.object
+    if type(cls) is not type or raw_lookup(type, name)[1] is not None:
+        return _ASK
+    attribute, owner = raw_lookup(cls, name)
+    if owner is None:
+        return _ASK
+    if type(attribute) is staticmethod:
+        value = attribute.__func__
+    elif type(attribute) is FunctionType or not hasattr(type(attribute), "__get__"):
+        value = attribute
+    else:
+        return _ASK
+    if not box.is_const:
+        meta.promote(box)
+    meta.assume(meta.host.class_unchanged(cls))
+    return _Found(const_box(value))
+
+
+@handles("getattr")
+def getattr_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`x.name`."""
+    box = frame.box(instruction.src[0])
+    parts = meta.super_parts.get(box.ref) if box.ref is not None else None
+    if parts is not None and _super_attribute(meta, frame, instruction, parts):
+        return
+    found = find_attribute(meta, box, instruction.arg)
+    register = instruction.dst[0]
+    if found.box is not None:
+        frame.registers[register] = found.box
+    elif found.getter is not None:
+        if not call_python(meta, frame, found.getter, [box], Pending(instruction, _deliver)):
+            _ask(meta, frame, instruction, box)
+    elif found.method is not None:
+        bound = MethodType(found.method, box.object)
+        if box.is_const:
+            frame.registers[register] = const_box(bound)
+        else:
+            meta.residual_call(
+                frame, instruction, const_box(MethodType), [const_box(found.method), box], known=MethodType
+            )
+    else:
+        _ask(meta, frame, instruction, box)
+
+
+def _deliver(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:
+    instruction = frame.jitcode.instructions[frame.position - 1]
+    frame.registers[instruction.dst[0]] = result
+
+
+def _ask(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: Box, store: Any = None) -> None:
+    """Leave the access to CPython."""
+    name = instruction.arg
+    if box.is_const and type(box.object) in (BuiltinFunctionType,):
+        frame.registers[instruction.dst[0]] = const_box(getattr(box.object, name))
+        return
+    meta.c_call(frame, instruction, c.OBJECT_GETATTR, [meta.ref(box), Const("r", name)], [box.object, name], store=store)
+
+
+@handles("load_method")
+def load_method(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`x.name` for a call: an unbound function and x where possible."""
+    box = frame.box(instruction.src[0])
+    lower, upper = instruction.dst
+    null_first = frame.jitcode.call_layout == "null_first"
+
+    def plain(value: Box) -> None:
+        frame.registers[lower] = NULL_BOX if null_first else value
+        frame.registers[upper] = value if null_first else NULL_BOX
+
+    parts = meta.super_parts.get(box.ref) if box.ref is not None else None
+    if parts is not None and _super_attribute(meta, frame, instruction, parts):
+        return
+    found = find_attribute(meta, box, instruction.arg)
+    if found.method is not None:
+        frame.registers[lower] = const_box(found.method)
+        frame.registers[upper] = box
+    elif found.box is not None:
+        plain(found.box)
+    elif _is_builtin_method(box, instruction.arg):
+        # A method of a builtin class: what CPython's own LOAD_METHOD gives, (method descriptor, self).
+        cls = type(box.object)
+        meta.guard_class(box)
+        frame.registers[lower] = const_box(raw_lookup(cls, instruction.arg)[0])
+        frame.registers[upper] = box
+    else:
+        _ask(meta, frame, instruction, box, plain)
+
+
+def _is_builtin_method(box: Box, name: str) -> bool:
+    cls = type(box.object)
+    if cls not in (list, dict, str, bytes, bytearray, set, tuple, int, float, frozenset) and cls.__module__ != "array":
+        return False
+    attribute, owner = raw_lookup(cls, name)
+    return owner is not None and type(attribute) is type(list.append)
+
+
+# --- super --------------------------------------------------------------------------------------------------------------
+
+
+def note_super(meta: MetaInterpreter, result: Box, cls: Box, obj: Box) -> None:
+    """Remember of which class and object a `super` object is."""
+    if result.ref is not None:
+        meta.super_parts[result.ref] = (cls, obj)
+
+
+def _find_super(meta: MetaInterpreter, cls: Box, obj: Box, name: str) -> Any:
+    """The raw attribute that `super(cls, obj).name` finds for an instance; _ABSENT if CPython must be asked."""
+    start, instance = cls.object, obj.object
+    kind = type(instance)
+    if isinstance(instance, type) or not isinstance(start, type) or start not in kind.__mro__ or name == "__class__":
+        return _ABSENT
+    mro = kind.__mro__
+    for base in mro[mro.index(start) + 1 :]:
+        if name in base.__dict__:
+            attribute = base.__dict__[name]
+            break
+    else:
+        return _ABSENT
+    if type(attribute) is not FunctionType and attribute is not object.__init__:
+        return _ABSENT
+    if not cls.is_const:
+        meta.promote(cls)
+    _know_class(meta, obj, kind)
+    return attribute
+
+
+def _super_attribute(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, parts: tuple[Box, Box]) -> bool:
+    cls, obj = parts
+    if instruction.op == "getattr":
+        return False
+    attribute = _find_super(meta, cls, obj, instruction.arg)
+    if attribute is _ABSENT:
+        return False
+    lower, upper = instruction.dst
+    frame.registers[lower] = const_box(attribute)
+    frame.registers[upper] = obj
+    return True
+
+
+@handles("super_method")
+def super_method(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`super().name` for a call (3.12 and later)."""
+    function, cls, obj = (frame.box(register) for register in instruction.src)
+    lower, upper = instruction.dst
+    if function.object is super and function.is_const:
+        attribute = _find_super(meta, cls, obj, instruction.arg)
+        if attribute is not _ABSENT:
+            frame.registers[lower] = const_box(attribute)
+            frame.registers[upper] = obj
+            return
+
+    def store(value: Box) -> None:
+        null_first = frame.jitcode.call_layout == "null_first"
+        frame.registers[lower] = NULL_BOX if null_first else value
+        frame.registers[upper] = value if null_first else NULL_BOX
+
+    helper = const_box(OPERATIONS["super_getattr"])
+    meta.residual_call(frame, instruction, helper, [const_box(instruction.arg), function, cls, obj], store=store)
+
+
+@handles("super_getattr")
+def super_getattr(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`super().name` (3.12 and later)."""
+    boxes = [frame.box(register) for register in instruction.src]
+    meta.residual_call(frame, instruction, const_box(OPERATIONS["super_getattr"]), [const_box(instruction.arg), *boxes])
+
+
+# --- writing ------------------------------------------------------------------------------------------------------------
+
+
+@handles("setattr")
+def setattr_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`x.name = value`."""
+    box, value = frame.box(instruction.src[0]), frame.box(instruction.src[1])
+    name = instruction.arg
+    cls = type(box.object)
+    if not isinstance(box.object, type | ModuleType | FunctionType) and not has_custom_setattr(cls):
+        found = lookup_attribute(cls, name)
+        if found.kind == "data_descriptor":
+            setter = found.attribute.fset if type(found.attribute) is property else None
+            if setter is not None and can_inline(meta, setter):
+                _know_class(meta, box, cls)
+                pending = Pending(instruction, _discard, finish_discard, (), False)
+                if call_python(meta, frame, setter, [box, value], pending):
+                    return
+        elif _store_fixed(meta, box, value, cls, name, found.kind == "slot"):
+            return
+    arguments = [meta.ref(box), Const("r", name), meta.ref(value)]
+    meta.c_call(
+        frame,
+        instruction,
+        c.OBJECT_SETATTR,
+        arguments,
+        [box.object, name, value.object],
+        store=lambda _: None,
+    )
+
+
+def _discard(meta: MetaInterpreter, frame: MetaFrame, _result: Box) -> None:
+    """A setter's result is dropped."""
+
+
+def finish_discard(_result: Any) -> None:
+    """As `_discard`, at an exit."""
+
+
+def _store_fixed(meta: MetaInterpreter, box: Box, value: Box, cls: type, name: str, is_slot: bool) -> bool:
+    """Record and do a store to a slot or inline value."""
+    if not is_slot and not (has_inline_values(cls) and is_inline(box.object)):
+        return False
+    _know_class(meta, box, cls)
+    owner = meta.ref(box)
+    content = meta.ref(value)
+    if is_slot:
+        field = field_for(cls, name)
+        if field is None or field.quasi:
+            return False
+    else:
+        field = field_for(cls, name, box.object)
+        if field is None or field.quasi:
+            return False  # a name that the class's instances have not got yet (or no room for it)
+        _guard_inline(meta, box, owner)
+    meta.effect_done = True
+    # Not setattr on the class's terms: the attribute's place is known, and nothing else is called.
+    object.__setattr__(box.object, name, value.object)
+    meta.emit(ops.SETFIELD, owner, content, descr=field)
+    _forget_field(meta, field)
+    meta.heap[owner, field] = content
+    return True
+
+
+def _forget_field(meta: MetaInterpreter, field: Field) -> None:
+    """A store may be to any object that has the field."""
+    for key in [key for key in meta.heap if type(key) is tuple and key[-1] == field]:
+        del meta.heap[key]

@@ -1,0 +1,394 @@
+"""Calls: which functions are looked into, which are called, and how classes make instances."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from types import BuiltinFunctionType, BuiltinMethodType, FunctionType, MethodDescriptorType, MethodType, WrapperDescriptorType
+from typing import TYPE_CHECKING, Any
+
+from metatracer.backend.fields import has_finalizer, lookup_attribute, plain_creation
+from metatracer.errors import AbortReason
+from metatracer.frontend.binding import ArgumentMismatch, bind_arguments
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import NULL_OBJECT, Const
+from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
+from metatracer.recorder.metainterp import MetaInterpreter, handles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from metatracer.frontend.jitcode import Instruction
+
+INTRINSICS: dict[Any, Callable[..., bool]] = {}
+"""Builtin function or hint -> handler(meta, frame, instruction, argument boxes) -> whether it was handled.
+
+A handler stores the result itself (`meta.frames[-1].registers`); it may decline (False) before any effect.
+"""
+
+
+def intrinsic(*functions: Any) -> Callable[[Any], Any]:
+    """Register the handler of a builtin function or hint (an unhashable or missing one cannot be given)."""
+
+    def register(handler: Any) -> Any:
+        for function in functions:
+            INTRINSICS[function] = handler
+        return handler
+
+    return register
+
+
+_FRAME_READERS = {builtins.locals, builtins.vars, builtins.dir, builtins.eval, builtins.exec, builtins.globals, sys._getframe}
+"""Functions that look at their caller's frame, which does not exist in a trace."""
+
+
+# --- what may be inlined --------------------------------------------------------------------------------------------------
+
+
+def refusal(meta: MetaInterpreter, function: FunctionType) -> str:
+    """Why a Python function is called instead of being looked into; "" if it is looked into."""
+    if getattr(function, "_jit_look_inside_", True) is False:
+        return "marked @dont_look_inside"
+    if getattr(function, "_jit_not_in_trace_", False):
+        return "marked @not_in_trace"
+    jitcode = meta.host.jitcode_of(function)
+    if jitcode.refusal:
+        return jitcode.refusal
+    noted = jitcode.notes.get("called, not traced")
+    if noted:
+        return str(noted)
+    if not meta.limits.inlining:
+        return "the parameter `inlining` is off"
+    if len(meta.frames) >= meta.limits.max_inline_depth:
+        return "inlined too deeply (parameter `max_inline_depth`)"
+    if meta.host.portal_of(function) is None:
+        same = sum(1 for frame in meta.frames if frame.jitcode is jitcode)
+        if same >= meta.limits.max_inline_recursion:
+            return "a recursion that does not go through a portal (parameter `max_unroll_recursion`)"
+    return ""
+
+
+def can_inline(meta: MetaInterpreter, function: Any) -> bool:
+    """Whether a callable is a Python function that is looked into."""
+    return (
+        isinstance(function, FunctionType)
+        and not _has_hint(function)
+        and function not in INTRINSICS
+        and meta.host.portal_of(function) is None
+        and not refusal(meta, function)
+    )
+
+
+def _has_hint(function: FunctionType) -> bool:
+    return bool(function.__dict__) and any(
+        name in function.__dict__ for name in ("_jit_elidable_", "_jit_loop_invariant_", "_jit_look_inside_iff_")
+    )
+
+
+def call_python(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    function: FunctionType,
+    arguments: Sequence[Box],
+    pending: Pending,
+    keywords: Mapping[str, Box] | None = None,
+) -> bool:
+    """Enter a Python function; False if the arguments do not fit (a real call raises the right TypeError)."""
+    jitcode = meta.host.jitcode_of(function)
+    try:
+        bound = bind_arguments(function, list(arguments), keywords or {}, jitcode)
+    except ArgumentMismatch:
+        return False
+    meta.assume(meta.host.function_unchanged(function))
+    callee = MetaFrame(jitcode, function, meta.host.portal_of(function))
+    for register, value in enumerate(bound.values):
+        if value is NULL_OBJECT:
+            continue
+        if register in bound.own:
+            value = const_box(value)
+        elif register == bound.star_args:
+            refs = [meta.ref(box) for box in value]
+            objects = tuple([box.object for box in value])
+            value = const_box(()) if not objects else Box(objects, meta.emit(ops.NEW_TUPLE, *refs))
+            if objects:
+                meta.types[value.ref] = tuple
+        elif register == bound.star_kwargs:
+            if value:
+                return False  # a dict with contents: called as it is
+            from metatracer.ir import cfunctions as c
+
+            op = meta.emit(ops.CALL_C_R, descr=c.NEW_DICT)
+            meta.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=meta.snapshot())
+            meta.types[op] = dict
+            value = Box({}, op)
+        callee.registers[register] = value
+    meta.push_frame(callee, pending)
+    return True
+
+
+# --- results ----------------------------------------------------------------------------------------------------------------
+
+
+def set_result(frame: MetaFrame, instruction: Instruction, box: Box) -> None:
+    """Put a call's result where the instruction wants it."""
+    frame.registers[instruction.dst[0]] = box
+
+
+def _deliver_result(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:
+    set_result(frame, frame.jitcode.instructions[frame.position - 1], result)
+
+
+# --- the call instructions ----------------------------------------------------------------------------------------------------
+
+
+@handles("call")
+def call(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """A call with explicit arguments."""
+    lower, upper = frame.box(instruction.src[0]), frame.box(instruction.src[1])
+    arguments = [frame.box(register) for register in instruction.src[2:]]
+    if frame.jitcode.call_layout == "null_first" and lower.object is NULL_OBJECT:
+        function = upper
+    else:
+        function = lower
+        if upper.object is not NULL_OBJECT:
+            arguments.insert(0, upper)
+    call_object(meta, frame, instruction, function, arguments, instruction.arg)
+
+
+@handles("call_ex")
+def call_ex(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """A call with `*args` or `**kwargs`."""
+    function, args = frame.box(instruction.src[0]), frame.box(instruction.src[1])
+    keywords = frame.registers[instruction.src[2]] if len(instruction.src) > 2 else None
+    if keywords is not None and keywords.object is NULL_OBJECT:
+        keywords = None
+    no_keywords = keywords is None or (type(keywords.object) is dict and not keywords.object and keywords.is_const)
+    if no_keywords and type(args.object) is tuple and len(args.object) < 32:
+        meta.guard_class(args)
+        value = meta.ref(args)
+        count = len(args.object)
+        if not isinstance(value, Const):
+            meta.guard(ops.GUARD_INT_VALUE, meta.emit(ops.TUPLE_LEN, value), descr=count)
+        boxes = []
+        for position, item in enumerate(args.object):
+            if isinstance(value, Const):
+                boxes.append(const_box(item))
+            else:
+                boxes.append(meta.ref_box(item, meta.emit(ops.TUPLE_GETITEM, value, Const("i", position))))
+        call_object(meta, frame, instruction, function, boxes, ())
+        return
+    helper = const_box(_call_ex)
+    boxes = [function, args, keywords if keywords is not None else const_box(None)]
+    meta.residual_call(frame, instruction, helper, boxes)
+
+
+def _call_ex(function: Any, args: Any, keywords: Any) -> Any:
+    return function(*args) if keywords is None else function(*args, **keywords)
+
+
+def call_object(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    instruction: Instruction,
+    function: Box,
+    arguments: list[Box],
+    keywords: tuple[str, ...],
+) -> None:
+    """Call any object: look into it if possible, else record a call of it."""
+    target = function.object
+    kind = type(target)
+    if kind is MethodType and function.is_const:
+        function, arguments = const_box(target.__func__), [const_box(target.__self__), *arguments]
+        target, kind = function.object, type(function.object)
+    if not keywords and _call_intrinsic(meta, frame, instruction, function, arguments):
+        return
+    if kind is FunctionType:
+        if _call_function(meta, frame, instruction, function, arguments, keywords):
+            return
+    elif isinstance(target, type):
+        if _call_class(meta, frame, instruction, function, arguments, keywords):
+            return
+    else:
+        found = lookup_attribute(kind, "__call__")
+        if found.kind == "method" and can_inline(meta, found.attribute):
+            meta.guard_class(function)
+            meta.assume(meta.host.class_unchanged(kind))
+            pending = Pending(instruction, _deliver_result)
+            if _enter(meta, frame, found.attribute, [function, *arguments], keywords, pending):
+                return
+        elif not isinstance(target, BuiltinFunctionType | BuiltinMethodType | MethodDescriptorType | WrapperDescriptorType | MethodType):
+            _note(meta, frame, target, "an object that is no Python function")
+    if any(target is reader for reader in _FRAME_READERS if _is_hashable(target)):
+        name = getattr(target, "__name__", repr(target))
+        frame.jitcode.notes["called, not traced"] = f"it calls {name}, which looks at its caller's frame"
+        raise meta.aborted(AbortReason.UNSUPPORTED, f"{name}() looks at its caller's frame")
+    if isinstance(target, BuiltinFunctionType | BuiltinMethodType | MethodDescriptorType | WrapperDescriptorType):
+        _note(meta, frame, target, "a C function")
+    meta.residual_call(frame, instruction, function, arguments, keywords, known=_result_type(target))
+
+
+def _is_hashable(target: Any) -> bool:
+    return type(target).__hash__ is not None
+
+
+def _result_type(target: Any) -> type | None:
+    """Exact class of what some builtin classes and functions give."""
+    if target in (list, tuple, dict, set, frozenset, range, enumerate, zip, slice, bytearray, repr, sorted):
+        return {repr: str, sorted: list}.get(target, target)
+    return None
+
+
+def _note(meta: MetaInterpreter, frame: MetaFrame, target: Any, reason: str) -> None:
+    """Keep for `explain` why a call is not looked into."""
+    name = getattr(target, "__qualname__", None) or type(target).__qualname__
+    code = frame.jitcode.code
+    meta.host.note_residual(name, code.co_filename, frame.line, reason)
+
+
+def _call_intrinsic(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, function: Box, arguments: list[Box]
+) -> bool:
+    target = function.object
+    if type(target).__hash__ is None:
+        return False
+    try:
+        handler = INTRINSICS.get(target)
+    except Exception:  # noqa: BLE001 - a guest class's __hash__ or __eq__ may do anything; then it is no intrinsic
+        return False
+    if handler is None:
+        return False
+    if not function.is_const:
+        meta.promote(function)
+    return handler(meta, frame, instruction, arguments)
+
+
+def _enter(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    function: FunctionType,
+    arguments: list[Box],
+    keywords: tuple[str, ...],
+    pending: Pending,
+) -> bool:
+    split = len(arguments) - len(keywords)
+    named = dict(zip(keywords, arguments[split:], strict=True))
+    return call_python(meta, frame, function, arguments[:split], pending, named)
+
+
+def _call_function(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    instruction: Instruction,
+    function: Box,
+    arguments: list[Box],
+    keywords: tuple[str, ...],
+) -> bool:
+    target = function.object
+    marks = target.__dict__
+    if marks and (marks.get("_jit_elidable_") or marks.get("_jit_loop_invariant_")):
+        return _call_elidable(meta, frame, instruction, function, arguments, keywords)
+    reason = refusal(meta, target)
+    predicate = marks.get("_jit_look_inside_iff_") if marks else None
+    if not reason and predicate is not None and not _ask_predicate(meta, predicate, arguments):
+        reason = "the predicate of @look_inside_iff said no"
+    if reason:
+        _note(meta, frame, target, reason)
+        return False
+    if not function.is_const:
+        meta.promote(function)
+    return _enter(meta, frame, target, arguments, keywords, Pending(instruction, _deliver_result))
+
+
+def _ask_predicate(meta: MetaInterpreter, predicate: Callable[..., bool], arguments: list[Box]) -> bool:
+    """The predicate sees the arguments; `isconstant` and `isvirtual` inside it see what the trace knows of them."""
+    from metatracer.hints import constants_of_predicate
+
+    with constants_of_predicate([box.object for box in arguments if box.is_const]):
+        return bool(predicate(*[box.object for box in arguments]))
+
+
+def _call_elidable(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    instruction: Instruction,
+    function: Box,
+    arguments: list[Box],
+    keywords: tuple[str, ...],
+) -> bool:
+    """A function promised to depend on its arguments only: folded when they are known."""
+    if not function.is_const or not all(box.is_const for box in arguments):
+        return False
+    split = len(arguments) - len(keywords)
+    named = {name: box.object for name, box in zip(keywords, arguments[split:], strict=True)}
+    result, exception = meta.execute(function.object, *[box.object for box in arguments[:split]], **named)
+    if exception is not None:
+        return False  # called again below, visibly: an elidable function may be called any number of times
+    meta.effect_done = False
+    meta.assume(meta.host.function_unchanged(function.object))
+    set_result(frame, instruction, const_box(result))
+    return True
+
+
+# --- classes ----------------------------------------------------------------------------------------------------------------
+
+
+def _call_class(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    instruction: Instruction,
+    function: Box,
+    arguments: list[Box],
+    keywords: tuple[str, ...],
+) -> bool:
+    """`cls(...)` with `object.__new__` and a Python-level `__init__` or none."""
+    cls = function.object
+    creation = plain_creation(cls)
+    if creation is None or has_finalizer(cls):
+        return False
+    if creation.init is not None and not (creation.is_function and can_inline(meta, creation.init)):
+        return False
+    if creation.init is None and (arguments or keywords):
+        return False
+    if not function.is_const:
+        meta.promote(function)
+    if creation.init is not None:
+        # Whether the arguments fit must be known before anything is recorded.
+        try:
+            split = len(arguments) - len(keywords)
+            jitcode = meta.host.jitcode_of(creation.init)
+            named = dict(zip(keywords, arguments[split:], strict=True))
+            bound = bind_arguments(creation.init, [NULL_BOX, *arguments[:split]], named, jitcode)
+        except ArgumentMismatch:
+            return False
+        if bound.star_kwargs >= 0 and bound.values[bound.star_kwargs]:
+            return False
+    meta.assume(meta.host.class_unchanged(cls))
+    op = meta.emit(ops.NEW, descr=cls)
+    meta.types[op] = cls
+    instance = Box(object.__new__(cls), op)
+    if creation.init is None:
+        set_result(frame, instruction, instance)
+        return True
+
+    def deliver(meta: MetaInterpreter, below: MetaFrame, _result: Box) -> None:
+        set_result(below, instruction, instance)
+
+    pending = Pending(instruction, deliver, finish_init, (instance,), True, _check_init)
+    entered = _enter(meta, frame, creation.init, [instance, *arguments], keywords, pending)
+    assert entered
+    return True
+
+
+def finish_init(result: Any, instance: Any) -> Any:
+    """What `cls(...)` gives when `__init__` has returned."""
+    if result is not None:
+        raise TypeError(f"__init__() should return None, not '{type(result).__name__}'")
+    return instance
+
+
+def _check_init(meta: MetaInterpreter, result: Box) -> None:
+    """At the return of `__init__`."""
+    if result.object is not None:
+        raise meta.aborted(AbortReason.UNSUPPORTED, "an __init__ returned a value")
+    if not result.is_const:
+        meta.promote(result)

@@ -1,0 +1,601 @@
+"""Items, displays, iteration, unpacking."""
+
+from __future__ import annotations
+
+import array
+from typing import TYPE_CHECKING, Any
+
+from metatracer.backend.fields import lookup_attribute
+from metatracer.frontend.operations import OPERATIONS
+from metatracer.frontend.operations import unpack_sequence as unpack_operation
+from metatracer.ir import cfunctions as c
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import Const, Snapshot, Value
+from metatracer.recorder.calls import call_python, can_inline
+from metatracer.recorder.control import operation_call
+from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
+from metatracer.recorder.metainterp import MetaInterpreter, handles
+from metatracer.recorder.numeric import as_int
+
+if TYPE_CHECKING:
+    from metatracer.frontend.jitcode import Instruction
+
+_HASHED_BY_VALUE = (str, int, bytes, float, bool, type(None))
+_NO_CODE_ITERABLES = (list, tuple, range, dict, str, bytes, bytearray, set, frozenset)
+_BUILTIN_ITERATORS = tuple(
+    type(iter(example))
+    for example in ([], (), range(1), range(1 << 70), {}, {}.values(), {}.items(), "", "\u1234", b"", bytearray(), set(), reversed([]))
+)
+_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+
+
+# --- sequences ------------------------------------------------------------------------------------------------------------
+
+_LENGTHS = {
+    list: ops.LIST_LEN,
+    tuple: ops.TUPLE_LEN,
+    str: ops.STR_LEN,
+    bytes: ops.BYTES_LEN,
+    bytearray: ops.BYTEARRAY_LEN,
+    array.array: ops.ARRAY_LEN,
+}
+
+
+def length_of(meta: MetaInterpreter, box: Box) -> Value | None:
+    """`len(x)` of an exact builtin sequence as an i; None for anything else. The class is guarded."""
+    cls = type(box.object)
+    opcode = _LENGTHS.get(cls)
+    if opcode is None:
+        return None
+    meta.guard_class(box)
+    if box.is_const and opcode.is_pure:
+        return Const("i", len(box.object))
+    return meta.emit(opcode, meta.ref(box))
+
+
+def _index(meta: MetaInterpreter, sequence: Box, key: Box) -> Value | None:
+    """The index as an i within bounds, counted from the start; None if it is out of bounds or no index."""
+    if type(key.object) not in (int, bool):
+        return None
+    position, count = int(key.object), len(sequence.object)
+    if not -count <= position < count:
+        return None
+    index = as_int(meta, key)
+    assert index is not None
+    length = length_of(meta, sequence)
+    assert length is not None
+    if position < 0:
+        if not isinstance(index, Const):
+            meta.guard(ops.GUARD_TRUE, meta.emit(ops.INT_LT, index, Const("i", 0)))
+        if isinstance(index, Const) and isinstance(length, Const):
+            return Const("i", position + count)
+        index = meta.emit(ops.INT_ADD, index, length)
+    if not (isinstance(index, Const) and isinstance(length, Const)):
+        meta.guard(ops.GUARD_TRUE, meta.emit(ops.UINT_LT, index, length))
+    return index
+
+
+@handles("getitem")
+def getitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`x[key]`."""
+    container, key = frame.box(instruction.src[0]), frame.box(instruction.src[1])
+    result = _get_sequence_item(meta, frame, instruction, container, key)
+    if result is not None:
+        frame.registers[instruction.dst[0]] = result
+        return
+    cls = type(container.object)
+    if cls is dict and type(key.object) in _HASHED_BY_VALUE:
+        meta.guard_class(container)
+        meta.guard_class(key)
+        _c_getitem(meta, frame, instruction, c.DICT_GETITEM, container, key)
+        return
+    if cls in (list, tuple, str, bytes, bytearray) and _is_plain_slice(key.object):
+        meta.guard_class(container)
+        meta.guard_class(key)
+        # The bounds of a slice are exactly ints or None only as far as seen: others have `__index__`, which is code.
+        _c_getitem(meta, frame, instruction, c.OBJECT_GETITEM, container, key, cls)
+        return
+    found = lookup_attribute(cls, "__getitem__")
+    if found.kind == "method" and not isinstance(container.object, type) and can_inline(meta, found.attribute):
+        meta.guard_class(container)
+        meta.assume(meta.host.class_unchanged(cls))
+        if call_python(meta, frame, found.attribute, [container, key], Pending(instruction, _deliver)):
+            return
+    _c_getitem(meta, frame, instruction, c.OBJECT_GETITEM, container, key)
+
+
+def _is_plain_slice(key: Any) -> bool:
+    return type(key) is slice and all(type(part) in (int, type(None)) for part in (key.start, key.stop, key.step))
+
+
+def _c_getitem(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    instruction: Instruction,
+    row: Any,
+    container: Box,
+    key: Box,
+    known: type | None = None,
+) -> None:
+    refs = [meta.ref(container), meta.ref(key)]
+    box = meta.c_call(frame, instruction, row, refs, [container.object, key.object])
+    if known is not None and box.ref is not None and type(box.object) is known:
+        meta.types[box.ref] = known
+
+
+def _deliver(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:
+    instruction = frame.jitcode.instructions[frame.position - 1]
+    if instruction.dst:
+        frame.registers[instruction.dst[0]] = result
+
+
+def _get_sequence_item(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, container: Box, key: Box
+) -> Box | None:
+    """An item of an exact builtin sequence by an index within bounds."""
+    cls = type(container.object)
+    if cls not in _LENGTHS:
+        return None
+    index = _index(meta, container, key)
+    if index is None:
+        return None
+    obj = container.object[key.object]
+    owner = meta.ref(container)
+    both_const = container.is_const and isinstance(index, Const)
+    if cls is tuple:
+        if both_const:
+            return const_box(obj)
+        return meta.ref_box(obj, meta.emit(ops.TUPLE_GETITEM, owner, index))
+    if cls is list:
+        return _get_list_item(meta, owner, index, obj)
+    if cls is bytes:
+        return const_box(obj) if both_const else meta.int_box(obj, meta.emit(ops.BYTES_GETITEM, owner, index))
+    if cls is bytearray:
+        return meta.int_box(obj, meta.emit(ops.BYTEARRAY_GETITEM, owner, index))
+    if cls is str:
+        if both_const:
+            return const_box(obj)
+        box = meta.c_call(
+            frame, instruction, c.STR_GETITEM, [owner, index], [container.object, key.object], known=str
+        )
+        return box
+    return _get_array_item(meta, container, owner, index, obj)
+
+
+def _get_list_item(meta: MetaInterpreter, owner: Value, index: Value, obj: Any) -> Box:
+    key = (owner, "item", index.value) if isinstance(index, Const) else None
+    value = meta.heap.get(key) if key is not None else None
+    if value is None:
+        value = meta.emit(ops.LIST_GETITEM, owner, index)
+        if key is not None:
+            meta.heap[key] = value
+    if isinstance(value, Const):
+        return const_box(value.value)
+    return meta.ref_box(obj, value)
+
+
+def _get_array_item(meta: MetaInterpreter, container: Box, owner: Value, index: Value, obj: Any) -> Box | None:
+    typecode = container.object.typecode
+    if typecode in ("u", "w"):
+        return None
+    if typecode in "QL" and not ops.fits_i64(obj):
+        return None
+    _guard_typecode(meta, owner, typecode)
+    if typecode in "df":
+        return Box(obj, None, meta.emit(ops.ARRAY_GETITEM_F, owner, index, descr=typecode))
+    return meta.int_box(obj, meta.guard(ops.ARRAY_GETITEM_I, owner, index, descr=typecode))
+
+
+def _guard_typecode(meta: MetaInterpreter, owner: Value, typecode: str) -> None:
+    key = (owner, "typecode", typecode)
+    if key not in meta.raws:
+        meta.guard(ops.GUARD_ARRAY_TYPECODE, owner, descr=typecode)
+        meta.raws[key] = owner  # type: ignore[index] # an array never changes its typecode, so this is never forgotten
+
+
+@handles("setitem")
+def setitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`x[key] = value`."""
+    container, key, value = (frame.box(register) for register in instruction.src)
+    cls = type(container.object)
+    if cls in (list, bytearray, array.array) and _set_sequence_item(meta, container, key, value):
+        return
+    if cls is dict and type(key.object) in _HASHED_BY_VALUE:
+        meta.guard_class(container)
+        meta.guard_class(key)
+        refs = [meta.ref(container), meta.ref(key), meta.ref(value)]
+        objects = [container.object, key.object, value.object]
+        meta.c_call(frame, instruction, c.DICT_SETITEM, refs, objects, store=lambda _: None)
+        return
+    found = lookup_attribute(cls, "__setitem__")
+    if found.kind == "method" and not isinstance(container.object, type) and can_inline(meta, found.attribute):
+        meta.guard_class(container)
+        meta.assume(meta.host.class_unchanged(cls))
+        pending = Pending(instruction, _deliver, finish_discard, (), False)
+        if call_python(meta, frame, found.attribute, [container, key, value], pending):
+            return
+    refs = [meta.ref(container), meta.ref(key), meta.ref(value)]
+    objects = [container.object, key.object, value.object]
+    meta.c_call(frame, instruction, c.OBJECT_SETITEM, refs, objects, store=lambda _: None)
+
+
+def finish_discard(_result: Any) -> None:
+    """The result of `__setitem__` is dropped."""
+
+
+_ARRAY_RANGES = {
+    "b": (-(1 << 7), 1 << 7), "B": (0, 1 << 8), "h": (-(1 << 15), 1 << 15), "H": (0, 1 << 16), "i": (-(1 << 31), 1 << 31),
+    "I": (0, 1 << 32), "l": (-(1 << 63), 1 << 63), "q": (-(1 << 63), 1 << 63), "L": (0, 1 << 63), "Q": (0, 1 << 63),
+}  # fmt: skip
+
+
+def _set_sequence_item(meta: MetaInterpreter, container: Box, key: Box, value: Box) -> bool:
+    cls = type(container.object)
+    index = None
+    if cls is list:
+        index = _index(meta, container, key)
+        if index is None:
+            return False
+        owner, content = meta.ref(container), meta.ref(value)
+        meta.emit(ops.LIST_SETITEM, owner, index, content)
+        meta.effect_done = True
+        container.object[key.object] = value.object
+        forget_items(meta)
+        if isinstance(index, Const):
+            meta.heap[owner, "item", index.value] = content
+        return True
+    if cls is array.array:
+        return _set_array_item(meta, container, key, value)
+    if type(value.object) not in (int, bool) or not 0 <= value.object < 256:
+        return False
+    index = _index(meta, container, key)
+    number = as_int(meta, value)
+    if index is None or number is None:
+        return False
+    _guard_range(meta, number, 0, 256)
+    meta.emit(ops.BYTEARRAY_SETITEM, meta.ref(container), index, number)
+    meta.effect_done = True
+    container.object[key.object] = value.object
+    return True
+
+
+def _guard_range(meta: MetaInterpreter, number: Value, low: int, high: int) -> None:
+    """Guard low <= number < high."""
+    if isinstance(number, Const):
+        return
+    if low == 0 and high < 1 << 63:
+        meta.guard(ops.GUARD_TRUE, meta.emit(ops.UINT_LT, number, Const("i", high)))
+        return
+    if low > -(1 << 63):
+        meta.guard(ops.GUARD_TRUE, meta.emit(ops.INT_GE, number, Const("i", low)))
+    if high < 1 << 63:
+        meta.guard(ops.GUARD_TRUE, meta.emit(ops.INT_LT, number, Const("i", high)))
+
+
+def _set_array_item(meta: MetaInterpreter, container: Box, key: Box, value: Box) -> bool:
+    typecode = container.object.typecode
+    obj = value.object
+    if typecode == "d":
+        if type(obj) is not float:
+            return False
+    elif typecode not in _ARRAY_RANGES or type(obj) is not int:
+        return False
+    else:
+        low, high = _ARRAY_RANGES[typecode]
+        if not low <= obj < high:
+            return False
+    index = _index(meta, container, key)
+    if index is None:
+        return False
+    owner = meta.ref(container)
+    _guard_typecode(meta, owner, typecode)
+    if typecode == "d":
+        meta.emit(ops.ARRAY_SETITEM_F, owner, index, meta.float_value(value), descr=typecode)
+    else:
+        number = as_int(meta, value)
+        assert number is not None
+        _guard_range(meta, number, low, high)
+        meta.emit(ops.ARRAY_SETITEM_I, owner, index, number, descr=typecode)
+    meta.effect_done = True
+    container.object[key.object] = obj
+    return True
+
+
+def forget_items(meta: MetaInterpreter) -> None:
+    """A store to a list may be to any list that the trace knows items of."""
+    for key in [key for key in meta.heap if type(key) is tuple and len(key) == 3 and key[1] == "item"]:
+        del meta.heap[key]
+
+
+@handles("contains")
+def contains(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`x in y`."""
+    item, container = frame.box(instruction.src[0]), frame.box(instruction.src[1])
+    cls = type(container.object)
+    invert = instruction.arg
+    rows = {dict: c.DICT_CONTAINS, set: c.SET_CONTAINS, frozenset: c.SET_CONTAINS}
+    row = rows.get(cls) if type(item.object) in _HASHED_BY_VALUE else None
+    if row is not None:
+        meta.guard_class(container)
+        meta.guard_class(item)
+        if cls is frozenset and item.is_const and container.is_const:
+            frame.registers[instruction.dst[0]] = const_box((item.object in container.object) != invert)
+            return
+        objects = [container.object, item.object]
+    else:
+        found = lookup_attribute(cls, "__contains__")
+        if found.kind == "method" and not invert and can_inline(meta, found.attribute):
+            meta.guard_class(container)
+            meta.assume(meta.host.class_unchanged(cls))
+            pending = Pending(instruction, _deliver_truth, finish_truth, (), True, _check_truth)
+            if call_python(meta, frame, found.attribute, [container, item], pending):
+                return
+        row = c.OBJECT_CONTAINS
+        objects = [container.object, item.object]
+
+    _contains_call(meta, frame, instruction, row, [meta.ref(container), meta.ref(item)], objects, invert)
+
+
+def _contains_call(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    instruction: Instruction,
+    row: Any,
+    refs: list[Value],
+    objects: list[Any],
+    invert: bool,
+) -> None:
+    helper = const_box(_not_contains if invert else _contains)
+    if row is c.OBJECT_CONTAINS:
+        boxes = [Box(obj, ref) for obj, ref in zip(objects, refs, strict=True)]
+        result = meta.residual_call(frame, instruction, helper, boxes, known=bool)
+        frame.registers[instruction.dst[0]] = Box(result.object, result.ref, meta.bool_value(result))
+        return
+    # No code runs, so the instruction may be repeated: the guard's snapshot is its start.
+    start = meta.snapshot()
+    result = meta.c_call(frame, instruction, row, refs, objects, store=lambda _: None, snapshot=lambda: start)
+    assert result.raw is not None
+    opcode = ops.INT_EQ if invert else ops.INT_NE
+    truth = meta.emit(opcode, result.raw, Const("i", 0))
+    frame.registers[instruction.dst[0]] = Box(bool(result.object) != invert, None, truth)
+
+
+def _contains(container: Any, item: Any) -> bool:
+    return item in container
+
+
+def _not_contains(container: Any, item: Any) -> bool:
+    return item not in container
+
+
+def _check_truth(meta: MetaInterpreter, result: Box) -> None:
+    if type(result.object) is bool:
+        meta.guard_class(result)
+        return
+    from metatracer.errors import AbortReason
+
+    raise meta.aborted(AbortReason.UNSUPPORTED, "a __contains__ gave something else than a bool")
+
+
+def _deliver_truth(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:
+    instruction = frame.jitcode.instructions[frame.position - 1]
+    frame.registers[instruction.dst[0]] = Box(result.object, result.ref, meta.bool_value(result))
+
+
+def finish_truth(result: Any) -> bool:
+    """What `in` makes of the result of `__contains__`."""
+    return bool(result)
+
+
+# --- displays -------------------------------------------------------------------------------------------------------------
+
+
+@handles("build_tuple")
+def build_tuple(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`(a, b)`."""
+    boxes = [frame.box(register) for register in instruction.src]
+    items = tuple([box.object for box in boxes])
+    if all(box.is_const for box in boxes):
+        frame.registers[instruction.dst[0]] = const_box(items)
+        return
+    op = meta.emit(ops.NEW_TUPLE, *[meta.ref(box) for box in boxes])
+    meta.types[op] = tuple
+    frame.registers[instruction.dst[0]] = Box(items, op)
+
+
+@handles("build_list")
+def build_list(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`[a, b]`."""
+    boxes = [frame.box(register) for register in instruction.src]
+    op = meta.emit(ops.NEW_LIST, *[meta.ref(box) for box in boxes])
+    meta.types[op] = list
+    frame.registers[instruction.dst[0]] = Box([box.object for box in boxes], op)
+
+
+@handles("list_append")
+def list_append(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """The append of a comprehension."""
+    target, item = frame.box(instruction.src[0]), frame.box(instruction.src[1])
+    append_item(meta, target, item)
+
+
+def append_item(meta: MetaInterpreter, target: Box, item: Box) -> None:
+    """Record and do `target.append(item)` on an exact list."""
+    meta.guard_class(target)
+    meta.emit(ops.LIST_APPEND, meta.ref(target), meta.ref(item))
+    meta.effect_done = True
+    target.object.append(item.object)
+
+
+# --- iteration --------------------------------------------------------------------------------------------------------------
+
+
+@handles("get_iter")
+def get_iter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`iter(x)`."""
+    box = frame.box(instruction.src[0])
+    cls = type(box.object)
+    if cls in _BUILTIN_ITERATORS:
+        meta.guard_class(box)
+        frame.registers[instruction.dst[0]] = box
+        return
+    if cls in _NO_CODE_ITERABLES or cls in _VIEWS:
+        meta.guard_class(box)
+        start = meta.snapshot()
+        result = meta.c_call(
+            frame, instruction, c.BUILTIN_ITER, [meta.ref(box)], [box.object], store=lambda _: None, snapshot=lambda: start
+        )
+        assert result.ref is not None
+        meta.types[result.ref] = type(result.object)
+        frame.registers[instruction.dst[0]] = result
+        return
+    meta.c_call(frame, instruction, c.OBJECT_ITER, [meta.ref(box)], [box.object])
+
+
+class _Exhausted:
+    """What a recorded `next` gives at the end."""
+
+
+_END = _Exhausted()
+
+
+def _next(iterator: Any) -> Any:
+    return next(iterator, _END)
+
+
+@handles("for_iter")
+def for_iter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """One step of a `for` loop."""
+    iterator = frame.box(instruction.src[0])
+    cls = type(iterator.object)
+    builtin = cls in _BUILTIN_ITERATORS
+    if builtin:
+        meta.guard_class(iterator)
+    row = c.BUILTIN_NEXT if builtin else c.OBJECT_NEXT
+    jitcode = frame.jitcode
+    target = jitcode.instructions[instruction.arg]
+    register = instruction.dst[0]
+
+    def store(result: Box) -> None:
+        frame.registers[register] = result
+
+    item = meta.c_call(frame, instruction, row, [meta.ref(iterator)], [iterator.object], store=store, evaluate=_next)
+    value = item.ref
+    assert value is not None
+    if item.object is _END:
+        # On failure there is an item: go on behind the instruction, with it on the stack.
+        meta.guard(ops.GUARD_EXHAUSTED, value, snapshot=meta.snapshot_after(frame, instruction))
+        frame.registers[register] = None
+        if instruction.src[0] >= jitcode.n_locals:
+            frame.registers[instruction.src[0]] = None
+        frame.position = instruction.arg
+        return
+    # On failure the iterator is exhausted: go on behind the loop, without it.
+    end: Snapshot = meta.snapshot_of(frame.state_at(target.index, instruction.index))
+    meta.guard(ops.GUARD_NEXT, value, snapshot=end)
+
+
+# --- unpacking --------------------------------------------------------------------------------------------------------------
+
+
+@handles("unpack_sequence")
+def unpack_sequence(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`a, b = x`."""
+    box = frame.box(instruction.src[0])
+    cls = type(box.object)
+    count = len(instruction.dst)
+    if cls in (tuple, list) and len(box.object) == count:
+        length = length_of(meta, box)
+        assert length is not None
+        if not isinstance(length, Const):
+            meta.guard(ops.GUARD_INT_VALUE, length, descr=count)
+        items = list(box.object)
+    else:
+        # Unpacking something else may run code; it is done once, into a tuple which is then taken apart.
+        helper = const_box(unpack_operation)
+        behind: list[Box] = []
+
+        def store(result: Box) -> None:
+            behind.append(result)
+
+        box = meta.residual_call(
+            frame,
+            instruction,
+            helper,
+            [const_box(count), box],
+            store=store,
+            known=tuple,
+            snapshot=lambda: _with_unpacked(meta, frame, instruction, behind[0]),
+        )
+        cls, items = tuple, list(box.object)
+    owner = meta.ref(box)
+    opcode = ops.TUPLE_GETITEM if cls is tuple else ops.LIST_GETITEM
+    for position, (register, item) in enumerate(zip(instruction.dst, items, strict=True)):
+        if isinstance(owner, Const) and cls is tuple:
+            frame.registers[register] = const_box(item)
+        else:
+            frame.registers[register] = meta.ref_box(item, meta.emit(opcode, owner, Const("i", position)))
+
+
+def _with_unpacked(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, result: Box) -> Snapshot:
+    """The state at the instruction with its operand replaced by the tuple of the items: then it may be repeated."""
+    register = instruction.src[0]
+    before = frame.registers[register]
+    frame.registers[register] = result
+    snapshot = meta.snapshot_of(frame.state_at(instruction.index, instruction.index))
+    frame.registers[register] = before
+    return snapshot
+
+
+@handles("unpack_ex")
+def unpack_ex(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`a, *b = x`."""
+    # In two steps, so that the instruction may be repeated after each: the items into a list, once, which replaces the
+    # operand; then that list is taken apart, which runs no code.
+    register = instruction.src[0]
+    box = frame.box(register)
+    if type(box.object) not in (list, tuple):
+        flat: list[Box] = []
+        box = meta.residual_call(
+            frame,
+            instruction,
+            const_box(_list_of),
+            [box],
+            store=flat.append,
+            known=list,
+            snapshot=lambda: _with_unpacked(meta, frame, instruction, flat[0]),
+        )
+    again = _with_unpacked(meta, frame, instruction, box)
+    result = meta.residual_call(
+        frame,
+        instruction,
+        const_box(OPERATIONS["unpack_ex"]),
+        [const_box(instruction.arg), box],
+        store=lambda _: None,
+        known=tuple,
+        snapshot=lambda: again,
+    )
+    owner = meta.ref(result)
+    for position, register in enumerate(instruction.dst):
+        item = result.object[position]
+        frame.registers[register] = meta.ref_box(item, meta.emit(ops.TUPLE_GETITEM, owner, Const("i", position)))
+
+
+def _list_of(iterable: Any) -> list[Any]:
+    """The items of what stands right of a starred assignment."""
+    cls = type(iterable)
+    if not hasattr(cls, "__iter__") and not hasattr(cls, "__getitem__"):
+        raise TypeError(f"cannot unpack non-iterable {cls.__name__} object")
+    return list(iterable)
+
+
+@handles("get_len")
+def get_len(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """The length of a match subject."""
+    box = frame.box(instruction.src[0])
+    length = length_of(meta, box)
+    if length is None:
+        operation_call(meta, frame, instruction)
+        return
+    frame.registers[instruction.dst[0]] = meta.int_box(len(box.object), length)
+

@@ -1,0 +1,389 @@
+"""Data movement, variables, jumps, returns."""
+
+from __future__ import annotations
+
+import builtins
+from types import CellType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+from metatracer.errors import AbortReason
+from metatracer.frontend.operations import OPERATIONS
+from metatracer.ir import cfunctions as c
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import NULL_OBJECT, Const
+from metatracer.recorder import residual
+from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, const_box
+from metatracer.recorder.metainterp import MetaInterpreter, handles
+from metatracer.recorder.truth import guard_truth, negate, truth_value
+
+if TYPE_CHECKING:
+    from metatracer.frontend.jitcode import Instruction
+
+_ABSENT = object()
+
+
+@handles("move")
+def move(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Copy a register."""
+    box = frame.registers[instruction.src[0]]
+    frame.registers[instruction.dst[0]] = None if box is NULL_BOX and instruction.dst[0] < frame.jitcode.n_locals else box
+
+
+@handles("swap")
+def swap(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Copy two registers at once."""
+    registers = frame.registers
+    first, second = (registers[register] for register in instruction.src)
+    registers[instruction.dst[0]] = first
+    registers[instruction.dst[1]] = second
+
+
+@handles("const")
+def const(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Load a constant of the code object."""
+    frame.registers[instruction.dst[0]] = const_box(instruction.arg)
+
+
+@handles("null")
+def null(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Clear a register, visibly for the stack."""
+    register = instruction.dst[0]
+    frame.registers[register] = None if register < frame.jitcode.n_locals else NULL_BOX
+
+
+@handles("load_local")
+def load_local(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Read a local that may be unbound."""
+    box = frame.registers[instruction.src[0]]
+    if box is None:
+        residual.raise_new(
+            meta,
+            frame,
+            UnboundLocalError,
+            f"cannot access local variable '{instruction.arg}' where it is not associated with a value",
+        )
+    frame.registers[instruction.dst[0]] = box
+
+
+@handles("delete_local")
+def delete_local(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`del x`."""
+    register = instruction.dst[0]
+    if frame.registers[register] is None:
+        residual.raise_new(
+            meta,
+            frame,
+            UnboundLocalError,
+            f"cannot access local variable '{instruction.arg}' where it is not associated with a value",
+        )
+    frame.registers[register] = None
+
+
+# --- cells --------------------------------------------------------------------------------------------------------------
+
+
+@handles("make_cell")
+def make_cell(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """A local that inner functions capture moves into a cell."""
+    register = instruction.dst[0]
+    box = frame.registers[register] or NULL_BOX
+    cell = CellType() if box is NULL_BOX else CellType(box.object)
+    op = meta.emit(ops.NEW_CELL, meta.ref(box))
+    meta.types[op] = CellType
+    frame.registers[register] = Box(cell, op)
+
+
+@handles("load_cell")
+def load_cell(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Read a captured variable."""
+    cell = frame.box(instruction.src[0])
+    content = _cell_content(cell.object)
+    value = meta.emit(ops.CELL_GET, meta.ref(cell))
+    if content is NULL_OBJECT:
+        meta.guard(ops.GUARD_NULL, value)
+        name = instruction.arg
+        code = frame.jitcode.code
+        if name in code.co_freevars:
+            message = f"cannot access free variable '{name}' where it is not associated with a value in enclosing scope"
+            residual.raise_new(meta, frame, NameError, message)
+        message = f"cannot access local variable '{name}' where it is not associated with a value"
+        residual.raise_new(meta, frame, UnboundLocalError, message)
+    meta.guard(ops.GUARD_NONNULL, value)
+    frame.registers[instruction.dst[0]] = meta.ref_box(content, value)
+
+
+@handles("store_cell")
+def store_cell(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Assign a captured variable."""
+    cell, box = (frame.box(register) for register in instruction.src)
+    meta.emit(ops.CELL_SET, meta.ref(cell), meta.ref(box))
+    meta.effect_done = True
+    cell.object.cell_contents = box.object
+
+
+@handles("delete_cell")
+def delete_cell(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`del` of a captured variable."""
+    cell = frame.box(instruction.src[0])
+    value = meta.emit(ops.CELL_GET, meta.ref(cell))
+    if _cell_content(cell.object) is NULL_OBJECT:
+        raise meta.aborted(AbortReason.UNSUPPORTED, f"del of the unbound variable {instruction.arg}")
+    meta.guard(ops.GUARD_NONNULL, value)
+    meta.emit(ops.CELL_SET, meta.ref(cell), meta.ref(NULL_BOX))
+    meta.effect_done = True
+    del cell.object.cell_contents
+
+
+def _cell_content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return NULL_OBJECT
+
+
+@handles("load_class_cell")
+def load_class_cell(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """A free variable of a class body."""
+    mapping, cell = (frame.box(register) for register in instruction.src)
+    helper = const_box(residual.class_cell)
+    meta.residual_call(frame, instruction, helper, [mapping, cell, const_box(instruction.arg)])
+
+
+# --- globals ------------------------------------------------------------------------------------------------------------
+
+
+@handles("load_global")
+def load_global(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """A global or builtin is a constant of the trace, and watched."""
+    name = instruction.arg
+    namespace = frame.function.__globals__
+    value = dict.get(namespace, name, _ABSENT)
+    if value is not _ABSENT:
+        if meta.host.is_mutable_item(namespace, name):
+            _read_mutable(meta, frame, instruction, namespace, name)
+            return
+        meta.assume(meta.host.item_is(namespace, name, value))
+    else:
+        builtin = frame.function.__builtins__  # type: ignore[attr-defined]
+        value = builtin.get(name, _ABSENT)
+        if value is _ABSENT:
+            residual.raise_new(meta, frame, NameError, f"name '{name}' is not defined")
+        meta.assume(meta.host.item_absent(namespace, name))
+        meta.assume(meta.host.item_is(builtin, name, value))
+    frame.registers[instruction.dst[0]] = const_box(value)
+
+
+def _read_mutable(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, namespace: dict[str, Any], name: str
+) -> None:
+    """A global that has been seen to change is read each time."""
+    arguments = [Const("r", namespace), Const("r", name)]
+
+    def store(box: Box) -> None:
+        frame.registers[instruction.dst[0]] = box
+
+    meta.c_call(frame, instruction, c.DICT_GETITEM, arguments, [namespace, name], store=store)
+
+
+@handles("store_global")
+def store_global(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Assign a global: it is no constant from now on."""
+    namespace = frame.function.__globals__
+    meta.host.note_mutable_item(namespace, instruction.arg)
+    meta.forget_assumption(namespace, instruction.arg)
+    box = frame.box(instruction.src[0])
+    helper = const_box(residual.store_item)
+    meta.residual_call(frame, instruction, helper, [const_box(namespace), const_box(instruction.arg), box])
+
+
+@handles("delete_global")
+def delete_global(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`del` of a global."""
+    namespace = frame.function.__globals__
+    meta.host.note_mutable_item(namespace, instruction.arg)
+    meta.forget_assumption(namespace, instruction.arg)
+    meta.residual_call(
+        frame, instruction, const_box(residual.delete_item), [const_box(namespace), const_box(instruction.arg)]
+    )
+
+
+@handles("load_build_class")
+def load_build_class(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`class` statements call this."""
+    frame.registers[instruction.dst[0]] = const_box(builtins.__build_class__)
+
+
+# --- jumps --------------------------------------------------------------------------------------------------------------
+
+
+def _go(meta: MetaInterpreter, frame: MetaFrame, target: int) -> None:
+    backward = target < frame.position
+    frame.position = target
+    if backward and not (frame.portal is not None):
+        frame.backward_jumps += 1
+        limit = meta.limits.max_unroll_loops
+        if frame.backward_jumps > limit and not getattr(frame.function, "_jit_unroll_safe_", False):
+            name = frame.jitcode.code.co_qualname
+            if len(meta.frames) > 1:
+                frame.jitcode.notes["called, not traced"] = f"its loop was unrolled more than {limit} times"
+                raise meta.aborted_at(frame, AbortReason.HELPER_LOOP, name)
+
+
+@handles("jump")
+def jump(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Unconditional."""
+    _go(meta, frame, instruction.arg)
+
+
+@handles("branch")
+def branch(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Jump if true."""
+    if guard_truth(meta, frame, instruction):
+        _go(meta, frame, instruction.arg)
+
+
+@handles("branch_not")
+def branch_not(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Jump if false."""
+    if not guard_truth(meta, frame, instruction):
+        _go(meta, frame, instruction.arg)
+
+
+def _is_none(meta: MetaInterpreter, box: Box) -> bool:
+    """Guard whether a value is None."""
+    result = box.object is None
+    if box.ref is None or isinstance(box.ref, Const) or box.raw is not None or box.ref in meta.types:
+        return result
+    if result:
+        meta.guard(ops.GUARD_VALUE, box.ref, descr=None)
+        meta.types[box.ref] = type(None)
+        box.ref = Const("r", None)
+    elif box.ref not in meta.nonnull:
+        meta.guard(ops.GUARD_FALSE, meta.emit(ops.PTR_EQ, box.ref, Const("r", None)))
+        meta.nonnull.add(box.ref)
+    return result
+
+
+@handles("branch_none")
+def branch_none(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Jump if None."""
+    if _is_none(meta, frame.box(instruction.src[0])):
+        _go(meta, frame, instruction.arg)
+
+
+@handles("branch_not_none")
+def branch_not_none(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Jump if not None."""
+    if not _is_none(meta, frame.box(instruction.src[0])):
+        _go(meta, frame, instruction.arg)
+
+
+@handles("not")
+def not_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`not x`."""
+    frame.registers[instruction.dst[0]] = negate(meta, truth_value(meta, frame, instruction, frame.box(instruction.src[0])))
+
+
+@handles("truth")
+def truth(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`bool(x)`."""
+    frame.registers[instruction.dst[0]] = truth_value(meta, frame, instruction, frame.box(instruction.src[0]))
+
+
+@handles("return")
+def return_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Give the value to the frame below, or end the trace."""
+    box = frame.box(instruction.src[0])
+    if len(meta.frames) == 1:
+        meta.finish(box)
+        return
+    below = meta.frames[-2]
+    pending = below.pending
+    assert pending is not None
+    if pending.check is not None:
+        pending.check(meta, box)
+    meta.pop_frame()
+    below.pending = None
+    below.index = pending.instruction.index
+    meta.effect_done = True
+    pending.deliver(meta, below, box)
+
+
+@handles("unsupported", "load_locals")
+def unsupported(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """The whole function is called instead, from the next recording on."""
+    what = instruction.arg if instruction.op == "unsupported" else ("locals", "a class body")
+    frame.jitcode.notes["called, not traced"] = f"{what[0]}: {what[1]}"
+    raise meta.aborted(AbortReason.UNSUPPORTED, f"{what[0]} ({what[1]})")
+
+
+# --- functions and imports ------------------------------------------------------------------------------------------------
+
+
+@handles("make_function")
+def make_function(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """A closure or a lambda."""
+    boxes = [frame.box(register) for register in instruction.src]
+    helper = const_box(residual.make_function)
+    arguments = [const_box(frame.function.__globals__), const_box(instruction.arg), *boxes]
+    meta.residual_call(frame, instruction, helper, arguments, known=FunctionType)
+
+
+@handles("import_name")
+def import_name(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`import x` inside a function."""
+    boxes = [frame.box(register) for register in instruction.src]
+    arguments = [const_box(frame.function.__globals__), const_box(instruction.arg), *boxes]
+    meta.residual_call(frame, instruction, const_box(residual.import_name), arguments)
+
+
+_AS_CALLS = (
+    "intrinsic",
+    "set_function_attribute",
+    "import_from",
+    "build_set",
+    "build_map",
+    "build_const_key_map",
+    "build_string",
+    "build_slice",
+    "convert_value",
+    "format_value",
+    "set_add",
+    "map_add",
+    "list_extend",
+    "list_to_tuple",
+    "set_update",
+    "dict_update",
+    "dict_merge",
+    "match_mapping",
+    "match_sequence",
+    "match_keys",
+    "match_class",
+    "with_except_start",
+    "delattr",
+    "delitem",
+)
+_RESULT_TYPES: dict[str, type] = {
+    "build_set": set,
+    "build_map": dict,
+    "build_const_key_map": dict,
+    "build_string": str,
+    "build_slice": slice,
+    "list_to_tuple": tuple,
+    "match_mapping": bool,
+    "match_sequence": bool,
+}
+
+
+@handles(*_AS_CALLS)
+def as_call(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Operations that are called, not looked into."""
+    operation_call(meta, frame, instruction)
+
+
+def operation_call(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> Box:
+    """Do the current instruction by calling what it means (`frontend.operations`)."""
+    boxes = [frame.box(register) for register in instruction.src]
+    function = const_box(OPERATIONS[instruction.op])
+    known = _RESULT_TYPES.get(instruction.op)
+    return meta.residual_call(frame, instruction, function, [const_box(instruction.arg), *boxes], known=known)

@@ -1,0 +1,288 @@
+"""Exceptions inside traces: raising, traceback entries, the handled exception, matching."""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType, FunctionType, TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from metatracer.backend import threadstate
+from metatracer.errors import AbortReason
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import CallShape, Const, Snapshot
+from metatracer.recorder import residual
+from metatracer.recorder.frames import Box, MetaFrame, const_box
+from metatracer.recorder.metainterp import MetaInterpreter, Thrown, handles
+
+if TYPE_CHECKING:
+    from metatracer.frontend.jitcode import Instruction
+
+
+class Place:
+    """An instruction of the author's code, as a traceback shows it."""
+
+    __slots__ = ("code", "index", "lineno", "stub")
+
+    def __init__(self, code: CodeType, namespace: dict[str, Any], index: int, lineno: int) -> None:
+        self.code = code
+        self.index = index
+        self.lineno = lineno
+        self.stub = FunctionType(_stub_code(code, index, lineno), namespace | {"_getframe": sys._getframe})
+
+
+def _stub_code(code: CodeType, index: int, lineno: int) -> CodeType:
+    """Code named and placed like the author's whose every instruction stands at one place; it gives its own frame."""
+    from bytecode import Bytecode, Instr
+    from bytecode.instr import InstrLocation
+
+    position = list(code.co_positions())[index // 2]
+    line, end_line, column, end_column = position
+    if line is None:
+        line = lineno
+    if end_line is None or end_line < line:
+        end_line = line
+    location = InstrLocation(line, end_line, column, end_column if column is not None else None)
+    template = Bytecode.from_code(_give_frame.__code__)
+    placed = Bytecode()
+    for item in template:
+        if isinstance(item, Instr):
+            item.location = location
+        placed.append(item)
+    placed.filename = code.co_filename
+    placed.name = code.co_name
+    placed.qualname = code.co_qualname
+    placed.first_lineno = code.co_firstlineno
+    placed.flags = template.flags
+    return placed.to_code()
+
+
+def _give_frame() -> Any:
+    return _getframe()  # type: ignore[name-defined] # noqa: F821 - in the stub's globals
+
+
+def add_entries(exception: BaseException, *places: Place) -> BaseException:
+    """Add the traceback entries that the author's frames, innermost first, would have added (called from traces)."""
+    traceback = without_toolkit(exception.__traceback__)
+    for place in places:
+        frame = place.stub()
+        traceback = TracebackType(traceback, frame, max(frame.f_lasti, 0), place.lineno)
+    exception.__traceback__ = traceback
+    return exception
+
+
+def without_toolkit(traceback: TracebackType | None) -> TracebackType | None:
+    """The traceback without the leading entries that are the toolkit's own frames."""
+    while traceback is not None and is_toolkit_code(traceback.tb_frame.f_code):
+        traceback = traceback.tb_next
+    return traceback
+
+
+_TOOLKIT = __file__[: __file__.rindex("recorder")]
+
+
+def is_toolkit_code(code: CodeType) -> bool:
+    """Whether a frame with this code belongs to the toolkit and not to its user."""
+    return code.co_filename.startswith(_TOOLKIT)
+
+
+def raise_here(what: Any, cause: Any, has_cause: bool, *places: Place) -> BaseException:
+    """What `raise what [from cause]` raises, on its way through `places` (called from traces).
+
+    Normalized, with cause and context. An error while making the exception (its class's constructor raises) is what is
+    raised then.
+    """
+    exception = None
+    try:
+        exception = residual.make_exception(what)
+        if has_cause:
+            if isinstance(cause, type) and issubclass(cause, BaseException):
+                cause = cause()
+            if cause is not None and not isinstance(cause, BaseException):
+                raise TypeError("exception causes must derive from BaseException")
+            exception.__cause__ = cause
+        traceback = exception.__traceback__
+        raise exception
+    except BaseException as error:
+        raised = error
+        if raised is exception:
+            raised.__traceback__ = traceback
+    return add_entries(raised, *places)
+
+
+class Raise(Thrown):
+    """A `raise` statement: the exception is made where its handler is known.
+
+    Attributes:
+        what, cause: The operands; cause None without `from`.
+    """
+
+    def __init__(self, what: Box, cause: Box | None) -> None:
+        super().__init__(what)
+        self.cause = cause
+
+
+def record_raise(what: Box, cause: Box | None = None) -> NoReturn:
+    """Record a `raise` at the current instruction."""
+    raise Raise(what, cause)
+
+
+def unwind(meta: MetaInterpreter, thrown: Thrown) -> None:
+    """Go to the handler of a guest exception, leaving frames that have none."""
+    places = []
+    frame = meta.frames[-1]
+    if thrown.add_entry:
+        places.append(place_of(frame))
+    while True:
+        handler = frame.jitcode.handlers.get(frame.index)
+        if handler is not None:
+            break
+        meta.pop_frame()
+        if not meta.frames:
+            break
+        frame = meta.frames[-1]
+        assert frame.pending is not None
+        frame.index = frame.pending.instruction.index
+        frame.pending = None
+        places.append(place_of(frame))
+    # One call makes the exception and adds the traceback entries of all frames left.
+    box = thrown.box
+    if isinstance(thrown, Raise):
+        function: Any = raise_here
+        boxes = [box, thrown.cause or const_box(None), const_box(thrown.cause is not None)]
+    else:
+        function = add_entries
+        boxes = [box]
+    boxes += [const_box(place) for place in places]
+    op = None
+    if function is raise_here or places:
+        op = meta.emit(ops.CALL, Const("r", function), *(meta.ref(item) for item in boxes), descr=CallShape())
+        exception, failure = meta.execute(function, *[item.object for item in boxes])
+        assert failure is None, failure
+        meta.forget_heap()
+        box = Box(exception, op)
+    if handler is None:
+        if op is not None:
+            meta.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=Snapshot((), (), box.ref))
+        meta.finish_raise(box)
+        return
+    jitcode = frame.jitcode
+    base = jitcode.n_locals
+    depth = handler.depth
+    if handler.push_lasti:
+        # CPython pushes the instruction's offset; only RERAISE looks at it, for the line number.
+        frame.registers[base + depth] = const_box(frame.index // 2)
+        depth += 1
+    frame.registers[base + depth] = box
+    frame.position = jitcode.positions[handler.target]
+    if op is not None:
+        after = meta.snapshot_of(frame.state_at(handler.target, frame.index))
+        meta.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=after)
+
+
+def place_of(frame: MetaFrame) -> Place:
+    """The place a frame stands at; one per instruction."""
+    places = frame.jitcode.notes.setdefault("places", {})
+    key = (frame.index, id(frame.function.__globals__))
+    place = places.get(key)
+    if place is None:
+        place = places[key] = Place(frame.jitcode.code, frame.function.__globals__, frame.index, frame.line)
+    return place  # type: ignore[no-any-return]
+
+
+@handles("raise")
+def raise_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`raise`, `raise x`, `raise x from y`."""
+    if not instruction.src:
+        # Like RERAISE, a bare `raise` adds no traceback entry for its frame.
+        handled = meta.residual_call(frame, instruction, const_box(sys.exception), [], store=lambda _: None,
+                                     snapshot=lambda: meta.snapshot_of(frame.state_at(instruction.index, instruction.index)))
+        if handled.object is None:
+            record_raise(const_box(residual.NewException(RuntimeError, "No active exception to reraise")))
+        meta.guard(
+            ops.GUARD_FALSE,
+            meta.emit(ops.PTR_EQ, meta.ref(handled), Const("r", None)),
+            snapshot=meta.snapshot_of(frame.state_at(instruction.index, instruction.index)),
+        )
+        raise Thrown(handled, add_entry=False)
+    boxes = [frame.box(register) for register in instruction.src]
+    record_raise(boxes[0], boxes[1] if len(boxes) > 1 else None)
+
+
+@handles("reraise")
+def reraise(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """An exception goes on its way (end of `finally`, no handler matched)."""
+    raise Thrown(frame.box(instruction.src[0]), add_entry=False)
+
+
+@handles("push_exc_info")
+def push_exc_info(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Enter a handler."""
+    box = frame.box(instruction.src[0])
+    op = meta.emit(ops.PUSH_EXC_INFO, meta.ref(box))
+    meta.effect_done = True
+    previous = threadstate.push_exc_info(box.object)
+    results = [Box(previous, op), box]
+    for register, result in zip(instruction.dst, results, strict=False):
+        frame.registers[register] = result
+
+
+@handles("pop_except")
+def pop_except(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Leave a handler."""
+    box = frame.box(instruction.src[0])
+    meta.emit(ops.POP_EXC_INFO, meta.ref(box))
+    meta.effect_done = True
+    threadstate.pop_exc_info(box.object)
+
+
+@handles("check_exc_match")
+def check_exc_match(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`except classes:`."""
+    exception, classes = (frame.box(register) for register in instruction.src)
+    wanted = classes.object if isinstance(classes.object, tuple) else (classes.object,)
+    plain = all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in wanted)
+    if plain and classes.is_const:
+        cls = meta.guard_class(exception)
+        matches = issubclass(cls, tuple(wanted))
+        meta.assume(meta.host.class_unchanged(cls))
+        frame.registers[instruction.dst[0]] = const_box(matches)
+        return
+    helper = const_box(_matches)
+    meta.residual_call(frame, instruction, helper, [exception, classes], known=bool)
+
+
+def _matches(exception: BaseException, classes: Any) -> bool:
+    for cls in classes if isinstance(classes, tuple) else (classes,):
+        if not (isinstance(cls, type) and issubclass(cls, BaseException)):
+            raise TypeError("catching classes that do not inherit from BaseException is not allowed")
+    # Not isinstance: CPython looks at the real class and ignores __instancecheck__.
+    return issubclass(type(exception), classes)
+
+
+@handles("check_eg_match")
+def check_eg_match(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`except*`: groups are split by CPython, not by the trace."""
+    frame.jitcode.notes["called, not traced"] = "except* is not traced"
+    raise meta.aborted(AbortReason.UNSUPPORTED, "except*")
+
+
+@handles("before_with")
+def before_with(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """Enter a `with` block."""
+    manager = frame.box(instruction.src[0])
+    # Looking up the exit method may be done again; entering may not.
+    again = meta.snapshot_of(frame.state_at(instruction.index, instruction.index))
+    leave = meta.residual_call(
+        frame,
+        instruction,
+        const_box(residual.exit_method),
+        [manager],
+        store=lambda _: None,
+        snapshot=lambda: again,
+    )
+
+    def store(entered: Box) -> None:
+        frame.registers[instruction.dst[0]] = leave
+        frame.registers[instruction.dst[1]] = entered
+
+    meta.residual_call(frame, instruction, const_box(residual.enter), [manager], store=store)

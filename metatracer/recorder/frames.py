@@ -1,0 +1,216 @@
+"""Boxes and frames of the meta-interpreter.
+
+A `Box` is a value of the interpreter being traced, seen twice: as the Python object it is now, and as IR. An int, float
+or bool may be known to the IR as a reference (`ref`), as an unboxed number (`raw`), or as both.
+
+Frames keep boxes only where CPython would keep references, so that objects die while recording when they would die
+anyway.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from metatracer.ir.values import NULL, NULL_OBJECT, Const, FrameState, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FunctionType
+
+    from metatracer.frontend.jitcode import Instruction, JitCode
+
+
+class Box:
+    """One value while recording.
+
+    Attributes:
+        object: The Python object; NULL_OBJECT for a cleared slot.
+        ref: IR value of kind r, or None if only the number exists so far.
+        raw: IR value of kind i, f or b, or None.
+    """
+
+    __slots__ = ("object", "raw", "ref")
+
+    def __init__(self, obj: Any, ref: Value | None = None, raw: Value | None = None) -> None:
+        self.object = obj
+        self.ref = ref
+        self.raw = raw
+
+    @property
+    def is_const(self) -> bool:
+        """Whether the trace knows the value."""
+        return isinstance(self.ref, Const) or isinstance(self.raw, Const)
+
+    def snapshot_value(self) -> Value:
+        """How a snapshot names this value: the original reference if there is one, else the number."""
+        value = self.ref if self.ref is not None else self.raw
+        assert value is not None
+        return value
+
+    def __repr__(self) -> str:
+        return f"Box({self.object!r}, {self.ref}, {self.raw})"
+
+
+NULL_BOX = Box(NULL_OBJECT, NULL)
+
+
+def const_box(obj: Any) -> Box:
+    """A box for an object that the trace knows."""
+    return Box(obj, Const("r", obj))
+
+
+@dataclass(slots=True)
+class Pending:
+    """What a frame does with the result of the frame above it.
+
+    Attributes:
+        instruction: The pending one; an exception is thrown there.
+        deliver: Called with (meta-interpreter, frame, result box) in the frame when the callee has returned; stores
+            the result into registers.
+        finish, kept, pushes: As in `FrameState`.
+        check: Called with (meta-interpreter, result box) at the callee's return instruction, may record guards there.
+    """
+
+    instruction: Instruction
+    deliver: Callable[[Any, MetaFrame, Box], None]
+    finish: Any = None
+    kept: tuple[Box, ...] = ()
+    pushes: bool = True
+    check: Callable[[Any, Box], None] | None = None
+
+
+class MetaFrame:
+    """A frame of the meta-interpreter.
+
+    Attributes:
+        jitcode: What it runs.
+        function: The function object; constant in the trace.
+        registers: Boxes, None for unbound.
+        position: Next instruction.
+        index: Byte offset of the current CPython instruction.
+        pending: Set while a callee's frame is above this one.
+        state: The `FrameState` while a callee is above (it cannot change then).
+        backward_jumps: How often this frame went round a loop of its own.
+        portal: The portal that the function is, or None.
+        entry_key: Green key of the first merge point of a portal's frame, None before.
+        visited: Green keys of the merge points the frame has passed.
+    """
+
+    __slots__ = (
+        "backward_jumps",
+        "entry_key",
+        "function",
+        "index",
+        "jitcode",
+        "pending",
+        "portal",
+        "position",
+        "registers",
+        "state",
+        "visited",
+    )
+
+    def __init__(self, jitcode: JitCode, function: FunctionType, portal: Any = None) -> None:
+        self.jitcode = jitcode
+        self.function = function
+        self.registers: list[Box | None] = [None] * jitcode.n_registers
+        self.position = jitcode.entry
+        self.index = jitcode.instructions[jitcode.entry].index
+        self.pending: Pending | None = None
+        self.state: FrameState | None = None
+        self.backward_jumps = 0
+        self.portal = portal
+        self.entry_key: Any = None
+        self.visited: set[Any] = set()
+
+    def box(self, register: int) -> Box:
+        """The box in a register that must be bound."""
+        box = self.registers[register]
+        assert box is not None, f"register {register} of {self.jitcode.code.co_qualname} is unbound"
+        return box
+
+    @property
+    def line(self) -> int:
+        return self.jitcode.instructions[self.jitcode.positions[self.index]].lineno
+
+    def state_at(self, index: int, throw_index: int = -1) -> FrameState:
+        """The frame as it must be rebuilt to go on at `index` with the registers as they are now."""
+        return self.state_at_depth(index, self.jitcode.depths[index], throw_index)
+
+    def state_pending(self) -> FrameState:
+        """The frame as it must be rebuilt while a callee runs above it; kept until the callee returns."""
+        if self.state is None:
+            pending = self.pending
+            assert pending is not None
+            instruction = pending.instruction
+            index = instruction.next_index
+            state = self.state_at_depth(index, self.jitcode.depths[index] - pending.pushes, instruction.index)
+            self.state = FrameState(
+                state.jitcode,
+                state.function,
+                index,
+                instruction.index,
+                state.locals,
+                state.stack,
+                pending.finish,
+                tuple(box.snapshot_value() for box in pending.kept),
+                pending.pushes,
+            )
+        return self.state
+
+    def state_at_depth(self, index: int, depth: int, throw_index: int) -> FrameState:
+        """As `state_at`, with only the lowest `depth` stack slots."""
+        jitcode = self.jitcode
+        live = tuple(
+            (number, box.snapshot_value())
+            for number in sorted(jitcode.live_locals[index])
+            if (box := self.registers[number]) is not None
+        )
+        base = jitcode.n_locals
+        stack = tuple(
+            NULL if box is None else box.snapshot_value() for box in self.registers[base : base + depth]
+        )
+        return FrameState(jitcode, self.function, index, throw_index, live, stack)
+
+
+@dataclass(slots=True)
+class ResumeFrame:
+    """A frame to be continued in the interpreter, with objects for values. Fields as in `FrameState`."""
+
+    jitcode: JitCode
+    function: FunctionType
+    index: int
+    throw_index: int
+    locals: list[tuple[int, Any]]
+    stack: tuple[Any, ...]
+    finish: Any = None
+    kept: tuple[Any, ...] = ()
+    pushes: bool = True
+
+
+@dataclass(slots=True)
+class Stopped:
+    """Where a recording left the guest: frames to go on with, outermost first, and an exception to throw, if any."""
+
+    frames: list[ResumeFrame] = field(default_factory=list)
+    exception: BaseException | None = None
+    throw_in_place: bool = False
+
+
+def resume_frame(frame: MetaFrame, index: int, throw_index: int, depth: int, pending: Pending | None) -> ResumeFrame:
+    """The concrete counterpart of `MetaFrame.state_at`."""
+    jitcode = frame.jitcode
+    live = [
+        (number, box.object)
+        for number in sorted(jitcode.live_locals[index])
+        if (box := frame.registers[number]) is not None
+    ]
+    base = jitcode.n_locals
+    stack = tuple(NULL_OBJECT if box is None else box.object for box in frame.registers[base : base + depth])
+    resumed = ResumeFrame(jitcode, frame.function, index, throw_index, live, stack)
+    if pending is not None:
+        resumed.finish = pending.finish
+        resumed.kept = tuple(box.object for box in pending.kept)
+        resumed.pushes = pending.pushes
+    return resumed

@@ -1,0 +1,429 @@
+"""What traces know of builtin functions, of methods of builtin classes, and of the hints.
+
+A handler declines (returns False) for arguments it does not know exactly; then the function is called as any other.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from metatracer import arithmetic, hints
+from metatracer.backend.fields import lookup_attribute
+from metatracer.errors import AbortReason
+from metatracer.ir import cfunctions as c
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import Const, Operation
+from metatracer.recorder.attributes import note_super
+from metatracer.recorder.calls import intrinsic, set_result
+from metatracer.recorder.containers import append_item, forget_items, length_of
+from metatracer.recorder.frames import Box, MetaFrame, const_box
+from metatracer.recorder.numeric import as_float, as_int, compare_numbers
+from metatracer.recorder.truth import truth_raw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from metatracer.frontend.jitcode import Instruction
+    from metatracer.recorder.metainterp import MetaInterpreter
+
+    Handler = Callable[[MetaInterpreter, MetaFrame, Instruction, list[Box]], bool]
+
+
+def _one(handler: Callable[[Any, Box], Box | None]) -> Handler:
+    """A handler of functions of one argument whose result is a box."""
+
+    def handle(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+        if len(boxes) != 1:
+            return False
+        result = handler(meta, boxes[0])
+        if result is None:
+            return False
+        set_result(frame, instruction, result)
+        return True
+
+    return handle
+
+
+# --- hints ----------------------------------------------------------------------------------------------------------------
+
+
+@intrinsic(hints.promote, hints.promote_string, hints.promote_unicode)
+@_one
+def _promote(meta: MetaInterpreter, box: Box) -> Box:
+    meta.promote(box)
+    return box
+
+
+@intrinsic(hints.we_are_jitted)
+def _we_are_jitted(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    set_result(frame, instruction, const_box(True))
+    return not boxes
+
+
+@intrinsic(hints.isconstant)
+@_one
+def _isconstant(_meta: MetaInterpreter, box: Box) -> Box:
+    return const_box(box.is_const)
+
+
+@intrinsic(hints.isvirtual)
+@_one
+def _isvirtual(_meta: MetaInterpreter, box: Box) -> Box:
+    return const_box(isinstance(box.ref, Operation) and box.ref.opcode.allocates)
+
+
+@intrinsic(hints.assert_green)
+@_one
+def _assert_green(meta: MetaInterpreter, box: Box) -> Box:
+    if not box.is_const:
+        raise meta.aborted(AbortReason.ASSERT_GREEN, f"a value such as {box.object!r}")
+    return const_box(None)
+
+
+@intrinsic(hints.current_trace_length)
+def _trace_length(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    set_result(frame, instruction, const_box(len(meta.operations)))
+    return not boxes
+
+
+@intrinsic(hints.jit_debug)
+def _jit_debug(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    set_result(frame, instruction, const_box(None))
+    return True
+
+
+# --- machine arithmetic -----------------------------------------------------------------------------------------------------
+
+
+@intrinsic(arithmetic.intmask)
+@_one
+def _intmask(meta: MetaInterpreter, box: Box) -> Box | None:
+    if type(box.object) is not int or meta.int_value(box) is None:
+        return None
+    return box
+
+
+@intrinsic(arithmetic.ovfcheck)
+@_one
+def _ovfcheck(meta: MetaInterpreter, box: Box) -> Box | None:
+    if type(box.object) is not int or meta.int_value(box) is None:
+        return None  # the call raises
+    return box
+
+
+# --- builtins ----------------------------------------------------------------------------------------------------------------
+
+
+@intrinsic(len)
+@_one
+def _len(meta: MetaInterpreter, box: Box) -> Box | None:
+    length = length_of(meta, box)
+    if length is not None:
+        return meta.int_box(len(box.object), length)
+    if type(box.object) is dict:
+        meta.guard_class(box)
+        return meta.int_box(len(box.object), meta.emit(ops.CALL_C_I, meta.ref(box), descr=c.DICT_LEN))
+    return None
+
+
+@intrinsic(isinstance)
+def _isinstance(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    if len(boxes) != 2 or not boxes[1].is_const:
+        return False
+    box, classes = boxes
+    wanted = classes.object if type(classes.object) is tuple else (classes.object,)
+    if not all(type(cls) is type for cls in wanted):
+        return False  # a metaclass may have its own idea of instances
+    kind = type(box.object)
+    if lookup_attribute(kind, "__class__").owner is not object:
+        return False
+    meta.guard_class(box)
+    meta.assume(meta.host.class_unchanged(kind))
+    set_result(frame, instruction, const_box(issubclass(kind, tuple(wanted))))
+    return True
+
+
+@intrinsic(issubclass)
+def _issubclass(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    if len(boxes) != 2 or not all(box.is_const and type(box.object) is type for box in boxes):
+        return False
+    meta.assume(meta.host.class_unchanged(boxes[0].object))
+    set_result(frame, instruction, const_box(issubclass(boxes[0].object, boxes[1].object)))
+    return True
+
+
+@intrinsic(type)
+@_one
+def _type(meta: MetaInterpreter, box: Box) -> Box:
+    return const_box(meta.guard_class(box))
+
+
+@intrinsic(bool)
+@_one
+def _bool(meta: MetaInterpreter, box: Box) -> Box | None:
+    return truth_raw(meta, box)
+
+
+@intrinsic(int)
+@_one
+def _int(meta: MetaInterpreter, box: Box) -> Box | None:
+    cls = type(box.object)
+    if cls in (int, bool):
+        raw = as_int(meta, box)
+        if raw is None:
+            return box
+        return Box(int(box.object), box.ref if cls is int else None, raw)
+    if cls is float and -9.2e18 < box.object < 9.2e18:
+        value = meta.float_value(box)
+        if isinstance(value, Const):
+            return const_box(int(box.object))
+        return meta.int_box(int(box.object), meta.guard(ops.FLOAT_TO_INT, value))
+    return None
+
+
+@intrinsic(float)
+@_one
+def _float(meta: MetaInterpreter, box: Box) -> Box | None:
+    cls = type(box.object)
+    if cls is float:
+        meta.guard_class(box)
+        return box
+    if cls not in (int, bool):
+        return None
+    value = as_float(meta, box)
+    return None if value is None else Box(float(box.object), None, value)
+
+
+@intrinsic(abs)
+@_one
+def _abs(meta: MetaInterpreter, box: Box) -> Box | None:
+    cls = type(box.object)
+    if cls is float:
+        value = meta.float_value(box)
+        return const_box(abs(box.object)) if isinstance(value, Const) else Box(abs(box.object), None, meta.emit(ops.FLOAT_ABS, value))
+    if cls is not int:
+        return None
+    raw = meta.int_value(box)
+    if raw is None or not ops.fits_i64(-box.object):
+        return None
+    if isinstance(raw, Const):
+        return const_box(abs(box.object))
+    negative = meta.emit(ops.INT_LT, raw, Const("i", 0))
+    if box.object >= 0:
+        meta.guard(ops.GUARD_FALSE, negative)
+        return box
+    meta.guard(ops.GUARD_TRUE, negative)
+    return meta.int_box(-box.object, meta.guard(ops.INT_SUB_OVF, Const("i", 0), raw))
+
+
+def _extreme(symbol: str) -> Handler:
+    """`min` and `max` of two numbers: the first one unless the second compares `symbol` to it."""
+
+    def handle(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+        if len(boxes) != 2 or not all(type(box.object) in (int, float, bool) for box in boxes):
+            return False
+        first, second = boxes
+        better = compare_numbers(meta, symbol, second, first)
+        if better is None:
+            return False
+        if not isinstance(better.raw, Const):
+            assert better.raw is not None
+            meta.guard(ops.GUARD_TRUE if better.object else ops.GUARD_FALSE, better.raw)
+        set_result(frame, instruction, second if better.object else first)
+        return True
+
+    return handle
+
+
+intrinsic(min)(_extreme("<"))
+intrinsic(max)(_extreme(">"))
+
+
+@intrinsic(ord)
+@_one
+def _ord(meta: MetaInterpreter, box: Box) -> Box | None:
+    obj = box.object
+    if type(obj) is not str or len(obj) != 1:
+        return None
+    meta.guard_class(box)
+    if box.is_const:
+        return const_box(ord(obj))
+    value = meta.ref(box)
+    meta.guard(ops.GUARD_INT_VALUE, meta.emit(ops.STR_LEN, value), descr=1)
+    return meta.int_box(ord(obj), meta.emit(ops.STR_ORD_AT, value, Const("i", 0)))
+
+
+@intrinsic(chr)
+@_one
+def _chr(meta: MetaInterpreter, box: Box) -> Box | None:
+    obj = box.object
+    if type(obj) is not int or not 0 <= obj < 0x110000:
+        return None
+    raw = meta.int_value(box)
+    assert raw is not None
+    if isinstance(raw, Const):
+        return const_box(chr(obj))
+    meta.guard(ops.GUARD_TRUE, meta.emit(ops.UINT_LT, raw, Const("i", 0x110000)))
+    op = meta.emit(ops.STR_CHR, raw)
+    meta.types[op] = str
+    return Box(chr(obj), op)
+
+
+@intrinsic(str)
+def _str(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    if len(boxes) != 1:
+        return False
+    box = boxes[0]
+    cls = type(box.object)
+    if cls is str:
+        meta.guard_class(box)
+        set_result(frame, instruction, box)
+        return True
+    if cls not in (int, float):
+        return False
+    meta.guard_class(box)
+    row = c.INT_STR if cls is int else c.FLOAT_STR
+    meta.c_call(frame, instruction, row, [meta.ref(box)], [box.object], known=str)
+    return True
+
+
+@intrinsic(super)
+def _super(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    if not boxes:
+        places = frame.jitcode.super_arguments
+        if places is None:
+            return False
+        cell, first = frame.box(places[0]), frame.box(places[1])
+        if frame.jitcode.local_names[places[1]] in frame.jitcode.code.co_cellvars:
+            return False
+        cls = cell.object.cell_contents
+        if not cell.is_const:
+            return False
+        value = meta.emit(ops.CELL_GET, meta.ref(cell))
+        meta.guard(ops.GUARD_VALUE, value, descr=cls)
+        boxes = [const_box(cls), first]
+    if len(boxes) != 2:
+        return False
+    meta.residual_call(frame, instruction, const_box(super), boxes, known=super)
+    note_super(meta, frame.box(instruction.dst[0]), boxes[0], boxes[1])
+    return True
+
+
+# --- math --------------------------------------------------------------------------------------------------------------------
+
+
+@intrinsic(math.sqrt)
+@_one
+def _sqrt(meta: MetaInterpreter, box: Box) -> Box | None:
+    if type(box.object) not in (float, int) or not box.object >= 0:
+        return None
+    value = as_float(meta, box)
+    if value is None:
+        return None
+    if isinstance(value, Const):
+        return const_box(math.sqrt(box.object))
+    meta.guard(ops.GUARD_TRUE, meta.emit(ops.FLOAT_GE, value, Const("f", 0.0)))
+    return Box(math.sqrt(box.object), None, meta.emit(ops.FLOAT_SQRT, value))
+
+
+@intrinsic(math.fabs)
+@_one
+def _fabs(meta: MetaInterpreter, box: Box) -> Box | None:
+    if type(box.object) is not float:
+        return None
+    return Box(abs(box.object), None, meta.emit(ops.FLOAT_ABS, meta.float_value(box)))
+
+
+@intrinsic(math.floor)
+@_one
+def _floor(meta: MetaInterpreter, box: Box) -> Box | None:
+    if type(box.object) is int:
+        meta.guard_class(box)
+        return box
+    if type(box.object) is not float or not -9.2e18 < box.object < 9.2e18:
+        return None
+    floored = meta.emit(ops.FLOAT_FLOOR, meta.float_value(box))
+    return meta.int_box(math.floor(box.object), meta.guard(ops.FLOAT_TO_INT, floored))
+
+
+def _bounded(function: Callable[[float], float], low: float, high: float) -> None:
+    """A function of `math` that neither raises nor overflows for low < x < high."""
+
+    def handle(meta: MetaInterpreter, box: Box) -> Box | None:
+        if type(box.object) is not float or not low < box.object < high:
+            return None
+        value = meta.float_value(box)
+        if isinstance(value, Const):
+            return const_box(function(box.object))
+        meta.guard(ops.GUARD_TRUE, meta.emit(ops.FLOAT_GT, value, Const("f", low)))
+        meta.guard(ops.GUARD_TRUE, meta.emit(ops.FLOAT_LT, value, Const("f", high)))
+        return Box(function(box.object), None, meta.emit(ops.CALL_C_F, value, descr=c.MATH[function]))
+
+    intrinsic(function)(_one(handle))
+
+
+_bounded(math.sin, -1e300, 1e300)
+_bounded(math.cos, -1e300, 1e300)
+_bounded(math.tan, -1e300, 1e300)
+_bounded(math.atan, -1e300, 1e300)
+_bounded(math.exp, -700.0, 700.0)
+_bounded(math.log, 1e-300, 1e300)
+
+
+# --- methods of builtin classes ------------------------------------------------------------------------------------------------
+
+
+@intrinsic(list.append)
+def _append(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    if len(boxes) != 2 or type(boxes[0].object) is not list:
+        return False
+    append_item(meta, boxes[0], boxes[1])
+    set_result(frame, instruction, const_box(None))
+    return True
+
+
+@intrinsic(list.pop)
+def _pop(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    if len(boxes) != 1 or type(boxes[0].object) is not list or not boxes[0].object:
+        return False
+    target = boxes[0]
+    length = length_of(meta, target)
+    assert length is not None
+    meta.guard(ops.GUARD_TRUE, meta.emit(ops.INT_NE, length, Const("i", 0)))
+    op = meta.emit(ops.LIST_POP, meta.ref(target))
+    meta.effect_done = True
+    item = target.object.pop()
+    forget_items(meta)
+    set_result(frame, instruction, meta.ref_box(item, op))
+    return True
+
+
+@intrinsic(dict.get)
+def _dict_get(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    """`d.get(key)` and `d.get(key, default)` with a key whose hash runs no code."""
+    if len(boxes) not in (2, 3):
+        return False
+    table, key = boxes[:2]
+    if type(table.object) is not dict or type(key.object) not in (str, int, bytes, float, bool, type(None)):
+        return False
+    meta.guard_class(table)
+    meta.guard_class(key)
+    default = boxes[2] if len(boxes) == 3 else const_box(None)
+    present = key.object in table.object
+    refs = [meta.ref(table), meta.ref(key)]
+    objects = [table.object, key.object]
+    start = meta.snapshot()
+    found = meta.c_call(
+        frame, instruction, c.DICT_CONTAINS, refs, objects, store=lambda _: None, snapshot=lambda: start
+    )
+    assert found.raw is not None
+    truth = meta.emit(ops.INT_NE, found.raw, Const("i", 0))
+    meta.guard(ops.GUARD_TRUE if present else ops.GUARD_FALSE, truth, snapshot=start)
+    if not present:
+        set_result(frame, instruction, default)
+        return True
+    meta.c_call(frame, instruction, c.DICT_GETITEM, refs, objects)
+    return True
+
+

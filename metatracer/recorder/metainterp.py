@@ -1,0 +1,662 @@
+"""The meta-interpreter: runs JitCode on real objects and writes down what it does.
+
+Recording *is* execution: every instruction is done for real, on the interpreter's own objects, and the operations that
+did it are appended to the trace. Whatever ends the recording (the loop closes, a limit is reached, an exception
+arrives), the frames can be continued in the interpreter from exactly where they are.
+
+The rule that makes this hold: within one CPython instruction, guards come before the only side effect (their snapshot
+is the start of the instruction, which may be executed again); guards after it have a snapshot behind the instruction.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from metatracer.errors import AbortReason, RecordingAborted
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import NULL, NULL_OBJECT, CallShape, Const, Input, LoopRef, Operation, Snapshot, Trace, Value
+from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, ResumeFrame, Stopped, const_box, resume_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import CodeType, FunctionType
+
+    from metatracer.frontend.jitcode import Instruction, JitCode
+    from metatracer.ir.opcodes import Opcode
+    from metatracer.ir.values import CFunction, FrameState
+
+Handler = "Callable[[MetaInterpreter, MetaFrame, Instruction], None]"
+HANDLERS: dict[str, Any] = {}
+"""What to do for each JitCode operation; filled by the modules of this package."""
+
+
+def handles(*names: str) -> Callable[[Any], Any]:
+    """Register a function as the handler of JitCode operations."""
+
+    def register(function: Any) -> Any:
+        for name in names:
+            assert name not in HANDLERS, name
+            HANDLERS[name] = function
+        return function
+
+    return register
+
+
+class Thrown(Exception):  # noqa: N818 - control flow of the recorder, not an error
+    """A guest exception was raised at the current instruction.
+
+    Attributes:
+        box: The exception instance.
+        add_entry: Whether the current frame gets a traceback entry (not for RERAISE).
+    """
+
+    def __init__(self, box: Box, add_entry: bool = True) -> None:
+        super().__init__()
+        self.box = box
+        self.add_entry = add_entry
+
+
+def _never(namespace: dict[str, Any], name: str) -> bool:
+    return False
+
+
+class PortalView(Protocol):
+    """What the recorder needs to know of a portal (implemented by `runtime.portal.Portal`)."""
+
+    merge_start: int
+    merge_end: int
+    skips: dict[int, int]
+    green_numbers: tuple[int, ...]
+    red_numbers: tuple[int, ...]
+    maybe_unbound: frozenset[int]
+
+    def key(self, greens: Sequence[Any]) -> Any: ...
+    def compiled_loop(self, key: Any) -> LoopRef | None: ...
+    def site(self, greens: Sequence[Any], lineno: int) -> Any: ...
+    def may_inline(self, key: Any) -> bool: ...
+    def refuse_inlining(self, key: Any) -> None: ...
+    def run_from_merge_point(self, values: list[Any]) -> Any: ...
+    def portal_caller(self) -> Any: ...
+
+
+class Host(Protocol):
+    """What the recorder asks of the runtime."""
+
+    def portal_of(self, function: FunctionType) -> PortalView | None: ...
+    def original_code(self, function: FunctionType) -> CodeType: ...
+    def jitcode_of(self, function: FunctionType) -> JitCode: ...
+    def new_loop(self, portal: PortalView, key: Any) -> LoopRef: ...
+    def item_is(self, namespace: dict[str, Any], name: str, value: Any) -> Any: ...
+    def item_absent(self, namespace: dict[str, Any], name: str) -> Any: ...
+    def is_mutable_item(self, namespace: dict[str, Any], name: str) -> bool: ...
+    def note_mutable_item(self, namespace: dict[str, Any], name: str) -> None: ...
+    def class_unchanged(self, cls: type) -> Any: ...
+    def function_unchanged(self, function: FunctionType) -> Any: ...
+    def quasi_field_is(self, obj: Any, field: Any, value: Any) -> Any: ...
+    def note_residual(self, description: str, filename: str, lineno: int, reason: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Limits:
+    """Bounds of one recording, from the driver's parameters."""
+
+    trace_limit: int = 6000
+    max_inline_depth: int = 40
+    max_unroll_recursion: int = 1
+    max_inline_recursion: int = 8
+    max_unroll_loops: int = 40
+    inlining: bool = True
+
+
+@dataclass(slots=True)
+class Recorded:
+    """A finished recording.
+
+    Attributes:
+        trace: Ends in jump, finish or finish_raise.
+        kind: "loop" (back to its own start), "jump" (to another loop), "finish" or "raise".
+        values: For loop and jump: the greens and reds at the merge point reached. For finish: [result]. For raise:
+            [exception].
+        key: For loop and jump the green key reached.
+        restarted: The recording began again at an inner loop's header; `start_key` says whose loop the trace is.
+    """
+
+    trace: Trace
+    kind: str
+    values: list[Any]
+    key: Any
+    start_key: Any
+    restarted: bool = False
+
+
+class MetaInterpreter:
+    """Records one trace.
+
+    Args:
+        host: The runtime.
+        portal: The portal whose loop or bridge is recorded.
+        limits: Bounds.
+        own_loop: The loop that a root trace will become (recursive calls of it refer to it), or None for a bridge.
+        start_key: Green key of the root's header; None for a bridge.
+    """
+
+    def __init__(
+        self, host: Host, portal: PortalView, limits: Limits, own_loop: LoopRef | None, start_key: Any, name: str
+    ) -> None:
+        self.host = host
+        self.portal = portal
+        self.limits = limits
+        self.own_loop = own_loop
+        self.start_key = start_key
+        self.name = name
+        self.frames: list[MetaFrame] = []
+        self.inputs: list[Input] = []
+        self.operations: list[Operation] = []
+        self.assumptions: dict[Any, Any] = {}
+        self.outcome: Recorded | None = None
+        self.restarted = False
+        # What is known of IR values; keys are the values themselves (identity hash).
+        self.types: dict[Value, type] = {}
+        self.raws: dict[Value, Value] = {}
+        self.nonnull: set[Value] = set()
+        self.heap: dict[Any, Value] = {}
+        self.super_parts: dict[Value, tuple[Box, Box]] = {}
+        self.effect_done = False
+        self._snapshot: Snapshot | None = None
+
+    # --- emitting -----------------------------------------------------------------------------------------------------
+
+    def emit(self, opcode: Opcode, *args: Value, descr: Any = None) -> Operation:
+        """Append an operation that is no guard."""
+        op = Operation(opcode, args, descr)
+        self.operations.append(op)
+        return op
+
+    def guard(self, opcode: Opcode, *args: Value, descr: Any = None, snapshot: Snapshot | None = None) -> Operation:
+        """Append a guard; without `snapshot` it leaves to the start of the current instruction."""
+        op = Operation(opcode, args, descr, snapshot or self.snapshot())
+        self.operations.append(op)
+        return op
+
+    def snapshot(self) -> Snapshot:
+        """The state at the start of the current instruction; shared by its guards."""
+        if self._snapshot is None:
+            assert not self.effect_done, "a guard behind the side effect needs a snapshot of its own"
+            top = self.frames[-1]
+            self._snapshot = self.snapshot_of(top.state_at(top.index))
+        return self._snapshot
+
+    def snapshot_of(self, top: FrameState) -> Snapshot:
+        """A snapshot with the given innermost frame."""
+        outer = tuple([frame.state_pending() for frame in self.frames[:-1]])
+        return Snapshot((*outer, top))
+
+    def snapshot_after(self, frame: MetaFrame, instruction: Instruction) -> Snapshot:
+        """The state behind the current instruction, whose results are already in their registers."""
+        return self.snapshot_of(frame.state_at(instruction.next_index, instruction.index))
+
+    def assume(self, assumption: Any) -> None:
+        """The trace is valid only as long as this holds."""
+        self.assumptions.setdefault(assumption, assumption)
+
+    def forget_assumption(self, namespace: dict[str, Any], name: str) -> None:
+        """The trace itself changes a global that it took for constant: give it up and record again without that."""
+        if any(getattr(held, "is_about", _never)(namespace, name) for held in self.assumptions.values()):
+            raise self.aborted(AbortReason.ASSUMPTION_BROKEN, f"the traced code assigns the global {name}")
+
+    # --- boxes ----------------------------------------------------------------------------------------------------------
+
+    def ref(self, box: Box) -> Value:
+        """The value as a reference, boxing a number if need be."""
+        if box.ref is None:
+            raw = box.raw
+            assert raw is not None
+            if isinstance(raw, Const):
+                box.ref = Const("r", box.object)
+            elif raw.kind == "i":
+                box.ref = self.emit(ops.INT_BOX, raw)
+                self.types[box.ref] = int
+                self.raws[box.ref] = raw
+            elif raw.kind == "f":
+                box.ref = self.emit(ops.FLOAT_BOX, raw)
+                self.types[box.ref] = float
+                self.raws[box.ref] = raw
+            else:
+                box.ref = self.emit(ops.BOOL_BOX, raw)
+                self.types[box.ref] = bool
+                self.raws[box.ref] = raw
+        return box.ref
+
+    def known_type(self, box: Box) -> type | None:
+        """The exact class if the trace already knows it."""
+        if box.ref is None or isinstance(box.ref, Const) or box.raw is not None:
+            return type(box.object)
+        return self.types.get(box.ref)
+
+    def guard_class(self, box: Box) -> type:
+        """Make the trace know the exact class of the value; returns it."""
+        cls = type(box.object)
+        if box.ref is None or box.raw is not None or isinstance(box.ref, Const):
+            return cls
+        if box.ref not in self.types:
+            self.guard(ops.GUARD_TYPE, box.ref, descr=cls)
+            self.types[box.ref] = cls
+        return cls
+
+    def int_value(self, box: Box) -> Value | None:
+        """The value as an i, for an exact int within 64 bits; None if it is larger (the class is guarded then)."""
+        if box.raw is not None:
+            return box.raw
+        if isinstance(box.ref, Const):
+            if not ops.fits_i64(box.object):
+                return None
+            box.raw = Const("i", box.object)
+            return box.raw
+        self.guard_class(box)
+        if not ops.fits_i64(box.object):
+            return None
+        assert box.ref is not None
+        raw = self.raws.get(box.ref)
+        if raw is None:
+            raw = self.raws[box.ref] = self.guard(ops.INT_UNBOX, box.ref)
+        box.raw = raw
+        return raw
+
+    def float_value(self, box: Box) -> Value:
+        """The value as an f, for an exact float."""
+        if box.raw is None:
+            if isinstance(box.ref, Const):
+                box.raw = Const("f", box.object)
+                return box.raw
+            self.guard_class(box)
+            assert box.ref is not None
+            raw = self.raws.get(box.ref)
+            if raw is None:
+                raw = self.raws[box.ref] = self.emit(ops.FLOAT_UNBOX, box.ref)
+            box.raw = raw
+        return box.raw
+
+    def bool_value(self, box: Box) -> Value:
+        """The value as a b, for an exact bool."""
+        if box.raw is None:
+            if isinstance(box.ref, Const):
+                box.raw = Const("b", box.object)
+                return box.raw
+            self.guard_class(box)
+            assert box.ref is not None
+            raw = self.raws.get(box.ref)
+            if raw is None:
+                raw = self.raws[box.ref] = self.emit(ops.BOOL_UNBOX, box.ref)
+            box.raw = raw
+        return box.raw
+
+    def int_box(self, obj: int, raw: Value) -> Box:
+        """A box for a computed integer; constants are folded."""
+        return Box(obj, None, raw)
+
+    def ref_box(self, obj: Any, ref: Value, known: type | None = None) -> Box:
+        """A box for a reference that an operation gave."""
+        if known is not None:
+            self.types[ref] = known
+        return Box(obj, ref, self.raws.get(ref))
+
+    def promote(self, box: Box) -> Any:
+        """Make the value a constant of the trace; returns it."""
+        if box.is_const:
+            return box.object
+        obj = box.object
+        raw = box.raw
+        if raw is None and type(obj) in (int, bool, float):
+            self.guard_class(box)
+            if type(obj) is int:
+                raw = self.int_value(box)
+            elif type(obj) is bool:
+                raw = self.bool_value(box)
+            else:
+                raw = self.float_value(box)
+        if raw is not None and raw.kind == "i":
+            self.guard(ops.GUARD_INT_VALUE, raw, descr=obj)
+            box.raw = Const("i", obj)
+        elif raw is not None and raw.kind == "b":
+            self.guard(ops.GUARD_TRUE if obj else ops.GUARD_FALSE, raw)
+            box.raw = Const("b", obj)
+        elif raw is not None or type(obj) is int:
+            raise self.aborted(AbortReason.GREEN_NOT_CONSTANT, f"a value such as {obj!r} cannot be promoted")
+        elif type(obj) is str:
+            self.guard_class(box)
+            same = self.emit(ops.STR_EQ, self.ref(box), Const("r", obj))
+            self.guard(ops.GUARD_TRUE, same)
+        else:
+            self.guard(ops.GUARD_VALUE, self.ref(box), descr=obj)
+        box.ref = Const("r", obj)
+        return obj
+
+    def aborted(self, reason: AbortReason, detail: str = "") -> RecordingAborted:
+        """An abort with the author's place."""
+        if not self.frames:
+            return RecordingAborted(reason, detail)
+        return self.aborted_at(self.frames[-1], reason, detail)
+
+    def aborted_at(self, frame: MetaFrame, reason: AbortReason, detail: str = "") -> RecordingAborted:
+        """An abort with the place a frame stands at."""
+        return RecordingAborted(reason, detail, frame.jitcode.code.co_filename, frame.line)
+
+    # --- heap knowledge -------------------------------------------------------------------------------------------------
+
+    def forget_heap(self) -> None:
+        """Arbitrary code has run."""
+        self.heap.clear()
+
+    # --- calls ----------------------------------------------------------------------------------------------------------
+
+    def execute(self, function: Callable[..., Any], *args: Any, **keywords: Any) -> tuple[Any, BaseException | None]:
+        """Do something for real. Returns (result, None) or (None, exception), its traceback without this frame."""
+        self.effect_done = True
+        try:
+            return function(*args, **keywords), None
+        except BaseException as exception:
+            traceback = exception.__traceback__
+            exception.__traceback__ = traceback.tb_next if traceback is not None else None
+            return None, exception
+
+    def residual_call(
+        self,
+        frame: MetaFrame,
+        instruction: Instruction,
+        function: Box,
+        arguments: Sequence[Box],
+        keywords: tuple[str, ...] = (),
+        *,
+        store: Callable[[Box], None] | None = None,
+        known: type | None = None,
+        snapshot: Callable[[], Snapshot] | None = None,
+    ) -> Box:
+        """Record and make a call that is not looked into; raises `Thrown` if it raised.
+
+        Args:
+            frame, instruction: Where the call stands.
+            function, arguments: Boxes; the last `len(keywords)` arguments are keyword arguments.
+            keywords: Their names.
+            store: Puts the result where the instruction wants it (before the snapshot behind it is taken); by default
+                its first destination register, if it has one.
+            known: Exact class of the result, if the callee guarantees it.
+            snapshot: The state behind the call if that is not simply behind the instruction.
+        """
+        refs = [self.ref(function), *(self.ref(box) for box in arguments)]
+        op = self.emit(ops.CALL, *refs, descr=CallShape(keywords))
+        split = len(arguments) - len(keywords)
+        result, exception = self.execute(
+            function.object,
+            *[box.object for box in arguments[:split]],
+            **{name: box.object for name, box in zip(keywords, arguments[split:], strict=True)},
+        )
+        self.forget_heap()
+        return self._after_call(frame, instruction, op, result, exception, store, known, snapshot, runs_code=True)
+
+    def c_call(
+        self,
+        frame: MetaFrame,
+        instruction: Instruction,
+        row: CFunction,
+        arguments: Sequence[Value],
+        objects: Sequence[Any],
+        *,
+        store: Callable[[Box], None] | None = None,
+        known: type | None = None,
+        snapshot: Callable[[], Snapshot] | None = None,
+        evaluate: Callable[..., Any] | None = None,
+    ) -> Box:
+        """Record and make a call of a C function; as `residual_call`, with IR values and their objects as arguments."""
+        opcode = {"r": ops.CALL_C_R, "i": ops.CALL_C_I, "f": ops.CALL_C_F}[row.result]
+        op = self.emit(opcode, *arguments, descr=row)
+        result, exception = self.execute(evaluate or row.evaluate, *objects)
+        if row.runs_code:
+            self.forget_heap()
+        if not row.can_raise:
+            assert exception is None, exception
+            return Box(result, op) if row.result == "r" else Box(result, None, op)
+        return self._after_call(frame, instruction, op, result, exception, store, known, snapshot, row.runs_code)
+
+    def _after_call(
+        self,
+        frame: MetaFrame,
+        instruction: Instruction,
+        op: Operation,
+        result: Any,
+        exception: BaseException | None,
+        store: Callable[[Box], None] | None,
+        known: type | None,
+        snapshot: Callable[[], Snapshot] | None,
+        runs_code: bool,
+    ) -> Box:
+        box = Box(result, op) if op.kind == "r" else Box(result, None, op)
+        if store is not None:
+            store(box)
+        elif instruction.dst:
+            frame.registers[instruction.dst[0]] = box
+        after = snapshot() if snapshot is not None else self.snapshot_after(frame, instruction)
+        if exception is not None:
+            caught = self.guard(ops.GUARD_EXCEPTION, op, snapshot=after)
+            raise Thrown(Box(exception, caught))
+        self.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=after)
+        if runs_code:
+            self.guard(ops.GUARD_NOT_INVALIDATED, snapshot=after)
+        if known is not None and op.kind == "r":
+            self.types[op] = known
+        return box
+
+    # --- frames ---------------------------------------------------------------------------------------------------------
+
+    def push_frame(self, frame: MetaFrame, pending: Pending) -> None:
+        """Enter a callee: the frame below waits as `pending` says."""
+        below = self.frames[-1]
+        below.pending = pending
+        below.state = None
+        self.frames.append(frame)
+
+    def pop_frame(self) -> MetaFrame:
+        """Leave the innermost frame."""
+        frame = self.frames.pop()
+        if self.frames:
+            self.frames[-1].state = None
+        return frame
+
+    # --- the end of a trace ---------------------------------------------------------------------------------------------
+
+    def _trace(self) -> Trace:
+        return Trace(tuple(self.inputs), self.operations, list(self.assumptions.values()), self.name)
+
+    def finish(self, box: Box) -> None:
+        """The portal's outermost frame returns."""
+        self.emit(ops.FINISH, self.ref(box))
+        self.outcome = Recorded(self._trace(), "finish", [box.object], None, self.start_key, self.restarted)
+
+    def finish_raise(self, box: Box) -> None:
+        """An exception leaves the portal's outermost frame."""
+        self.emit(ops.FINISH_RAISE, self.ref(box))
+        self.outcome = Recorded(self._trace(), "raise", [box.object], None, self.start_key, self.restarted)
+
+    def close(self, frame: MetaFrame, portal: PortalView, key: Any, target: LoopRef | None) -> None:
+        """End with a jump: to the start (target None) or to another loop."""
+        registers = frame.registers
+        reds = [registers[number] for number in portal.red_numbers]
+        arguments = [NULL if box is None else self.ref(box) for box in reds]
+        self.emit(ops.JUMP, *arguments, descr=target)
+        values = [frame.box(number).object for number in portal.green_numbers]
+        values += [NULL_OBJECT if box is None else box.object for box in reds]
+        self.outcome = Recorded(
+            self._trace(), "loop" if target is None else "jump", values, key, self.start_key, self.restarted
+        )
+
+    # --- running --------------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Run until there is an outcome. Raises `RecordingAborted`, or whatever arrives from outside."""
+        from metatracer.recorder.exceptions import unwind
+
+        frames = self.frames
+        while self.outcome is None:
+            frame = frames[-1]
+            jitcode = frame.jitcode
+            instruction = jitcode.instructions[frame.position]
+            thrown: Thrown | None = None
+            try:
+                if instruction.is_start and self._start_instruction(frame, instruction):
+                    continue
+                frame.position += 1
+                HANDLERS[instruction.op](self, frame, instruction)
+            except Thrown as raised:
+                thrown = raised
+            if thrown is not None:
+                unwind(self, thrown)
+
+    def _start_instruction(self, frame: MetaFrame, instruction: Instruction) -> bool:
+        """Begin a CPython instruction. Whether it is done already (a statement of the driver)."""
+        jitcode = frame.jitcode
+        frame.index = instruction.index
+        self._snapshot = None
+        self.effect_done = False
+        registers = frame.registers
+        for register in range(jitcode.n_locals + instruction.depth, jitcode.n_registers):
+            registers[register] = None
+        if len(self.operations) > self.limits.trace_limit:
+            raise self.aborted(AbortReason.TRACE_TOO_LONG, f"{len(self.operations)} operations")
+        portal = frame.portal
+        if portal is None:
+            return False
+        if instruction.index == portal.merge_start:
+            self._merge_point(frame, portal)
+            return True
+        if instruction.index in portal.skips:
+            frame.position = jitcode.positions[portal.skips[instruction.index]]
+            return True
+        return False
+
+    # --- merge points ---------------------------------------------------------------------------------------------------
+
+    def start_at_merge_point(self, portal: PortalView, key: Any, function: FunctionType, values: Sequence[Any]) -> None:
+        """Begin a root trace at the merge point of a portal.
+
+        Args:
+            portal, key: Whose loop.
+            function: The portal function.
+            values: Greens and reds there, NULL_OBJECT for an unbound red.
+        """
+        self.start_key = key
+        self.inputs = []
+        self.operations = []
+        self.assumptions = {}
+        for known in (self.types, self.raws, self.heap, self.super_parts):
+            known.clear()
+        self.nonnull.clear()
+        jitcode = self.host.jitcode_of(function)
+        frame = MetaFrame(jitcode, function, portal)
+        self.frames[:] = [frame]
+        n_greens = len(portal.green_numbers)
+        for number, obj in zip(portal.green_numbers, values, strict=False):
+            frame.registers[number] = const_box(obj)
+        unbound_known: list[tuple[Input, bool]] = []
+        for number, obj in zip(portal.red_numbers, values[n_greens:], strict=True):
+            red = Input("r", jitcode.local_names[number])
+            self.inputs.append(red)
+            if obj is not NULL_OBJECT:
+                frame.registers[number] = Box(obj, red)
+            if number in portal.maybe_unbound:
+                unbound_known.append((red, obj is NULL_OBJECT))
+        frame.index = portal.merge_start
+        frame.entry_key = key
+        frame.visited.add(key)
+        frame.position = jitcode.positions[portal.merge_end]
+        header = self.snapshot_of(frame.state_at(portal.merge_start))
+        if unbound_known:
+            # An unbound local is NULL: bound and unbound ones must not be mixed up in one trace.
+            state = header.frames[0]
+            for red, _ in unbound_known:
+                number = portal.red_numbers[self.inputs.index(red)]
+                if all(number != known for known, _ in state.locals):
+                    state = dataclasses.replace(state, locals=tuple(sorted([*state.locals, (number, red)], key=lambda item: item[0])))
+            header = Snapshot((state,))
+        self.guard(ops.GUARD_NO_ATTENTION, snapshot=header)
+        self.guard(ops.GUARD_NOT_INVALIDATED, snapshot=header)
+        for red, is_null in unbound_known:
+            self.guard(ops.GUARD_NULL if is_null else ops.GUARD_NONNULL, red, snapshot=header)
+        self.emit(ops.MERGE_POINT, descr=portal.site(values[:n_greens], frame.line))
+        self._snapshot = None
+        self.effect_done = False
+
+    def _merge_point(self, frame: MetaFrame, portal: PortalView) -> None:
+        greens = [self.promote(frame.box(number)) for number in portal.green_numbers]
+        key = portal.key(greens)
+        if len(self.frames) == 1:
+            if self._merge_outermost(frame, portal, key):
+                return
+        elif self._merge_inlined(frame, portal, key):
+            return
+        frame.visited.add(key)
+        self.emit(ops.MERGE_POINT, descr=portal.site(greens, frame.line))
+        frame.position = frame.jitcode.positions[portal.merge_end]
+
+    def _merge_outermost(self, frame: MetaFrame, portal: PortalView, key: Any) -> bool:
+        """At a merge point of the frame the trace started in. Whether the trace ends or starts again here."""
+        if key == self.start_key and self.own_loop is not None:
+            self.close(frame, portal, key, None)
+            return True
+        loop = portal.compiled_loop(key)
+        if loop is not None:
+            self.close(frame, portal, key, loop)
+            return True
+        if key in frame.visited:
+            # Round an inner loop that has no code yet: that one is worth a trace of its own first.
+            self.restarted = True
+            self.own_loop = self.host.new_loop(portal, key)
+            registers = frame.registers
+            values = [frame.box(number).object for number in portal.green_numbers]
+            values += [NULL_OBJECT if (box := registers[n]) is None else box.object for n in portal.red_numbers]
+            self.start_at_merge_point(portal, key, frame.function, values)
+            return True
+        return False
+
+    def _merge_inlined(self, frame: MetaFrame, portal: PortalView, key: Any) -> bool:
+        """At a merge point of an inlined portal call. Whether it became a call."""
+        if frame.entry_key is not None:
+            if key in frame.visited:
+                # A loop inside the callee: from now on it is called, and has traces of its own.
+                portal.refuse_inlining(frame.entry_key)
+                raise self.aborted(AbortReason.HELPER_LOOP, f"{frame.jitcode.code.co_qualname} loops")
+            return False
+        frame.entry_key = key
+        recursion = sum(1 for other in self.frames[:-1] if other.portal is portal and other.entry_key == key)
+        if portal.may_inline(key) and recursion < self.limits.max_unroll_recursion:
+            return False
+        own = self.start_key == key and self.own_loop is not None
+        self._call_portal(frame, portal, self.own_loop if own else portal.compiled_loop(key))
+        return True
+
+    def _call_portal(self, frame: MetaFrame, portal: PortalView, loop: LoopRef | None) -> None:
+        """Turn the inlined portal call, which stands at its first merge point, into a call from there."""
+        greens = [frame.box(number) for number in portal.green_numbers]
+        reds = [frame.registers[number] or NULL_BOX for number in portal.red_numbers]
+        if loop is None and any(box is NULL_BOX for box in reds):
+            raise self.aborted(AbortReason.UNSUPPORTED, "an unbound local at the merge point of a called portal")
+        values = [box.object for box in (*greens, *reds)]
+        arguments = [self.ref(box) for box in reds]
+        if loop is not None:
+            op = self.emit(ops.CALL_PORTAL, *arguments, descr=loop)
+        else:
+            caller = Const("r", portal.portal_caller())
+            op = self.emit(ops.CALL, caller, *[self.ref(box) for box in greens], *arguments, descr=CallShape())
+        self.pop_frame()
+        below = self.frames[-1]
+        pending = below.pending
+        assert pending is not None
+        below.pending = None
+        below.index = pending.instruction.index
+        result, exception = self.execute(portal.run_from_merge_point, values)
+        self.forget_heap()
+
+        def store(box: Box) -> None:
+            pending.deliver(self, below, box)
+
+        self._after_call(below, pending.instruction, op, result, exception, store, None, None, runs_code=True)

@@ -1,0 +1,590 @@
+"""Arithmetic and comparison, specialised on the classes seen while recording."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+from metatracer.backend.fields import lookup_attribute, raw_lookup
+from metatracer.frontend.operations import BINARY as BINARY_FUNCTIONS
+from metatracer.ir import cfunctions as c
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import Const, Value
+from metatracer.recorder.calls import call_python, can_inline
+from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
+from metatracer.recorder.metainterp import MetaInterpreter, handles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from metatracer.frontend.jitcode import Instruction
+    from metatracer.ir.opcodes import Opcode
+
+_NUMBERS = (int, float, bool)
+_IMMUTABLE = (int, float, bool, str, bytes, complex, type(None))
+
+_DUNDER = {
+    "+": ("__add__", "__radd__", "__iadd__"),
+    "-": ("__sub__", "__rsub__", "__isub__"),
+    "*": ("__mul__", "__rmul__", "__imul__"),
+    "@": ("__matmul__", "__rmatmul__", "__imatmul__"),
+    "/": ("__truediv__", "__rtruediv__", "__itruediv__"),
+    "//": ("__floordiv__", "__rfloordiv__", "__ifloordiv__"),
+    "%": ("__mod__", "__rmod__", "__imod__"),
+    "<<": ("__lshift__", "__rlshift__", "__ilshift__"),
+    ">>": ("__rshift__", "__rrshift__", "__irshift__"),
+    "&": ("__and__", "__rand__", "__iand__"),
+    "|": ("__or__", "__ror__", "__ior__"),
+    "^": ("__xor__", "__rxor__", "__ixor__"),
+    "**": ("__pow__", "__rpow__", "__ipow__"),
+}
+_COMPARE_DUNDER = {"<": "__lt__", "<=": "__le__", "==": "__eq__", "!=": "__ne__", ">": "__gt__", ">=": "__ge__"}
+_REFLECTED = {"<": ">", "<=": ">=", "==": "==", "!=": "!=", ">": "<", ">=": "<="}
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_EXACT_FLOAT = 1 << 53
+
+
+def as_int(meta: MetaInterpreter, box: Box) -> Value | None:
+    """An exact int or bool as an i; None beyond 64 bits."""
+    if type(box.object) is bool:
+        raw = meta.bool_value(box)
+        return Const("i", int(raw.value)) if isinstance(raw, Const) else meta.emit(ops.BOOL_TO_INT, raw)
+    return meta.int_value(box)
+
+
+def as_float(meta: MetaInterpreter, box: Box) -> Value | None:
+    """An exact int, bool or float as an f, rounded as CPython rounds; None for an int beyond 64 bits."""
+    if type(box.object) is float:
+        return meta.float_value(box)
+    raw = as_int(meta, box)
+    if raw is None:
+        return None
+    if isinstance(raw, Const):
+        return Const("f", float(raw.value))
+    return meta.emit(ops.INT_TO_FLOAT, raw)
+
+
+def _fold_or_emit(meta: MetaInterpreter, opcode: Opcode, result: Any, *args: Value) -> Box:
+    """A box of the result; constant if all arguments are."""
+    if all(isinstance(arg, Const) for arg in args):
+        return Box(result, None, Const(opcode.result, result))
+    op = meta.guard(opcode, *args) if opcode.is_guard else meta.emit(opcode, *args)
+    return Box(result, None, op)
+
+
+# --- integers -----------------------------------------------------------------------------------------------------------
+
+_OVERFLOWING = {"+": ops.INT_ADD_OVF, "-": ops.INT_SUB_OVF, "*": ops.INT_MUL_OVF}
+_WRAPPING = {"+": ops.INT_ADD, "-": ops.INT_SUB, "*": ops.INT_MUL}
+_BITWISE = {"&": ops.INT_AND, "|": ops.INT_OR, "^": ops.INT_XOR}
+
+
+def int_binary(meta: MetaInterpreter, symbol: str, left: Box, right: Box, masked: bool) -> Box | None:
+    """`left symbol right` on ints or bools; None if machine integers cannot give it.
+
+    Args:
+        meta: The meta-interpreter.
+        symbol: Operator.
+        left, right: Operands.
+        masked: The result goes straight into `intmask`, so wrapping is meant.
+    """
+    a, b = as_int(meta, left), as_int(meta, right)
+    if a is None or b is None:
+        return None
+    x, y = int(left.object), int(right.object)
+    if symbol in _OVERFLOWING:
+        result = BINARY_FUNCTIONS[symbol](x, y)
+        if masked:
+            return _fold_or_emit(meta, _WRAPPING[symbol], ops.wrap_i64(result), a, b)
+        if not ops.fits_i64(result):
+            return None
+        return _fold_or_emit(meta, _OVERFLOWING[symbol], result, a, b)
+    if symbol in _BITWISE:
+        if type(left.object) is bool and type(right.object) is bool:
+            return None
+        return _fold_or_emit(meta, _BITWISE[symbol], BINARY_FUNCTIONS[symbol](x, y), a, b)
+    if symbol in ("//", "%"):
+        if y in (0, -1):
+            return None
+        if not isinstance(b, Const):
+            # One comparison excludes both 0 (ZeroDivisionError) and -1 (the smallest integer by -1 overflows).
+            meta.guard(ops.GUARD_TRUE, meta.emit(ops.UINT_LT, Const("i", 1), meta.emit(ops.INT_ADD, b, Const("i", 1))))
+        opcode = ops.INT_FLOORDIV if symbol == "//" else ops.INT_MOD
+        return _fold_or_emit(meta, opcode, BINARY_FUNCTIONS[symbol](x, y), a, b)
+    if symbol in ("<<", ">>"):
+        return _int_shift(meta, symbol, x, y, a, b, masked)
+    if symbol == "/":
+        return _int_truediv(meta, x, y, a, b)
+    if symbol == "**" and isinstance(b, Const) and y == 2:
+        return _fold_or_emit(meta, ops.INT_MUL_OVF, x * x, a, a) if ops.fits_i64(x * x) else None
+    return None
+
+
+def _int_shift(meta: MetaInterpreter, symbol: str, x: int, y: int, a: Value, b: Value, masked: bool) -> Box | None:
+    if not 0 <= y < 64:
+        return None
+    result = x << y if symbol == "<<" else x >> y
+    if symbol == "<<" and not masked and not ops.fits_i64(result):
+        return None
+    if not isinstance(b, Const):
+        meta.guard(ops.GUARD_TRUE, meta.emit(ops.UINT_LT, b, Const("i", 64)))
+    if symbol == ">>":
+        return _fold_or_emit(meta, ops.INT_RSHIFT, result, a, b)
+    if masked:
+        return _fold_or_emit(meta, ops.INT_LSHIFT, ops.wrap_i64(result), a, b)
+    return _fold_or_emit(meta, ops.INT_LSHIFT_OVF, result, a, b)
+
+
+def _int_truediv(meta: MetaInterpreter, x: int, y: int, a: Value, b: Value) -> Box | None:
+    """Both exact as doubles: then the IEEE quotient is the correctly rounded one that Python gives."""
+    if y == 0 or abs(x) > _EXACT_FLOAT or abs(y) > _EXACT_FLOAT:
+        return None
+    for number in (a, b):
+        _guard_exact(meta, number)
+    if not isinstance(b, Const):
+        meta.guard(ops.GUARD_TRUE, meta.emit(ops.INT_NE, b, Const("i", 0)))
+    if isinstance(a, Const) and isinstance(b, Const):
+        return const_box(x / y)
+    floats = [Const("f", float(v.value)) if isinstance(v, Const) else meta.emit(ops.INT_TO_FLOAT, v) for v in (a, b)]
+    return _fold_or_emit(meta, ops.FLOAT_TRUEDIV, x / y, *floats)
+
+
+def _guard_exact(meta: MetaInterpreter, number: Value) -> None:
+    """Guard that an i converts to a double exactly."""
+    if not isinstance(number, Const):
+        shifted = meta.emit(ops.INT_ADD, number, Const("i", _EXACT_FLOAT))
+        meta.guard(ops.GUARD_TRUE, meta.emit(ops.UINT_LE, shifted, Const("i", 2 * _EXACT_FLOAT)))
+
+
+# --- floats -------------------------------------------------------------------------------------------------------------
+
+_FLOAT = {"+": ops.FLOAT_ADD, "-": ops.FLOAT_SUB, "*": ops.FLOAT_MUL}
+
+
+def float_binary(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -> Box | None:
+    """`left symbol right` where one is a float and the other a number."""
+    if symbol not in _FLOAT and symbol != "/":
+        return None
+    if symbol == "/" and right.object == 0:
+        return None
+    a, b = as_float(meta, left), as_float(meta, right)
+    if a is None or b is None:
+        return None
+    result = BINARY_FUNCTIONS[symbol](left.object, right.object)
+    if symbol == "/":
+        if not isinstance(b, Const):
+            meta.guard(ops.GUARD_TRUE, meta.emit(ops.FLOAT_NE, b, Const("f", 0.0)))
+        return _fold_or_emit(meta, ops.FLOAT_TRUEDIV, result, a, b)
+    return _fold_or_emit(meta, _FLOAT[symbol], result, a, b)
+
+
+# --- operators ----------------------------------------------------------------------------------------------------------
+
+
+@handles("binary")
+def binary(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """A binary or in-place operator."""
+    symbol = instruction.arg
+    left, right = frame.box(instruction.src[0]), frame.box(instruction.src[1])
+    plain = symbol[:-1] if symbol.endswith("=") else symbol
+    kinds = (type(left.object), type(right.object))
+    if all(kind in _NUMBERS for kind in kinds):
+        if float in kinds:
+            result = float_binary(meta, plain, left, right)
+        else:
+            masked = _feeds_intmask(meta, frame, instruction)
+            result = int_binary(meta, plain, left, right, masked)
+        if result is not None:
+            frame.registers[instruction.dst[0]] = result
+            return
+    if all(kind in _IMMUTABLE for kind in kinds) and not (plain == "%" and kinds[0] in (str, bytes)):
+        _pure_binary(meta, frame, instruction, plain, left, right)
+        return
+    if _inline_binary(meta, frame, instruction, symbol, left, right):
+        return
+    _generic_binary(meta, frame, instruction, symbol, left, right)
+
+
+def _feeds_intmask(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> bool:
+    """Whether the very next thing is `intmask(result)`."""
+    following = frame.jitcode.instructions[frame.position]
+    if following.op != "call" or len(following.src) != 3 or following.src[2] != instruction.dst[0] or following.arg:
+        return False
+    from metatracer.arithmetic import intmask
+
+    return any(
+        (box := frame.registers[register]) is not None and box.object is intmask and box.is_const
+        for register in following.src[:2]
+    )
+
+
+def _pure_binary(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, symbol: str, left: Box, right: Box
+) -> None:
+    """Operands of immutable builtin classes: a call without side effects."""
+    meta.guard_class(left)
+    meta.guard_class(right)
+    function = BINARY_FUNCTIONS[symbol]
+    if left.is_const and right.is_const:
+        result, exception = meta.execute(function, left.object, right.object)
+        if exception is None:
+            meta.effect_done = False
+            frame.registers[instruction.dst[0]] = const_box(result)
+            return
+    if symbol == "**":
+        arguments = [meta.ref(left), meta.ref(right), Const("r", None)]
+        meta.c_call(frame, instruction, c.PURE_POWER, arguments, [left.object, right.object, None])
+        return
+    both_str = type(left.object) is str and type(right.object) is str and symbol == "+"
+    row = c.STR_CONCAT if both_str else c.PURE_BINARY[symbol]
+    box = meta.c_call(
+        frame, instruction, row, [meta.ref(left), meta.ref(right)], [left.object, right.object], evaluate=function
+    )
+    if both_str:
+        assert box.ref is not None
+        meta.types[box.ref] = str
+
+
+def _generic_binary(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, symbol: str, left: Box, right: Box
+) -> None:
+    arguments, objects = [meta.ref(left), meta.ref(right)], [left.object, right.object]
+    function = BINARY_FUNCTIONS[symbol]
+    if symbol.startswith("**"):
+        row = c.NUMBER_INPLACE_POWER if symbol == "**=" else c.NUMBER_POWER
+        none = Const("r", None)
+        meta.c_call(
+            frame, instruction, row, [*arguments, none], [*objects, None], evaluate=lambda a, b, _: function(a, b)
+        )
+        return
+    meta.c_call(frame, instruction, c.BINARY[symbol], arguments, objects, evaluate=function)
+
+
+def _inline_binary(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, symbol: str, left: Box, right: Box
+) -> bool:
+    """Look into a Python-level operator method of the left operand. Whether that was done."""
+    cls, other = type(left.object), type(right.object)
+    plain = symbol[:-1] if symbol.endswith("=") else symbol
+    forward, _, inplace = _DUNDER[plain]
+    if symbol != plain and raw_lookup(cls, inplace)[1] is not None:
+        return False  # an in-place method: called as it is
+    if other is not cls and issubclass(other, cls):
+        return False  # the reflected method of a subclass comes first
+    found = lookup_attribute(cls, forward)
+    if found.kind != "method" or not can_inline(meta, found.attribute):
+        return False
+    meta.guard_class(left)
+    meta.guard_class(right)
+    meta.assume(meta.host.class_unchanged(cls))
+    meta.assume(meta.host.class_unchanged(other))
+    finish = _finish_binary(symbol)
+    return call_python(
+        meta,
+        frame,
+        found.attribute,
+        [left, right],
+        Pending(instruction, _deliver, finish, (left, right), True, _check_implemented),
+    )
+
+
+def _deliver(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:
+    """Store the result of an operator method; NotImplemented lets the reflected one have its turn."""
+    pending_instruction = frame.jitcode.instructions[frame.position - 1]
+    if result.object is NotImplemented:
+        left, right = (frame.box(register) for register in pending_instruction.src)
+        if pending_instruction.op == "binary":
+            function = _finish_binary(pending_instruction.arg)
+        else:
+            function = _finish_compare(pending_instruction.arg)
+        box = meta.residual_call(frame, pending_instruction, const_box(function), [result, left, right])
+        _finish_truth(meta, frame, pending_instruction, box)
+        return
+    frame.registers[pending_instruction.dst[0]] = result
+    _finish_truth(meta, frame, pending_instruction, result)
+
+
+def _finish_truth(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, result: Box) -> None:
+    """The bool flag of a comparison: the result is already known to be a plain bool (see `_check_implemented`)."""
+    if instruction.op == "compare_truth" and type(result.object) is bool:
+        frame.registers[instruction.dst[0]] = Box(result.object, result.ref, meta.bool_value(result))
+
+
+def _check_implemented(meta: MetaInterpreter, result: Box) -> None:
+    """At the method's return: make the trace know whether the result is NotImplemented."""
+    if result.object is NotImplemented:
+        meta.promote(result)
+    else:
+        meta.guard_class(result)
+
+
+class _Finish:
+    """What is left of an operator when its Python-level method has returned: the reflected method's turn, perhaps."""
+
+    __slots__ = ("compare", "symbol", "truth")
+
+    def __init__(self, symbol: str, compare: bool, truth: bool = False) -> None:
+        self.symbol = symbol
+        self.compare = compare
+        self.truth = truth
+
+    def __call__(self, result: Any, left: Any, right: Any) -> Any:
+        if result is NotImplemented:
+            result = self._reflect(left, right)
+        return bool(result) if self.truth else result
+
+    def _reflect(self, left: Any, right: Any) -> Any:
+        symbol = self.symbol
+        plain = symbol[:-1] if symbol.endswith("=") and not self.compare else symbol
+        name = _COMPARE_DUNDER[_REFLECTED[symbol]] if self.compare else _DUNDER[plain][1]
+        if self.compare or type(left) is not type(right):
+            method = getattr(type(right), name, None)
+            if method is not None:
+                result = method(right, left)
+                if result is not NotImplemented:
+                    return result
+        if self.compare:
+            if symbol in ("==", "!="):
+                return (left is right) == (symbol == "==")
+            raise TypeError(
+                f"'{symbol}' not supported between instances of '{type(left).__name__}' and '{type(right).__name__}'"
+            )
+        shown = "** or pow()" if symbol == "**" else symbol
+        raise TypeError(
+            f"unsupported operand type(s) for {shown}: '{type(left).__name__}' and '{type(right).__name__}'"
+        )
+
+
+_FINISHERS: dict[tuple[str, bool, bool], _Finish] = {}
+
+
+def _finish_binary(symbol: str) -> _Finish:
+    return _FINISHERS.setdefault((symbol, False, False), _Finish(symbol, False))
+
+
+def _finish_compare(symbol: str, truth: bool = False) -> _Finish:
+    return _FINISHERS.setdefault((symbol, True, truth), _Finish(symbol, True, truth))
+
+
+@handles("unary")
+def unary(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`+x`, `-x`, `~x`."""
+    symbol = instruction.arg
+    box = frame.box(instruction.src[0])
+    result = _unary_number(meta, symbol, box)
+    if result is not None:
+        frame.registers[instruction.dst[0]] = result
+        return
+    pure = type(box.object) in _NUMBERS
+    if pure:
+        meta.guard_class(box)
+    rows = {
+        "-": (c.NUMBER_NEGATIVE, c.PURE_NEGATIVE),
+        "+": (c.NUMBER_POSITIVE, c.PURE_POSITIVE),
+        "~": (c.NUMBER_INVERT, c.PURE_INVERT),
+    }
+    meta.c_call(frame, instruction, rows[symbol][pure], [meta.ref(box)], [box.object])
+
+
+def _unary_number(meta: MetaInterpreter, symbol: str, box: Box) -> Box | None:
+    cls = type(box.object)
+    if cls is float and symbol != "~":
+        raw = meta.float_value(box)
+        return Box(box.object, box.ref, raw) if symbol == "+" else _fold_or_emit(meta, ops.FLOAT_NEG, -box.object, raw)
+    if cls not in (int, bool) or (cls is bool and symbol == "~"):
+        return None
+    value = as_int(meta, box)
+    if value is None:
+        return None
+    x = int(box.object)
+    if symbol == "+":
+        return Box(x, box.ref if cls is int else None, value)
+    if symbol == "~":
+        return _fold_or_emit(meta, ops.INT_INVERT, ~x, value)
+    return _fold_or_emit(meta, ops.INT_SUB_OVF, -x, Const("i", 0), value) if ops.fits_i64(-x) else None
+
+
+# --- comparisons --------------------------------------------------------------------------------------------------------
+
+
+def compare_numbers(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -> Box | None:
+    """Exact comparison of ints, bools and floats; None if it needs big integers."""
+    result = _COMPARE[symbol](left.object, right.object)
+    signed, _, floating = ops.COMPARISONS[symbol]
+    floats = [type(box.object) is float for box in (left, right)]
+    if not any(floats):
+        a, b = as_int(meta, left), as_int(meta, right)
+        return None if a is None or b is None else _fold_or_emit(meta, signed, result, a, b)
+    if not all(floats):
+        # An int beyond 2**53 is not always a double: such comparisons are left to CPython.
+        number = right if floats[0] else left
+        raw = as_int(meta, number)
+        if raw is None or abs(int(number.object)) > _EXACT_FLOAT:
+            return None
+        _guard_exact(meta, raw)
+    x, y = as_float(meta, left), as_float(meta, right)
+    assert x is not None
+    assert y is not None
+    return _fold_or_emit(meta, floating, result, x, y)
+
+
+@handles("compare", "compare_truth")
+def compare(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """A rich comparison."""
+    symbol = instruction.arg
+    left, right = frame.box(instruction.src[0]), frame.box(instruction.src[1])
+    result = _compare_builtin(meta, symbol, left, right)
+    if result is not None:
+        frame.registers[instruction.dst[0]] = result
+        return
+    if _inline_compare(meta, frame, instruction, symbol, left, right):
+        return
+    if instruction.op == "compare_truth":
+        function = const_box(_COMPARE_TRUTH[symbol])
+        result = meta.residual_call(frame, instruction, function, [left, right], known=bool)
+        return
+    pure = type(left.object) in _IMMUTABLE and type(right.object) in _IMMUTABLE
+    if pure:
+        meta.guard_class(left)
+        meta.guard_class(right)
+    row = c.PURE_COMPARE if pure else c.OBJECT_COMPARE
+    number = c.RICH_OPERATORS[symbol]
+    arguments = [meta.ref(left), meta.ref(right), Const("i", number)]
+    box = meta.c_call(frame, instruction, row, arguments, [left.object, right.object, number])
+    if pure:
+        assert box.ref is not None
+        meta.types[box.ref] = bool
+
+
+def _truth_of(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], bool]:
+    def compare_and_ask(left: Any, right: Any) -> bool:
+        return bool(function(left, right))
+
+    return compare_and_ask
+
+
+_COMPARE_TRUTH = {symbol: _truth_of(function) for symbol, function in _COMPARE.items()}
+
+
+def _compare_builtin(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -> Box | None:
+    kinds = (type(left.object), type(right.object))
+    if all(kind in _NUMBERS for kind in kinds):
+        return compare_numbers(meta, symbol, left, right)
+    if kinds == (str, str):
+        meta.guard_class(left)
+        meta.guard_class(right)
+        result = _COMPARE[symbol](left.object, right.object)
+        if left.is_const and right.is_const:
+            return const_box(result)
+        a, b = meta.ref(left), meta.ref(right)
+        if symbol in ("==", "!="):
+            same = Box(left.object == right.object, None, meta.emit(ops.STR_EQ, a, b))
+            if symbol == "==":
+                return same
+            assert same.raw is not None
+            return Box(result, None, meta.emit(ops.BOOL_NOT, same.raw))
+        order = meta.emit(ops.CALL_C_I, a, b, descr=c.STR_COMPARE)
+        return Box(result, None, meta.emit(ops.COMPARISONS[symbol][0], order, Const("i", 0)))
+    if symbol in ("==", "!="):
+        return _compare_identity(meta, symbol, left, right, kinds)
+    return None
+
+
+def _compare_identity(
+    meta: MetaInterpreter, symbol: str, left: Box, right: Box, kinds: tuple[type, type]
+) -> Box | None:
+    """`==` and `!=` that come down to identity, or to False because the classes know nothing of each other."""
+    plain = [_has_default_equality(kind) for kind in kinds]
+    if all(plain):
+        meta.guard_class(left)
+        meta.guard_class(right)
+        for kind in kinds:
+            if kind is not type(None):
+                meta.assume(meta.host.class_unchanged(kind))
+        if kinds[0] is not kinds[1] and (type(None) in kinds):
+            return const_box(symbol == "!=")
+        same = is_same(meta, left, right)
+        return same if symbol == "==" else _invert(meta, same)
+    builtin = [kind in _IMMUTABLE for kind in kinds]
+    if all(builtin) and type(None) in kinds:
+        meta.guard_class(left)
+        meta.guard_class(right)
+        return const_box((left.object is right.object) == (symbol == "=="))
+    return None
+
+
+def _has_default_equality(cls: type) -> bool:
+    return all(
+        raw_lookup(cls, name)[0] is object.__dict__[name] for name in ("__eq__", "__ne__")
+    ) and type(cls) is type
+
+
+def _invert(meta: MetaInterpreter, box: Box) -> Box:
+    if isinstance(box.raw, Const) or box.raw is None:
+        return const_box(not box.object)
+    return Box(not box.object, None, meta.emit(ops.BOOL_NOT, box.raw))
+
+
+def _inline_compare(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, symbol: str, left: Box, right: Box
+) -> bool:
+    """Look into a Python-level comparison method of the left operand. Whether that was done."""
+    cls, other = type(left.object), type(right.object)
+    if other is not cls and issubclass(other, cls):
+        return False
+    found = lookup_attribute(cls, _COMPARE_DUNDER[symbol])
+    if found.kind != "method" or not can_inline(meta, found.attribute):
+        return False
+    meta.guard_class(left)
+    meta.guard_class(right)
+    meta.assume(meta.host.class_unchanged(cls))
+    meta.assume(meta.host.class_unchanged(other))
+    truth = instruction.op == "compare_truth"
+    check = _check_bool if truth else _check_implemented
+    pending = Pending(instruction, _deliver, _finish_compare(symbol, truth), (left, right), True, check)
+    return call_python(meta, frame, found.attribute, [left, right], pending)
+
+
+def _check_bool(meta: MetaInterpreter, result: Box) -> None:
+    """At the method's return: only a plain bool is its own truth."""
+    _check_implemented(meta, result)
+    if result.object is not NotImplemented and type(result.object) is not bool:
+        from metatracer.errors import AbortReason
+
+        raise meta.aborted(AbortReason.UNSUPPORTED, "a comparison method gave something else than a bool")
+
+
+# --- identity -----------------------------------------------------------------------------------------------------------
+
+
+def is_same(meta: MetaInterpreter, left: Box, right: Box) -> Box:
+    """`left is right`."""
+    same = left.object is right.object
+    if left.is_const and right.is_const:
+        return const_box(same)
+    # Of different classes, both known: never the same. (Also the usual `x is None` of an unboxed number.)
+    known = meta.known_type(left), meta.known_type(right)
+    if None not in known and known[0] is not known[1]:
+        return const_box(False)
+    for box, other in ((left, right), (right, left)):
+        if box.raw is not None and box.raw.kind == "b" and isinstance(other.object, bool):
+            a, b = meta.bool_value(left), meta.bool_value(right)
+            x, y = meta.emit(ops.BOOL_TO_INT, a), meta.emit(ops.BOOL_TO_INT, b)
+            return Box(same, None, meta.emit(ops.INT_EQ, x, y))
+    return Box(same, None, meta.emit(ops.PTR_EQ, meta.ref(left), meta.ref(right)))
+
+
+@handles("is")
+def is_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`is` and `is not`."""
+    left, right = frame.box(instruction.src[0]), frame.box(instruction.src[1])
+    result = is_same(meta, left, right)
+    frame.registers[instruction.dst[0]] = _invert(meta, result) if instruction.arg else result
+

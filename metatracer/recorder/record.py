@@ -1,0 +1,273 @@
+"""Recording a loop or a bridge: the two ways in, and the state that a recording leaves behind."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from metatracer.errors import AbortReason, RecordingAborted
+from metatracer.ir import opcodes as ops
+from metatracer.ir.snapshots import live_values
+from metatracer.ir.values import NULL_OBJECT, Const, Input, Snapshot, Value, VirtualObject, VirtualSequence
+from metatracer.recorder import attributes, calls, containers, control, exceptions, intrinsics, numeric
+from metatracer.recorder.exceptions import is_toolkit_code, unwind, without_toolkit
+from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, ResumeFrame, const_box, resume_frame
+from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown
+from metatracer.recorder.resume import Rebuilt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FunctionType
+
+    from metatracer.ir.values import FrameState, Operation
+    from metatracer.recorder.metainterp import Host
+
+HANDLER_MODULES = (attributes, calls, containers, control, exceptions, intrinsics, numeric)
+"""The modules whose import fills `HANDLERS`."""
+assert HANDLERS
+
+
+@dataclass(slots=True)
+class Ended:
+    """How a recording ended.
+
+    Attributes:
+        recorded: The trace, or None if it was given up.
+        aborted: Why it was given up.
+        frames: Where the guest stands then (if there is no trace): outermost first.
+        exception: To be thrown into the innermost frame at its `throw_index`; None: go on at its `index`.
+        own_loop: The loop that a root trace becomes (a bridge that began again as a root has one, too).
+    """
+
+    recorded: Recorded | None
+    aborted: RecordingAborted | None
+    frames: list[ResumeFrame]
+    exception: BaseException | None
+    own_loop: Any
+    operations: int = 0
+
+
+def record_loop(
+    host: Host, portal: PortalView, limits: Limits, loop: Any, key: Any, function: FunctionType, values: Sequence[Any],
+    name: str,
+) -> Ended:
+    """Record a root trace from a merge point, with the greens and reds `values` (unbound reds are NULL_OBJECT)."""
+    meta = MetaInterpreter(host, portal, limits, loop, key, name)
+    meta.start_at_merge_point(portal, key, function, values)
+    return _run(meta)
+
+
+def record_bridge(
+    host: Host,
+    portal: PortalView,
+    limits: Limits,
+    guard: Operation,
+    rebuilt: Rebuilt,
+    exception: BaseException | None,
+    name: str,
+) -> Ended:
+    """Record a bridge from a guard that has just failed.
+
+    Args:
+        host, portal, limits, name: As for a loop.
+        guard: The guard; its snapshot says what the inputs of the bridge are.
+        rebuilt: The frames and objects of this failure.
+        exception: The exception that was pending at the exit.
+    """
+    meta = MetaInterpreter(host, portal, limits, None, None, name)
+    snapshot = guard.snapshot
+    assert snapshot is not None
+    _BridgeStart(meta, snapshot, rebuilt).frames()
+    if exception is not None:
+        # The first thing the bridge does is to take the exception over from the thread.
+        caught = meta.guard(ops.GUARD_EXCEPTION, snapshot=Snapshot(snapshot.frames, (), snapshot.raising))
+        frame = meta.frames[-1]
+        frame.index = snapshot.frames[-1].throw_index
+        box = Box(exception, caught)
+        try:
+            unwind(meta, Thrown(box))
+        except RecordingAborted as aborted:
+            return Ended(None, aborted, rebuilt.frames, exception, None)
+        if meta.outcome is not None:
+            return Ended(meta.outcome, None, [], None, meta.own_loop, len(meta.operations))
+    return _run(meta)
+
+
+class _BridgeStart:
+    """Boxes and frames for the first instruction of a bridge, from the guard's snapshot and the objects of its exit."""
+
+    def __init__(self, meta: MetaInterpreter, snapshot: Snapshot, rebuilt: Rebuilt) -> None:
+        self.meta = meta
+        self.snapshot = snapshot
+        self.objects = rebuilt.objects
+        self.boxes: dict[int, Box] = {}
+        for value in live_values(snapshot):
+            known = value.known_type if isinstance(value, Input) else None
+            given = Input(value.kind, known_type=known)
+            meta.inputs.append(given)
+            obj = self.objects[id(value)]
+            if value.kind == "r":
+                box = NULL_BOX if obj is NULL_OBJECT else Box(obj, given)
+                if known is not None:
+                    meta.types[given] = known
+            else:
+                box = Box(obj, None, given)
+            self.boxes[id(value)] = box
+
+    def frames(self) -> None:
+        """Make the frames, and record the stores that the parent trace had delayed."""
+        meta = self.meta
+        states = self.snapshot.frames
+        for state in states:
+            frame = MetaFrame(state.jitcode, state.function, meta.host.portal_of(state.function))
+            base = state.jitcode.n_locals
+            for number, value in state.locals:
+                box = self.box(value)
+                frame.registers[number] = None if box is NULL_BOX else box
+            for depth, value in enumerate(state.stack):
+                frame.registers[base + depth] = self.box(value)
+            frame.index = state.index
+            frame.position = state.jitcode.positions[state.index]
+            meta.frames.append(frame)
+        for frame, state in zip(meta.frames[:-1], states[:-1], strict=True):
+            _set_pending(frame, state, tuple(self.box(value) for value in state.kept))
+        self._note_portal_entries()
+        for store in self.snapshot.pending:
+            arguments = [self._argument(value) for value in store.args]
+            meta.emit(store.opcode, *arguments, descr=store.descr)
+
+    def _note_portal_entries(self) -> None:
+        """Frames of portals further in are past their first merge point: recursion into them is what is counted."""
+        for frame in self.meta.frames:
+            portal = frame.portal
+            if portal is None:
+                continue
+            greens = [frame.registers[number] for number in portal.green_numbers]
+            if all(box is not None and box.is_const for box in greens):
+                frame.entry_key = ("resumed", id(frame))
+
+    def _argument(self, value: Any) -> Value:
+        if isinstance(value, Value) and value.kind != "r":
+            box = self.box(value)
+            assert box.raw is not None
+            return box.raw
+        return self.meta.ref(self.box(value))
+
+    def box(self, value: Any) -> Box:
+        """The box of a snapshot's value; virtual objects are allocated again, in the bridge."""
+        if isinstance(value, Const):
+            if value.is_null:
+                return NULL_BOX
+            return const_box(value.value) if value.kind == "r" else Box(value.value, None, value)
+        known = self.boxes.get(id(value))
+        if known is not None:
+            return known
+        if isinstance(value, VirtualObject):
+            return self._virtual_object(value)
+        assert isinstance(value, VirtualSequence), value
+        return self._virtual_sequence(value)
+
+    def _virtual_object(self, value: VirtualObject) -> Box:
+        meta = self.meta
+        op = meta.emit(ops.NEW, descr=value.cls)
+        meta.types[op] = value.cls
+        box = self.boxes[id(value)] = Box(self.objects[id(value)], op)
+        for field, part in value.fields:
+            content = self.box(part)
+            if content is not NULL_BOX:
+                meta.emit(ops.SETFIELD, op, meta.ref(content), descr=field)
+        return box
+
+    def _virtual_sequence(self, value: VirtualSequence) -> Box:
+        meta = self.meta
+        opcode = {list: ops.NEW_LIST, tuple: ops.NEW_TUPLE}.get(value.cls, ops.NEW_CELL)
+        op = meta.emit(opcode, *[meta.ref(self.box(part)) for part in value.items])
+        meta.types[op] = value.cls
+        box = self.boxes[id(value)] = Box(self.objects[id(value)], op)
+        return box
+
+
+def _set_pending(frame: MetaFrame, state: FrameState, kept: tuple[Box, ...]) -> None:
+    """Let an outer frame of a bridge wait for the result of its callee."""
+    jitcode = state.jitcode
+    instruction = jitcode.instructions[jitcode.positions[state.throw_index]]
+    position = jitcode.positions[state.throw_index]
+    # The pending operation is the last JitCode instruction of its CPython instruction.
+    while position + 1 < len(jitcode.instructions) and jitcode.instructions[position + 1].index == instruction.index:
+        position += 1
+    instruction = jitcode.instructions[position]
+    frame.index = state.throw_index
+    frame.position = jitcode.positions[state.index]
+    slot = jitcode.n_locals + len(state.stack)
+    finish = state.finish
+    pushes = state.pushes
+
+    def deliver(meta: MetaInterpreter, below: MetaFrame, result: Box) -> None:
+        if finish is None:
+            if pushes:
+                below.registers[slot] = result
+            return
+        # What is left to do of the operation is done by the function that an exit would call.
+        def store(box: Box) -> None:
+            if pushes:
+                below.registers[slot] = box
+
+        meta.residual_call(below, instruction, const_box(finish), [result, *kept], store=store)
+
+    frame.pending = Pending(instruction, deliver, finish, kept, pushes)
+
+
+def _run(meta: MetaInterpreter) -> Ended:
+    """Run to the end; turns everything that can stop a recording into an `Ended`."""
+    aborted: RecordingAborted | None = None
+    arrived: BaseException | None = None
+    try:
+        meta.run()
+    except RecordingAborted as reason:
+        aborted = reason
+        aborted.__traceback__ = None
+    except BaseException as exception:
+        arrived = exception
+    if meta.outcome is not None and arrived is None:
+        return Ended(meta.outcome, None, [], None, meta.own_loop, len(meta.operations))
+    if arrived is not None:
+        aborted = _why_arrived(meta, arrived)
+        if aborted.reason is AbortReason.INTERNAL_ERROR:
+            arrived = None
+    return Ended(None, aborted, _frames_now(meta), arrived, meta.own_loop, len(meta.operations))
+
+
+def _why_arrived(meta: MetaInterpreter, exception: BaseException) -> RecordingAborted:
+    """Tell a signal handler's exception, which goes to the guest, from a failure of the recorder itself.
+
+    Raises:
+        The exception itself, if it is a failure of the recorder in the middle of an instruction's side effect: going
+        on would do that effect twice.
+    """
+    last = exception.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    own = last is not None and is_toolkit_code(last.tb_frame.f_code)
+    if isinstance(exception, KeyboardInterrupt) or not own:
+        exception.__traceback__ = without_toolkit(exception.__traceback__)
+        return meta.aborted(AbortReason.INTERRUPTED, repr(exception))
+    if meta.effect_done:
+        raise exception
+    detail = "".join(traceback.format_exception(exception)).strip()
+    return meta.aborted(AbortReason.INTERNAL_ERROR, detail)
+
+
+def _frames_now(meta: MetaInterpreter) -> list[ResumeFrame]:
+    """Where the guest stands: the innermost frame at the start of its current instruction."""
+    frames = []
+    for frame in meta.frames[:-1]:
+        pending = frame.pending
+        assert pending is not None
+        index = pending.instruction.next_index
+        depth = frame.jitcode.depths[index] - pending.pushes
+        frames.append(resume_frame(frame, index, pending.instruction.index, depth, pending))
+    if meta.frames:
+        top = meta.frames[-1]
+        frames.append(resume_frame(top, top.index, top.index, top.jitcode.depths[top.index], None))
+    return frames

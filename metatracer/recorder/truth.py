@@ -1,0 +1,105 @@
+"""Truth of values, and branching on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metatracer.backend.fields import lookup_attribute
+from metatracer.ir import cfunctions as c
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import Const, Snapshot
+from metatracer.recorder.frames import Box, MetaFrame, const_box
+
+if TYPE_CHECKING:
+    from metatracer.frontend.jitcode import Instruction
+    from metatracer.recorder.metainterp import MetaInterpreter
+
+
+def truth_raw(meta: MetaInterpreter, box: Box) -> Box | None:
+    """The truth as a box with a `b`, guarding the class; None if asking runs code of the class."""
+    if box.is_const and type(box.object) in (int, float, bool, str, type(None), tuple, bytes):
+        return Box(bool(box.object), None, Const("b", bool(box.object)))
+    raw = box.raw
+    cls = meta.guard_class(box)
+    obj = box.object
+    if cls is bool:
+        return Box(obj, None, meta.bool_value(box))
+    if cls is int:
+        raw = meta.int_value(box)
+        if raw is None:
+            return None  # beyond 64 bits: asked by a call
+        return Box(obj != 0, None, meta.emit(ops.INT_NE, raw, Const("i", 0)))
+    if cls is float:
+        return Box(obj != 0.0, None, meta.emit(ops.FLOAT_NE, meta.float_value(box), Const("f", 0.0)))
+    if obj is None:
+        return Box(False, None, Const("b", False))
+    length = {
+        str: ops.STR_LEN,
+        list: ops.LIST_LEN,
+        tuple: ops.TUPLE_LEN,
+        bytes: ops.BYTES_LEN,
+        bytearray: ops.BYTEARRAY_LEN,
+    }.get(cls)
+    if length is not None:
+        value = meta.emit(length, meta.ref(box))
+        return Box(bool(obj), None, meta.emit(ops.INT_NE, value, Const("i", 0)))
+    if cls is dict:
+        value = meta.emit(ops.CALL_C_I, meta.ref(box), descr=c.DICT_LEN)
+        return Box(bool(obj), None, meta.emit(ops.INT_NE, value, Const("i", 0)))
+    if type(cls) is type and all(lookup_attribute(cls, name).kind == "missing" for name in ("__bool__", "__len__")):
+        meta.assume(meta.host.class_unchanged(cls))
+        return Box(True, None, Const("b", True))
+    return None
+
+
+def truth_value(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: Box) -> Box:
+    """The truth as a box; may be a residual call whose result becomes the instruction's."""
+    known = truth_raw(meta, box)
+    if known is not None:
+        return known
+    invert = instruction.op == "not"
+    helper = const_box(_not if invert else bool)
+    result = meta.residual_call(frame, instruction, helper, [box], known=bool)
+    result = Box(result.object, result.ref, meta.emit(ops.BOOL_UNBOX, meta.ref(result)))
+    return negate(meta, result) if invert else result
+
+
+def _not(obj: object) -> bool:
+    return not obj
+
+
+def negate(meta: MetaInterpreter, box: Box) -> Box:
+    """The opposite of a truth."""
+    raw = box.raw
+    assert raw is not None
+    if isinstance(raw, Const):
+        return Box(not box.object, None, Const("b", not box.object))
+    return Box(not box.object, None, meta.emit(ops.BOOL_NOT, raw))
+
+
+def guard_truth(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> bool:
+    """Guard the truth of a branch's operand; returns it."""
+    register = instruction.src[0]
+    box = frame.box(register)
+    known = truth_raw(meta, box)
+    snapshot: Snapshot | None = None
+    if known is None:
+        # The truth is asked once: from here on the operand on the stack is the answer, a plain bool.
+        def store(result: Box) -> None:
+            assert result.raw is not None
+            answer = meta.emit(ops.INT_NE, result.raw, Const("i", 0))
+            frame.registers[register] = Box(bool(result.object), None, answer)
+
+        def behind() -> Snapshot:
+            return meta.snapshot_of(frame.state_at(instruction.index, instruction.index))
+
+        meta.c_call(
+            frame, instruction, c.OBJECT_IS_TRUE, [meta.ref(box)], [box.object], store=store, snapshot=behind
+        )
+        snapshot = behind()
+        known = frame.box(register)
+    raw = known.raw
+    assert raw is not None
+    if not isinstance(raw, Const):
+        meta.guard(ops.GUARD_TRUE if known.object else ops.GUARD_FALSE, raw, snapshot=snapshot)
+    return bool(known.object)

@@ -1,0 +1,165 @@
+"""Recordings become code: optimize, compile, put in place; or are given up and tried again later."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from metatracer import hooks, log
+from metatracer.backend.compile import CompiledCode, compile_trace, set_cell
+from metatracer.ir.values import LoopRef
+from metatracer.runtime import assumptions
+from metatracer.runtime.loops import GuardState, Loop, Piece, register_guards, retire
+from metatracer.statistics import STATISTICS
+
+if TYPE_CHECKING:
+    from metatracer.errors import RecordingAborted
+    from metatracer.ir.values import Trace
+    from metatracer.recorder.record import Ended
+    from metatracer.runtime.host import RecordingHost
+
+_record_log = log.section("record")
+_opt_log = log.section("opt")
+_llvm_log = log.section("llvm")
+_abort_log = log.section("abort")
+_numbers = itertools.count(1)
+
+if os.environ.get("METATRACER_KEEP_TRACES"):
+    KEPT: list[tuple[Trace, Trace, CompiledCode]] | None = []
+else:
+    KEPT = None
+
+
+def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: GuardState | None, seconds: float) -> Piece | None:
+    """Optimize, compile and put in place what was recorded.
+
+    Args:
+        loop: Whose root it is, or whose tree the bridge belongs to.
+        ended: The recording, with a trace.
+        host: Where its residual calls were noted.
+        guard: For a bridge, the guard it hangs on.
+        seconds: What recording took.
+
+    Returns:
+        The code in place, or None if it could not be used (an assumption broke meanwhile).
+    """
+    from metatracer.optimizer.pipeline import optimize
+
+    assert ended.recorded is not None
+    trace = ended.recorded.trace
+    recorded_operations = len(trace.operations)
+    if _record_log.on:
+        _record_log.write(_text(trace))
+    start = time.perf_counter()
+    optimized = optimize(trace, peel=ended.recorded.kind == "loop")
+    after_optimizing = time.perf_counter()
+    if _opt_log.on:
+        _opt_log.write(_text(optimized))
+    params = loop.portal.driver.params
+    code = compile_trace(optimized, level=params.compile_level, force_exits=params.force_exits or None)
+    after_compiling = time.perf_counter()
+    if _llvm_log.on:
+        _llvm_log.write(code.ir_text)
+    if KEPT is not None:
+        KEPT.append((trace, optimized, code))
+    STATISTICS.recorded_operations += recorded_operations
+    STATISTICS.optimized_operations += len(optimized.operations)
+    STATISTICS.optimizing_seconds += after_optimizing - start
+    STATISTICS.compiling_seconds += after_compiling - after_optimizing
+    STATISTICS.machine_code_bytes += code.size_bytes
+    piece = Piece(loop, code, optimized, guard, next(_numbers))
+    piece.targets = list({
+        id(op.descr): op.descr.token for op in optimized.operations if isinstance(op.descr, LoopRef)
+    }.values())
+    if not assumptions.register(optimized.assumptions, piece):
+        code.free()
+        return None
+    for target in piece.targets:
+        target.incoming += 1
+    register_guards(piece)
+    _put_in_place(piece)
+    record = loop.record
+    for call in host.residual_calls:
+        record.add_residual_call(call)
+    kind = "compile" if guard is None else "bridge"
+    if hooks.registered[kind]:
+        hooks.fire(
+            kind,
+            hooks.CompileEvent(
+                driver=record.driver,
+                location=record.location,
+                filename=record.filename,
+                lineno=record.lineno,
+                trace=piece.number,
+                greens=loop.greens,
+                recorded_operations=recorded_operations,
+                operations=len(optimized.operations),
+                machine_code_bytes=code.size_bytes,
+                recording_seconds=seconds,
+                optimizing_seconds=after_optimizing - start,
+                compiling_seconds=after_compiling - after_optimizing,
+                guard=guard.operation.guard_id if guard is not None else None,
+            ),
+        )
+    return piece
+
+
+def _put_in_place(piece: Piece) -> None:
+    loop, guard = piece.loop, piece.parent
+    record = loop.record
+    record.status = "compiled"
+    record.reason = ""
+    if guard is not None:
+        guard.piece.code.attach(guard.operation.guard_id, piece.code)
+        guard.bridge = piece
+        STATISTICS.bridges_compiled += 1
+        record.bridges += 1
+        return
+    set_cell(loop.ref, piece.code)
+    if loop.stale is not None:
+        stale, loop.stale = loop.stale, None
+        retire(stale)
+    loop.piece = piece
+    loop.wait = 1.0
+    loop.attempts = 0
+    STATISTICS.loops_compiled += 1
+    record.traces += 1
+    loop.portal.code_appeared()
+
+
+def note_abort(loop: Loop, aborted: RecordingAborted, guard: GuardState | None) -> None:
+    """Count an abort, tell about it, and make the next attempt wait longer."""
+    params = loop.portal.driver.params
+    record = loop.record
+    reason = aborted.reason
+    STATISTICS.count_abort(reason.name)
+    record.add_abort(reason.name, reason.value, aborted.detail, aborted.filename, aborted.lineno)
+    if guard is None:
+        loop.count = loop.entries = 0
+        loop.attempts += 1
+        loop.wait = min(loop.wait * params.backoff_factor, params.backoff_limit)
+        if loop.piece is None:
+            record.status = "aborted"
+    if _abort_log.on:
+        _abort_log.write(f"{record.driver} {record.location}: {aborted}")
+    if hooks.registered["abort"]:
+        hooks.fire(
+            "abort",
+            hooks.AbortEvent(
+                driver=record.driver,
+                location=record.location,
+                filename=aborted.filename,
+                lineno=aborted.lineno,
+                reason=reason.name,
+                sentence=reason.value,
+                detail=aborted.detail,
+            ),
+        )
+
+
+def _text(trace: Any) -> str:
+    from metatracer.ir.text import format_trace
+
+    return format_trace(trace)

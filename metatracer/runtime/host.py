@@ -1,0 +1,86 @@
+"""What the recorder asks of the runtime: portals, JitCode, assumptions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metatracer.frontend.decode import jitcode_for
+from metatracer.runtime import assumptions
+from metatracer.runtime.assumptions import ClassUnchanged, DictItemIs, FunctionUnchanged, QuasiFieldIs
+from metatracer.statistics import STATISTICS, ResidualCall
+
+if TYPE_CHECKING:
+    from types import CodeType, FunctionType
+
+    from metatracer.frontend.jitcode import JitCode
+    from metatracer.ir.values import LoopRef
+    from metatracer.runtime.portal import Portal
+
+PORTALS: dict[CodeType, Portal] = {}
+"""Every portal by its rewritten code."""
+
+_mutable_items: set[tuple[int, str]] = set()
+
+
+class RecordingHost:
+    """The runtime as one recording sees it.
+
+    Attributes:
+        residual_calls: What the recording called instead of looking into it.
+    """
+
+    def __init__(self) -> None:
+        self.residual_calls: list[ResidualCall] = []
+
+    def portal_of(self, function: FunctionType) -> Portal | None:
+        """The portal that a function is, or None."""
+        return PORTALS.get(function.__code__)
+
+    def original_code(self, function: FunctionType) -> CodeType:
+        """The author's code of a function: for portals, before rewriting."""
+        portal = PORTALS.get(function.__code__)
+        return function.__code__ if portal is None else portal.layout.code
+
+    def jitcode_of(self, function: FunctionType) -> JitCode:
+        """The JitCode of the author's code of a function."""
+        return jitcode_for(self.original_code(function))
+
+    def new_loop(self, portal: Portal, key: Any) -> LoopRef:
+        """The name of a loop that is about to be recorded."""
+        return portal.loops[key].ref
+
+    def item_is(self, namespace: dict[str, Any], name: str, value: Any) -> DictItemIs:
+        """The assumption that a global (or builtin, or module attribute) stays what it is."""
+        return DictItemIs(namespace, name, value)
+
+    def item_absent(self, namespace: dict[str, Any], name: str) -> DictItemIs:
+        """The assumption that no such global appears."""
+        return DictItemIs(namespace, name, assumptions.MISSING)
+
+    def is_mutable_item(self, namespace: dict[str, Any], name: str) -> bool:
+        """Whether a global has been seen to change: then it is read each time."""
+        if (id(namespace), name) in _mutable_items:
+            return True
+        value = namespace.get(name, assumptions.MISSING)
+        return assumptions.is_volatile(DictItemIs(namespace, name, value))
+
+    def note_mutable_item(self, namespace: dict[str, Any], name: str) -> None:
+        """Traced code assigns a global."""
+        _mutable_items.add((id(namespace), name))
+
+    def class_unchanged(self, cls: type) -> ClassUnchanged:
+        """The assumption that a class and its bases stay as they are."""
+        return ClassUnchanged(cls)
+
+    def function_unchanged(self, function: FunctionType) -> FunctionUnchanged:
+        """The assumption that a function keeps its code and defaults."""
+        return FunctionUnchanged(function)
+
+    def quasi_field_is(self, obj: Any, field: Any, value: Any) -> QuasiFieldIs:
+        """The assumption that a quasi-immutable attribute keeps its value."""
+        return QuasiFieldIs(obj, field, value)
+
+    def note_residual(self, description: str, filename: str, lineno: int, reason: str) -> None:
+        """A call that is not looked into."""
+        STATISTICS.residual_call_sites += 1
+        self.residual_calls.append(ResidualCall(description, reason, None, None, filename, lineno))

@@ -1,0 +1,231 @@
+"""What the runtime knows of guest loops: one `Loop` for each green key of a portal, and the code compiled for it."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from metatracer import hooks, log
+from metatracer.ir.snapshots import live_values
+from metatracer.ir.values import LoopRef, Value
+from metatracer.statistics import STATISTICS, LoopRecord
+
+if TYPE_CHECKING:
+    from metatracer.backend.compile import CompiledCode
+    from metatracer.ir.values import Operation, Trace
+    from metatracer.runtime.portal import Portal
+
+_log = log.section("invalidate")
+_numbers = itertools.count(1)
+
+
+class Loop:
+    """A guest loop (or function entry): the token that a tick gives and that `drive` takes.
+
+    Attributes:
+        portal: Whose.
+        key, greens: Its green key, and the green values (kept alive with the loop).
+        count: Back-edges counted since the last attempt. entries: function entries, likewise.
+        wait: Factor on the thresholds; grows with each abort.
+        attempts: Recordings given up since the last success.
+        piece: The root code, None when there is none (or it was invalidated).
+        ref: Name of the loop in the IR, with the cell through which other code reaches it.
+        incoming: How many live pieces refer to the cell.
+        record: For `explain`.
+    """
+
+    __slots__ = (
+        "attempts",
+        "count",
+        "entries",
+        "greens",
+        "incoming",
+        "is_recording",
+        "key",
+        "may_inline",
+        "piece",
+        "portal",
+        "record",
+        "ref",
+        "stale",
+        "wait",
+    )
+
+    def __init__(self, portal: Portal, key: Any, greens: tuple[Any, ...]) -> None:
+        self.portal = portal
+        self.key = key
+        self.greens = greens
+        self.count = 0
+        self.entries = 0
+        self.wait = 1.0
+        self.attempts = 0
+        self.piece: Piece | None = None
+        self.stale: Piece | None = None
+        self.incoming = 0
+        self.is_recording = False
+        self.may_inline = True
+        self.record: LoopRecord = portal.new_record(greens)
+        self.ref = LoopRef(f"{portal.driver.name}_{next(_numbers)}", token=self)
+
+
+@dataclass(slots=True, eq=False)
+class GuardState:
+    """A guard of compiled code.
+
+    Attributes:
+        operation: With its snapshot.
+        piece: The code it belongs to.
+        live: Its live values, in the order in which exits hand them over.
+        failures: Exits into the interpreter so far.
+        wait: At how many failures the next bridge is tried.
+        bridge: The code attached.
+        refused: No bridge is ever recorded here (the guard's meaning is to leave).
+    """
+
+    operation: Operation
+    piece: Piece
+    live: tuple[Value, ...]
+    failures: int = 0
+    wait: float = 0.0
+    bridge: Piece | None = None
+    refused: bool = False
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class Piece:
+    """A compiled trace: a root, or a bridge below one.
+
+    Attributes:
+        loop: The loop whose tree it belongs to.
+        code: The machine code.
+        trace: The optimized trace.
+        parent: For a bridge, the guard it hangs on.
+        number: Of the trace, for people.
+        targets: Loops that the code refers to by their cells.
+        reason: Why it was invalidated, "" while valid.
+    """
+
+    loop: Loop
+    code: CompiledCode
+    trace: Trace
+    parent: GuardState | None
+    number: int
+    targets: list[Loop] = field(default_factory=list)
+    reason: str = ""
+    guards: dict[int, GuardState] = field(default_factory=dict)
+
+    def invalidate(self, reason: str) -> None:
+        """An assumption broke (called by the registry, from any place that changed something)."""
+        if self.reason:
+            return
+        self.reason = reason
+        if not self.code.is_freed:
+            self.code.invalidate()
+        STATISTICS.invalidations += 1
+        loop = self.loop
+        loop.record.status = "invalidated"
+        loop.record.reason = reason
+        if loop.piece is self:
+            # Other code may still jump here through the cell: the code stays, and leaves at once, until it is replaced.
+            loop.stale, loop.piece = self, None
+            loop.count = loop.entries = 0
+        elif self.parent is not None:
+            detach(self)
+            retire(self)
+        if _log.on:
+            _log.write(f"{self.code.name}: {reason}")
+        if hooks.registered["invalidate"]:
+            record = loop.record
+            hooks.fire(
+                "invalidate",
+                hooks.InvalidateEvent(
+                    driver=record.driver,
+                    location=record.location,
+                    filename=record.filename,
+                    lineno=record.lineno,
+                    trace=self.number,
+                    assumption=reason,
+                ),
+            )
+
+
+GUARDS: dict[int, GuardState] = {}
+"""Every guard of live code by its number."""
+
+_retired: list[tuple[int, Piece]] = []
+_epochs = itertools.count(1)
+_tickets = itertools.count(1)
+_active: dict[int, int] = {}
+"""Machine code being run: ticket -> epoch at its start. Code retired in an epoch is freed when all began later."""
+_epoch = [0]
+_lock = threading.Lock()
+
+
+def began() -> int:
+    """A thread is about to run machine code; gives the ticket for `ended`."""
+    ticket = next(_tickets)
+    _active[ticket] = _epoch[0]
+    return ticket
+
+
+def ended(ticket: int) -> None:
+    """It has left it."""
+    del _active[ticket]
+    if _retired:
+        free_retired()
+
+
+def register_guards(piece: Piece) -> None:
+    """Make the guards of new code known."""
+    for number, operation in piece.code.guards.items():
+        assert operation.snapshot is not None
+        state = GuardState(operation, piece, live_values(operation.snapshot))
+        state.refused = operation.opcode.name in ("guard_no_attention", "guard_not_invalidated")
+        piece.guards[number] = state
+        GUARDS[number] = state
+
+
+def detach(bridge: Piece) -> None:
+    """Let the guard of a bridge exit again."""
+    parent = bridge.parent
+    assert parent is not None
+    if parent.bridge is bridge:
+        parent.bridge = None
+        parent.failures = 0
+        if not parent.piece.code.is_freed:
+            parent.piece.code.detach(parent.operation.guard_id)
+
+
+def retire(piece: Piece) -> None:
+    """No slot and no cell leads to the code any more: free it, and its bridges, when no thread is in it."""
+    with _lock:
+        _epoch[0] = next(_epochs)
+        _retired.append((_epoch[0], piece))
+    for guard in piece.guards.values():
+        if guard.bridge is not None:
+            bridge, guard.bridge = guard.bridge, None
+            retire(bridge)
+    free_retired()
+
+
+def free_retired() -> None:
+    """Free the retired code that no thread can be in."""
+    from metatracer.runtime import assumptions
+
+    with _lock:
+        oldest = min(list(_active.values()), default=_epoch[0])
+        ready = [piece for epoch, piece in _retired if epoch <= oldest]
+        _retired[:] = [(epoch, piece) for epoch, piece in _retired if epoch > oldest]
+    for piece in ready:
+        for number in piece.guards:
+            GUARDS.pop(number, None)
+        assumptions.forget(piece)
+        piece.code.free()
+        STATISTICS.retired_codes_freed += 1
+        for target in piece.targets:
+            target.incoming -= 1
+            if not target.incoming and target.stale is not None and target.piece is None:
+                stale, target.stale = target.stale, None
+                retire(stale)

@@ -1,0 +1,202 @@
+"""A portal at run time: the counters behind its ticks, its loops, and what the recorder asks of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metatracer.errors import UsageError
+from metatracer.ir.values import NULL_OBJECT, Site
+from metatracer.runtime.loops import Loop
+from metatracer.runtime.ticker import PERIOD, Ticker
+from metatracer.statistics import LoopRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import FunctionType
+
+    from metatracer.ir.values import LoopRef
+    from metatracer.jit import JitDriver
+    from metatracer.runtime.portal_layout import PortalLayout
+
+_BY_VALUE = (int, str, bytes, bool, float, type(None))
+_MOST_COLD_LOOPS = 20_000
+
+
+class Request:
+    """What a portal's twin returns instead of driving a loop itself: the drive loop that runs the twin does it."""
+
+    __slots__ = ("loop", "values")
+
+    def __init__(self, loop: Loop, values: list[Any]) -> None:
+        self.loop = loop
+        self.values = values
+
+
+class _Marker:
+    __slots__ = ("is_entry",)
+
+    def __init__(self, is_entry: bool) -> None:
+        self.is_entry = is_entry
+
+
+class Portal:
+    """One portal function.
+
+    Attributes:
+        function: The author's function object.
+        driver: Its JitDriver.
+        layout: Where its merge point is.
+        loops: By green key.
+        drive: Runs a loop to the end of the portal's frame (`driver.drive`).
+    """
+
+    def __init__(
+        self,
+        function: FunctionType,
+        driver: JitDriver,
+        layout: PortalLayout,
+        drive: Callable[[Loop, list[Any]], tuple[BaseException | None, Any]],
+    ) -> None:
+        self.function = function
+        self.driver = driver
+        self.layout = layout
+        self.drive = drive
+        self.loops: dict[Any, Loop] = {}
+        self.merge_start = layout.merge_start
+        self.merge_end = layout.merge_end
+        self.skips = layout.skips
+        self.green_numbers = layout.green_numbers
+        self.red_numbers = layout.red_numbers
+        self.maybe_unbound = layout.maybe_unbound
+        self._entry = Ticker(_Marker(True))
+        self._back_edge = Ticker(_Marker(False))
+        self._marker = _Marker(False)
+        driver.params.watch(self._parameter_changed)
+        self._parameter_changed("")
+
+    # --- what rewritten code uses -------------------------------------------------------------------------------------
+
+    @property
+    def entry_ticker(self) -> Any:
+        """Stepped at function entry."""
+        return self._entry.iterator
+
+    @property
+    def back_edge_ticker(self) -> Any:
+        """Stepped at back-edges."""
+        return self._back_edge.iterator
+
+    def refill(self) -> Any:
+        """Never needed: the tickers have no end."""
+        return self._marker
+
+    def request(self, loop: Loop, values: list[Any]) -> Request:
+        """What the twin returns."""
+        return Request(loop, values)
+
+    def tick(self, marker: _Marker, *greens: Any) -> Loop | None:
+        """A marker was met: count, and say whether machine code or a recording is due."""
+        key = self.key(greens)
+        loop = self.loops.get(key)
+        if loop is None:
+            loop = self._new_loop(key, greens)
+        params = self.driver.params
+        if not params.enable:
+            return None
+        if loop.piece is not None:
+            return loop
+        if marker.is_entry:
+            loop.entries += self._entry.weight
+            due = loop.entries >= params.function_threshold * loop.wait
+        else:
+            loop.count += self._back_edge.weight
+            loop.record.back_edges += self._back_edge.weight
+            due = loop.count >= params.threshold * loop.wait
+        return loop if due and not loop.is_recording else None
+
+    # --- keys and loops -----------------------------------------------------------------------------------------------
+
+    def key(self, greens: Sequence[Any]) -> tuple[Any, ...]:
+        """The green key: small builtin values by value and class, other objects by identity."""
+        return tuple([(type(green), green) if type(green) in _BY_VALUE else id(green) for green in greens])
+
+    def _new_loop(self, key: Any, greens: tuple[Any, ...]) -> Loop:
+        for name, green in zip(self.driver.greens, greens, strict=True):
+            if type(green).__hash__ is None:
+                code = self.layout.code
+                raise UsageError(
+                    f"the green {name!r} of driver {self.driver.name} is a {type(green).__name__}, which cannot be "
+                    "hashed; greens must be immutable: pass a tuple, bytes or an object instead",
+                    code.co_filename,
+                    self.layout.lineno,
+                )
+        if len(self.loops) > _MOST_COLD_LOOPS:
+            self.loops = {known: loop for known, loop in self.loops.items() if loop.piece or loop.stale or loop.incoming}
+        loop = self.loops[key] = Loop(self, key, greens)
+        return loop
+
+    def loop_of(self, key: Any, greens: tuple[Any, ...]) -> Loop:
+        """The loop of a key; made if need be."""
+        return self.loops.get(key) or self._new_loop(key, greens)
+
+    def new_record(self, greens: tuple[Any, ...]) -> LoopRecord:
+        """A record for `explain`."""
+        return LoopRecord(
+            self.driver.name, self.driver.printable_location(greens), self.layout.code.co_filename, self.layout.lineno
+        )
+
+    def code_appeared(self) -> None:
+        """From now on every visit must ask whether there is code for it."""
+        self._entry.set_always(True)
+        self._back_edge.set_always(True)
+
+    def _parameter_changed(self, _name: str) -> None:
+        params = self.driver.params
+        has_code = any(loop.piece is not None for loop in self.loops.values())
+        self._entry.set_always(has_code or params.function_threshold < 2 * PERIOD)
+        self._back_edge.set_always(has_code or params.threshold < 2 * PERIOD)
+
+    # --- what the recorder asks -----------------------------------------------------------------------------------------
+
+    def compiled_loop(self, key: Any) -> LoopRef | None:
+        """The name of the loop with this key if it has valid code."""
+        loop = self.loops.get(key)
+        return loop.ref if loop is not None and loop.piece is not None else None
+
+    def site(self, greens: Sequence[Any], lineno: int) -> Site:
+        """Where the guest stands."""
+        return Site(
+            self.driver.name, self.driver.printable_location(greens), self.layout.code.co_filename, lineno
+        )
+
+    def may_inline(self, key: Any) -> bool:
+        """Whether calls that begin at this key are looked into."""
+        loop = self.loops.get(key)
+        return loop is None or loop.may_inline
+
+    def refuse_inlining(self, key: Any) -> None:
+        """Calls that begin at this key are made as calls from now on."""
+        loop = self.loops.get(key)
+        if loop is not None:
+            loop.may_inline = False
+
+    def run_from_merge_point(self, values: list[Any]) -> Any:
+        """Run a frame of the portal from its merge point to its end (for recorded calls)."""
+        greens = tuple(values[: len(self.green_numbers)])
+        loop = self.loop_of(self.key(greens), greens)
+        exception, result = self.drive(loop, values)
+        if exception is not None:
+            raise exception
+        return result
+
+    def portal_caller(self) -> Any:
+        """The same as a function of the values, for traces to call."""
+        return self._caller
+
+    def _caller(self, *values: Any) -> Any:
+        return self.run_from_merge_point(list(values))
+
+    def frame_locals(self, values: Sequence[Any]) -> list[tuple[int, Any]]:
+        """The values of a merge point as the locals of a frame."""
+        numbers = self.green_numbers + self.red_numbers
+        return [(number, value) for number, value in zip(numbers, values, strict=True) if value is not NULL_OBJECT]
