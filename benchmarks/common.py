@@ -1,0 +1,82 @@
+"""What the benchmark commands share: running measured processes, the machine, JSON files."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def run_json(command: list[str], environment: dict[str, str] | None = None, timeout: float = 900.0) -> Any:
+    """Run a command from the checkout's root; gives the JSON on its last line of output.
+
+    Raises:
+        RuntimeError: It failed; its error output is in the message.
+    """
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+        capture_output=True, text=True, timeout=timeout, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: exit status {done.returncode}\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def python_code(text: str, setting: str, python: str = sys.executable) -> Any:
+    """Run Python text with METATRACER set; gives the JSON on its last line of output."""
+    return run_json([python, "-c", text], {"METATRACER": setting})
+
+
+def machine() -> dict[str, str]:
+    """The machine, for the files that figures go to."""
+    model = "unknown"
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    return {
+        "processor": model,
+        "python": platform.python_version(),
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "command": " ".join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
+    }
+
+
+def write_json(name: str, data: object, path: Path | None = None) -> Path:
+    """Write a result file; under `benchmarks/results/` unless a path is given."""
+    path = path or RESULTS / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"machine": machine(), "results": data}, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def median(values: list[float]) -> float:
+    """The median."""
+    return statistics.median(values)
+
+
+def show_seconds(seconds: float | None) -> str:
+    """A time with three digits and a fitting unit; "-" for none."""
+    if seconds is None:
+        return "-"
+    for unit, factor in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def show_ratio(over: float | None, under: float | None) -> str:
+    """`over / under` with an x; "-" when one is missing."""
+    if over is None or not under:
+        return "-"
+    ratio = over / under
+    return f"{ratio:.0f}x" if ratio >= 100 else f"{ratio:.3g}x"
