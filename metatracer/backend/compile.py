@@ -73,7 +73,7 @@ class CompiledCode:
         ir_text: str,
         symbol: str,
         exits: list[GuardExit],
-        stubs: dict[str, int],
+        stub: Callable[[str], int],
         seconds: dict[str, float],
     ) -> None:
         self.name = trace.name
@@ -90,9 +90,9 @@ class CompiledCode:
         self._slots: dict[int, tuple[int, int]] = {}
         for item in exits:
             slot = memory.slot_address(item.number)
-            stub = stubs[item.kinds]
-            write_word(slot, stub)
-            self._slots[item.op.guard_id] = (slot, stub)
+            address = stub(item.kinds)
+            write_word(slot, address)
+            self._slots[item.op.guard_id] = (slot, address)
         self._entry: support.EntryPoint | None = None
         self.enter: Callable[[list[Any]], tuple[Any, ...]] | None = None
         if all(value.kind == "r" for value in trace.inputs):
@@ -108,8 +108,8 @@ class CompiledCode:
     def detach(self, guard_id: int) -> None:
         """Let failures of the guard exit again."""
         self._require_live()
-        slot, stub = self._slots[guard_id]
-        write_word(slot, stub)
+        slot, address = self._slots[guard_id]
+        write_word(slot, address)
         self.bridges.pop(guard_id, None)
 
     def invalidate(self) -> None:
@@ -193,11 +193,11 @@ def compile_trace(trace: Trace, *, level: int = 0, force_exits: int | None = Non
     symbol = f"trace{next(_trace_numbers)}"
     text = emitter.emit(symbol)
     emitted = time.perf_counter()
-    stubs = support.spill_stubs(item.kinds for item in emitter.guards)
+    stub = support.spill_stubs(item.kinds for item in emitter.guards)
     stubbed = time.perf_counter()
     machine = llvm.compile_text(text, [symbol], level=level)
     seconds = {"refcounts": planned - start, "emit": emitted - planned, "stubs": stubbed - emitted, **machine.seconds}
-    code = CompiledCode(trace, level, machine, memory, text, symbol, emitter.guards, stubs, seconds)
+    code = CompiledCode(trace, level, machine, memory, text, symbol, emitter.guards, stub, seconds)
     if os.environ.get("METATRACER_PERF"):
         _write_perf_map(code)
     return code

@@ -10,6 +10,10 @@ says and tail-calls through the guard's *slot* with the live values: into a brid
 values' kinds (`support.spill_stub`), which stores them into the exit buffer and returns the descriptor. So an exit is
 one load and one jump, and attaching a bridge is one store.
 
+Values that do not fit into registers are passed in the exit buffer, value n in its word n. They are not passed on the
+stack because LLVM (22) forgets them in a musttail call whose callee takes more stack than the caller, and a mere `tail`
+is lost at level 0 when returns are merged. Nothing runs between the stores and the loads.
+
 Names in the text: ``%v7`` values, ``%t7`` temporaries, ``g7``/``x7`` the block behind guard 7 of the trace and its exit.
 Addresses of objects, cells and C functions appear as ``inttoptr`` constants: the text is for this process only.
 Blocks that are rarely run are collected in `Emitter.cold` and stand at the end of the function.
@@ -338,9 +342,37 @@ class Emitter:
 
     def tail_call(self, target: str, descriptor: str, values: tuple[Value, ...]) -> None:
         """Leave the function into other trace code."""
-        args = "".join(f", {self.typed(value)}" for value in values)
-        outcome = self.value(f"musttail call tailcc ptr {target}(ptr {descriptor}{args})")
+        args = [f"ptr {descriptor}"]
+        in_registers = register_positions("".join(value.kind for value in values))
+        for position, value in enumerate(values):
+            if position in in_registers:
+                args.append(self.typed(value))
+            else:
+                self._store_word(value, pointer(self.addresses.buffer + 8 * position))
+        outcome = self.value(f"musttail call tailcc ptr {target}({', '.join(args)})")
         self.line(f"ret ptr {outcome}")
+
+    def _store_word(self, value: Value, place: str) -> None:
+        if value.kind == "b":
+            self.line(f"store i64 {self.value(f'zext i1 {self.arg(value)} to i64')}, ptr {place}")
+        else:
+            self.line(f"store {self.typed(value)}, ptr {place}")
+
+    def _receive(self) -> tuple[list[str], list[str]]:
+        """Parameters of the function, and the operands of the trace's inputs; loads those that are in the buffer."""
+        params, operands = [], []
+        in_registers = register_positions("".join(value.kind for value in self.trace.inputs))
+        for position, value in enumerate(self.trace.inputs):
+            if position in in_registers:
+                operands.append(f"%a{position}")
+                params.append(f"{LLVM_TYPES[value.kind]} %a{position}")
+                continue
+            place = pointer(self.addresses.buffer + 8 * position)
+            if value.kind == "b":
+                operands.append(self.value(f"trunc i64 {self.value(f'load i64, ptr {place}')} to i1"))
+            else:
+                operands.append(self.value(f"load {LLVM_TYPES[value.kind]}, ptr {place}"))
+        return params, operands
 
     def _count_execution(self, number: int, holds: str) -> str:
         counter = pointer(self.memory.counter_address(number))
@@ -386,8 +418,7 @@ class Emitter:
         loops_to_start = (
             operations[-1].opcode.name == "jump" and operations[-1].descr is None and self.trace.label is None
         )
-        params = [f"{LLVM_TYPES[value.kind]} %a{number}" for number, value in enumerate(self.trace.inputs)]
-        operands = [f"%a{number}" for number in range(len(params))]
+        params, operands = self._receive()
         if loops_to_start:
             self.open_loop(self.trace.inputs, operands)
         else:
@@ -415,6 +446,27 @@ class Emitter:
         head += ["  br label %start", "start:"]
         metadata = '!0 = !{!"branch_weights", i32 100000, i32 1}'
         return "\n".join([*self._declarations, *head, *self.lines, *self.cold, "}", metadata, ""])
+
+
+_INTEGER_REGISTERS = 5
+"""Registers for integers and pointers in the convention tailcc, less the one for the descriptor."""
+_FLOAT_REGISTERS = 8
+
+
+def register_positions(kinds: str) -> frozenset[int]:
+    """Which of the values of these kinds are passed in registers; see the module docstring."""
+    integers = floats = 0
+    positions = []
+    for position, kind in enumerate(kinds):
+        if kind == "f":
+            floats += 1
+            if floats <= _FLOAT_REGISTERS:
+                positions.append(position)
+        else:
+            integers += 1
+            if integers <= _INTEGER_REGISTERS:
+                positions.append(position)
+    return frozenset(positions)
 
 
 def pointer(address: int) -> str:

@@ -134,14 +134,15 @@ class RefcountPlan:
     unset_fields: set[Operation] = field(default_factory=set)
     nullable: set[Operation] = field(default_factory=set)
 
-    def describe(self) -> str:
-        """One line per step, for tests and people; values are numbered in order of appearance."""
-        numbers: dict[int, int] = {}
+    def describe(self, trace: Trace) -> str:
+        """One line per step, for tests and people; values are numbered in order of definition."""
+        names: dict[Value, str] = {}
+        for value in (*trace.inputs, *(value for op in trace.operations for value in (*op.params, op))):
+            if value.kind:
+                names[value] = f"{value.kind}{len(names)}"
 
         def name(value: Value) -> str:
-            if isinstance(value, Const):
-                return repr(value.value)
-            return f"v{numbers.setdefault(id(value), len(numbers))}"
+            return repr(value.value) if isinstance(value, Const) else names[value]
 
         lines = []
         for step in self.steps:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from metatracer.backend import llvm
-from metatracer.backend.emit import LLVM_TYPES, Addresses, pointer
+from metatracer.backend.emit import LLVM_TYPES, Addresses, pointer, register_positions
 from metatracer.backend.layout import layout
 from metatracer.ir.values import NULL_OBJECT
 
@@ -47,7 +47,8 @@ Recursion through handlers is still bounded, by the check of the C stack.
 
 _machines: list[llvm.Machine] = []
 _functions: dict[str, int] = {}
-_spill_stubs: dict[str, int] = {}
+_StubKey = tuple[tuple[int, str], ...]
+_spill_stubs: dict[_StubKey, int] = {}
 
 
 def _message(name: str) -> str:
@@ -301,25 +302,36 @@ def addresses() -> Addresses:
 # --- spill stubs ----------------------------------------------------------------------------------------------------------
 
 
-def spill_stubs(signatures: Iterable[str]) -> dict[str, int]:
-    """Addresses of the functions that store values of these kinds into the exit buffer and return the descriptor."""
-    wanted = {kinds: f"spill{len(_spill_stubs) + number}" for number, kinds in enumerate(dict.fromkeys(signatures))}
-    missing = {kinds: name for kinds, name in wanted.items() if kinds not in _spill_stubs}
+def spill_stubs(signatures: Iterable[str]) -> Callable[[str], int]:
+    """Compile the stubs for values of these kinds; gives the function from kinds to the stub's address.
+
+    A stub stores the values that come in registers into the exit buffer and returns the descriptor.
+    """
+    missing: dict[_StubKey, str] = {}
+    for kinds in signatures:
+        key = _stub_key(kinds)
+        if key not in _spill_stubs:
+            missing.setdefault(key, f"spill{len(_spill_stubs) + len(missing)}")
     if missing:
-        text = "\n".join(_spill_stub(kinds, name) for kinds, name in missing.items())
+        text = "\n".join(_spill_stub(key, name) for key, name in missing.items())
         machine = llvm.compile_text(text, missing.values(), level=0, passes=False)
         _machines.append(machine)
-        for kinds, name in missing.items():
-            _spill_stubs[kinds] = machine.addresses[name]
-    return _spill_stubs
+        for key, name in missing.items():
+            _spill_stubs[key] = machine.addresses[name]
+    return lambda kinds: _spill_stubs[_stub_key(kinds)]
 
 
-def _spill_stub(kinds: str, name: str) -> str:
+def _stub_key(kinds: str) -> _StubKey:
+    """Position and kind of each value that comes in a register."""
     if len(kinds) > BUFFER_WORDS:
         raise OverflowError(f"an exit hands over {len(kinds)} values, more than {BUFFER_WORDS}")
-    params = "".join(f", {LLVM_TYPES[kind]} %a{number}" for number, kind in enumerate(kinds))
+    return tuple((position, kinds[position]) for position in sorted(register_positions(kinds)))
+
+
+def _spill_stub(key: _StubKey, name: str) -> str:
+    params = "".join(f", {LLVM_TYPES[kind]} %a{number}" for number, kind in key)
     lines = [f"define tailcc ptr @{name}(ptr %exit{params}) nounwind {{"]
-    for number, kind in enumerate(kinds):
+    for number, kind in key:
         place = pointer(ctypes.addressof(_buffer) + 8 * number)
         if kind == "b":
             lines.append(f"  %w{number} = zext i1 %a{number} to i64")
@@ -328,6 +340,17 @@ def _spill_stub(kinds: str, name: str) -> str:
             lines.append(f"  store {LLVM_TYPES[kind]} %a{number}, ptr {place}")
     lines += ["  ret ptr %exit", "}"]
     return "\n".join(lines)
+
+
+def _pass_references(count: int) -> tuple[str, str]:
+    """Arguments ``%a0`` ... of a call of trace code: the instructions that pass what does not fit, and the others."""
+    in_registers = register_positions("r" * count)
+    stores = "\n".join(
+        f"  store ptr %a{number}, ptr {pointer(ctypes.addressof(_buffer) + 8 * number)}"
+        for number in range(count)
+        if number not in in_registers
+    )
+    return stores, "".join(f", ptr %a{number}" for number in range(count) if number in in_registers)
 
 
 # --- entering -------------------------------------------------------------------------------------------------------------
@@ -358,7 +381,7 @@ def _entry_method(count: int) -> _MethodDef:
         f"  %p{number} = getelementptr ptr, ptr %items, i64 {number}\n  %a{number} = load ptr, ptr %p{number}"
         for number in range(count)
     )
-    args = "".join(f", ptr %a{number}" for number in range(count))
+    stores, args = _pass_references(count)
     _link(
         f"""
 define ptr @{name}(ptr %self, ptr %list) nounwind {{
@@ -389,6 +412,7 @@ run:
   %itemsp = getelementptr i8, ptr %list, i64 {figures.list_items}
   %items = load ptr, ptr %itemsp
 {loads}
+{stores}
   %desc = call tailcc ptr %code(ptr null{args})
   %result = call ptr {pointer(function_address("decode"))}(ptr %desc)
   ret ptr %result
@@ -444,6 +468,7 @@ def portal_call(count: int) -> int:
 def _portal_call(name: str, count: int) -> str:
     figures = layout()
     params = "".join(f", ptr %a{number}" for number in range(count))
+    stores, args = _pass_references(count)
     drops = "\n".join(f"  call void {_c('Py_DecRef')}(ptr %a{number})" for number in range(count))
     return f"""
 declare ptr @llvm.frameaddress.p0(i32)
@@ -468,7 +493,8 @@ deep:
 go:
   store i32 %less, ptr %leftp
   %code = load ptr, ptr %cell
-  %desc = call tailcc ptr %code(ptr null{params})
+{stores}
+  %desc = call tailcc ptr %code(ptr null{args})
   %finished = icmp eq ptr %desc, {pointer(id(_FINISH) + _BYTES_DATA)}
   br i1 %finished, label %finish, label %other
 finish:
