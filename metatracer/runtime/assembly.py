@@ -18,11 +18,11 @@ import dis
 import opcode
 import sys
 from dataclasses import dataclass
-from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from types import CodeType
 
 VERSION = sys.version_info[:2]
 

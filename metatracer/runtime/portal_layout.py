@@ -8,13 +8,15 @@ thrown away. Everything else that calls a hint of the driver is a mistake that g
 from __future__ import annotations
 
 import inspect
+import itertools
+import opcode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from metatracer.errors import UsageError
 from metatracer.frontend.decode import jitcode_for
 from metatracer.frontend.liveness import JUMPS, NO_FALL_THROUGH
-from metatracer.runtime.assembly import VERSION, Item, take_apart
+from metatracer.runtime.assembly import VERSION, Item, Unit, take_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,6 +73,10 @@ class PortalLayout:
         maybe_unbound: Those of the reds that may be unbound there.
         names: Names of greens and reds.
         lineno: Line of the merge point.
+        jumps: Without back-edge hints: the instructions (byte offsets) behind which guest back-edges are counted, because
+            they give a green a new value other than by adding a positive constant.
+        counts_at_merge_point: Whether the merge point itself must count: without back-edge hints, if there is a way
+            round to it on which no green changes.
     """
 
     code: CodeType
@@ -84,16 +90,13 @@ class PortalLayout:
     maybe_unbound: frozenset[int]
     names: tuple[str, ...]
     lineno: int
+    jumps: tuple[int, ...]
+    counts_at_merge_point: bool
 
     @property
     def value_numbers(self) -> tuple[int, ...]:
         """The locals in the order in which their values are passed: greens, then reds."""
         return self.green_numbers + self.red_numbers
-
-    @property
-    def counts_at_merge_point(self) -> bool:
-        """Whether there is no other place at which guest back-edges could be counted."""
-        return not self.skips
 
 
 def analyse_portal(
@@ -125,7 +128,8 @@ class _Analysis:
                 "a generator or coroutine cannot be a portal; move the loop with the merge point into a plain function",
                 code.co_firstlineno,
             )
-        self.items = take_apart(code).items
+        self.unit = take_apart(code)
+        self.items = self.unit.items
         self.jitcode = jitcode_for(code)
         if self.jitcode.refusal:
             self.mistake(f"this function cannot be a portal: {self.jitcode.refusal}", code.co_firstlineno)
@@ -185,7 +189,7 @@ class _Analysis:
         value: object
         if root.name in ("LOAD_GLOBAL", "LOAD_NAME"):
             name = self.code.co_names[root.arg >> 1 if root.name == "LOAD_GLOBAL" else root.arg]
-            spaces = (self.function.__globals__, self.function.__builtins__)
+            spaces = (self.function.__globals__, self.function.__builtins__)  # type: ignore[attr-defined]  # typeshed lacks it
             space = next((each for each in spaces if name in each), None)
             if space is None:
                 return place, None, False
@@ -316,6 +320,7 @@ class _Analysis:
         bound = _definitely_bound(self.jitcode, merge.start)
         unbound = frozenset(number for number in reds if not bound >> number & 1)
         skips = {statement.start: statement.end for statement in statements if statement.hint != MERGE_POINT}
+        jumps, counts = ((), False) if skips else _GreenStores(self.unit, greens, merge).places()
         return PortalLayout(
             self.code,
             driver,
@@ -328,6 +333,8 @@ class _Analysis:
             unbound,
             tuple(names[number] for number in greens + reds),
             merge.lineno,
+            jumps,
+            counts,
         )
 
     def _number(self, numbers: dict[str, int], name: str, kind: str, merge: Statement) -> int:
@@ -340,6 +347,88 @@ class _Analysis:
         return numbers[name]
 
 
+class _GreenStores:
+    """Where guest back-edges can be counted if the author does not say.
+
+    Between two visits of the merge point with the same greens, either no green was stored to at all, or one of them was
+    stored to other than by adding to it: adding alone never leads back to where it was. To count at these stores costs
+    nothing for guest instructions that go straight on, while counting at each merge point costs 6-9 ns for each of them.
+    """
+
+    def __init__(self, unit: Unit, greens: tuple[int, ...], merge: Statement) -> None:
+        items = unit.items
+        self._items = items
+        self._greens = frozenset(greens)
+        self._code = unit.code
+        self._handlers = {item: entry.target for item, entry in unit.range_of().items()}
+        self._following = dict(itertools.pairwise(items))
+        at = {item.offset: item for item in items}
+        self._start, self._end = at[merge.start], at[merge.end]
+
+    def places(self) -> tuple[tuple[int, ...], bool]:
+        """(offsets of the stores to count at, whether to count at the merge point)."""
+        in_loop = self._reached(stop_at_stores=False)
+        if self._start not in in_loop:
+            return (), False
+        if self._start in self._reached(stop_at_stores=True):
+            return (), True
+        stores = [place for place, item in enumerate(self._items) if item in in_loop and self._stored(item) is not None]
+        return tuple(self._items[place].offset for place in stores if not self._adds(place)), False
+
+    def _reached(self, *, stop_at_stores: bool) -> set[Item]:
+        """What control can reach from behind the merge point without passing it (or a store) again."""
+        reached: set[Item] = set()
+        pending = [self._end]
+        while pending:
+            item = pending.pop()
+            if item in reached:
+                continue
+            reached.add(item)
+            if item is self._start:
+                continue
+            if item in self._handlers:
+                pending.append(self._handlers[item])
+            if stop_at_stores and self._stored(item) is not None:
+                continue
+            if item.target is not None:
+                pending.append(item.target)
+            if item.falls_through and item in self._following:
+                pending.append(self._following[item])
+        return reached
+
+    def _stored(self, item: Item) -> int | None:
+        """The green that an instruction stores to."""
+        name, arg = item.name, item.arg
+        if name in ("STORE_FAST", "DELETE_FAST"):
+            numbers: tuple[int, ...] = (arg,)
+        elif name == "STORE_FAST_STORE_FAST":
+            numbers = (arg >> 4, arg & 15)
+        elif name == "STORE_FAST_LOAD_FAST":
+            numbers = (arg >> 4,)
+        else:
+            return None
+        return next((number for number in numbers if number in self._greens), None)
+
+    def _adds(self, place: int) -> bool:
+        """Whether the store is that of `green += constant` (or `green = green + constant`), the constant positive."""
+        store = self._items[place]
+        if store.name not in ("STORE_FAST", "STORE_FAST_LOAD_FAST") or place < 3:
+            return False
+        load, constant, add = self._items[place - 3 : place]
+        green = self._stored(store)
+        loaded = {
+            "LOAD_FAST": load.arg,
+            "LOAD_FAST_CHECK": load.arg,
+            "LOAD_FAST_LOAD_FAST": load.arg & 15,
+            "STORE_FAST_LOAD_FAST": load.arg & 15,
+        }.get(load.name)
+        if loaded != green or constant.name != "LOAD_CONST" or add.name != "BINARY_OP" or add.arg not in _ADD:
+            return False
+        value = self._code.co_consts[constant.arg]
+        return type(value) is int and value > 0
+
+
+_ADD = frozenset(number for number, (_, symbol) in enumerate(opcode._nb_ops) if symbol in ("+", "+="))  # type: ignore[attr-defined]
 _MAYBE_NULL = frozenset({"load_method", "super_method"})
 
 
@@ -400,5 +489,3 @@ def _bound_on_entry(jitcode: JitCode) -> int:
     for register in jitcode.free_registers:
         state |= 1 << register
     return state
-
-

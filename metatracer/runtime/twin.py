@@ -23,6 +23,7 @@ What it does not do: generators and coroutines; restoring what a debugger has at
 from __future__ import annotations
 
 import inspect
+import itertools
 import opcode
 import sys
 import threading
@@ -427,7 +428,7 @@ def _lasti_slots(code: CodeType) -> dict[int, tuple[int, ...]]:
     if not slots:
         return {}
     found: dict[int, tuple[int, ...]] = {}
-    following = {item: after for item, after in zip(unit.items, unit.items[1:], strict=False)}
+    following = dict(itertools.pairwise(unit.items))
     for start, slot in slots.items():
         pending = [(start, slot + 2)]
         seen: set[Item] = set()

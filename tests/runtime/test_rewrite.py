@@ -53,7 +53,9 @@ class Portal:
         self.layout = analyse_portal(function, resolve, driver)
         markers = [None] * (period - 1)
         self.entry_ticker = itertools.cycle([*markers, "entry"]) if limit is None else iter(["entry"] * limit)
-        self.back_edge_ticker = itertools.cycle([*markers, "back edge"]) if limit is None else iter(["back edge"] * limit)
+        self.back_edge_ticker = (
+            itertools.cycle([*markers, "back edge"]) if limit is None else iter(["back edge"] * limit)
+        )
         self.takes = takes
         self.ticks = []
         self.drives = []
@@ -120,6 +122,8 @@ def vm_counting_at_the_merge_point(code, stack):
     while pc < len(code):
         declared.jit_merge_point(pc=pc, code=code, stack=stack)
         op, arg = code[pc]
+        if op == "again":
+            continue
         pc += 1
         if op == "push":
             stack.append(arg)
@@ -132,6 +136,27 @@ def vm_counting_at_the_merge_point(code, stack):
         elif op == "raise":
             raise ValueError(arg)
     return stack.pop()
+
+
+def vm_counting_at_jumps(code, stack):
+    pc = 0
+    while True:
+        driver.jit_merge_point(pc=pc, code=code)
+        op, arg = code[pc]
+        pc = pc + 1
+        if op == "push":
+            stack.append(arg)
+        elif op == "add":
+            stack[-1] += arg
+        elif op == "dec":
+            stack[0] -= 1
+        elif op == "jump":
+            if stack[0]:
+                pc = arg
+        elif op == "raise":
+            raise ValueError(arg)
+        else:
+            return stack.pop()
 
 
 def vm_in_try(code, stack):
@@ -239,15 +264,55 @@ def vm_big(code, stack):
         if op == "push":
             stack.append(arg)
         elif op == "add":
-            a += b; b += c; c += d; d += e; e += f; f += g; g += h; h += i; i += j; j += k  # noqa: E702
-            k += l; l += m; m += n; n += o; o += a; a ^= 0x101; b ^= 0x102; c ^= 0x103  # noqa: E702
+            a += b
+            b += c
+            c += d
+            d += e
+            e += f
+            f += g
+            g += h
+            h += i
+            i += j
+            j += k
+            k += l
+            l += m
+            m += n
+            n += o
+            o += a
+            a ^= 0x101
+            b ^= 0x102
+            c ^= 0x103
             a, b, c, d, e, f, g, h, i, j, k, l, m, n, o = b, c, d, e, f, g, h, i, j, k, l, m, n, o, a
             if a > 1000:
-                a %= 1001; b %= 1002; c %= 1003; d %= 1004; e %= 1005; f %= 1006; g %= 1007  # noqa: E702
-                h %= 1008; i %= 1009; j %= 1010; k %= 1011; l %= 1012; m %= 1013; n %= 1014  # noqa: E702
+                a %= 1001
+                b %= 1002
+                c %= 1003
+                d %= 1004
+                e %= 1005
+                f %= 1006
+                g %= 1007
+                h %= 1008
+                i %= 1009
+                j %= 1010
+                k %= 1011
+                l %= 1012
+                m %= 1013
+                n %= 1014
             if b > 2000:
-                a %= 2001; b %= 2002; c %= 2003; d %= 2004; e %= 2005; f %= 2006; g %= 2007  # noqa: E702
-                h %= 2008; i %= 2009; j %= 2010; k %= 2011; l %= 2012; m %= 2013; n %= 2014  # noqa: E702
+                a %= 2001
+                b %= 2002
+                c %= 2003
+                d %= 2004
+                e %= 2005
+                f %= 2006
+                g %= 2007
+                h %= 2008
+                i %= 2009
+                j %= 2010
+                k %= 2011
+                l %= 2012
+                m %= 2013
+                n %= 2014
         elif op == "dec":
             stack[0] -= 1
         elif op == "jump":
@@ -264,6 +329,7 @@ RAISING = (*PROGRAM[:-1], ("raise", "at the end"), ("halt", None))
 PORTALS = [
     vm,
     vm_counting_at_the_merge_point,
+    vm_counting_at_jumps,
     vm_in_try,
     vm_with_cells,
     vm_maybe_unbound,
@@ -275,7 +341,9 @@ PORTALS = [
 def fresh(function):
     """The same function with the code it was written with."""
     code = function.__code__.replace()
-    copy = types.FunctionType(code, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
+    copy = types.FunctionType(
+        code, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
     copy.__kwdefaults__ = function.__kwdefaults__
     return copy
 
@@ -286,7 +354,7 @@ def outcome(function, code):
         result = function(code, stack)
         if isinstance(result, tuple) and callable(result[-1]):
             result = (*result[:-1], result[-1]())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - compared
         names = [(e.name, e.lineno) for e in traceback.extract_tb(error.__traceback__)][1:]
         return type(error), error.args, names, stack
     return result, stack
@@ -328,7 +396,7 @@ class TestTheSameResult:
 
     def test_exhausted_tickers(self, function, program):
         rewritten = fresh(function)
-        portal = Portal(rewritten, limit=1)
+        portal = Portal(rewritten, limit=2)
         for _ in range(3):
             assert outcome(rewritten, program) == outcome(function, program)
         assert portal.refills
@@ -354,12 +422,37 @@ def test_a_local_that_may_be_unbound_is_known():
     assert [vm_maybe_unbound.__code__.co_varnames[n] for n in layout.maybe_unbound] == ["last"]
 
 
+def test_without_hints_back_edges_are_counted_where_greens_are_set():
+    assert not analyse_portal(vm_counting_at_jumps, resolve).counts_at_merge_point
+    rewritten = fresh(vm_counting_at_jumps)
+    portal = Portal(rewritten, takes=lambda count: False)
+    rewritten(PROGRAM, [])
+    assert [(marker, pc) for marker, (pc, _) in portal.ticks] == [("entry", 0), *[("back edge", 2)] * 4]
+
+
+def test_without_hints_a_way_round_that_sets_no_green_is_counted_at_the_merge_point():
+    layout = analyse_portal(vm_counting_at_the_merge_point, resolve)
+    assert layout.counts_at_merge_point
+    assert layout.jumps == ()
+
+
+def test_a_merge_point_in_no_loop_is_counted_on_entry_only():
+    def portal(pc):
+        single.jit_merge_point(pc=pc)
+        return pc
+
+    single = Driver(["pc"])
+    runtime = Portal(portal, takes=lambda count: False)
+    assert portal(3) == 3
+    assert [marker for marker, _ in runtime.ticks] == ["entry"]
+
+
 def test_an_unbound_local_is_passed_as_null():
     rewritten = fresh(vm_maybe_unbound)
     portal = Portal(rewritten)
     rewritten(PROGRAM, [])
     names = portal.layout.names
-    token, values = portal.drives[0]
+    _, values = portal.drives[0]
     assert values[names.index("last")] is NULL_OBJECT
     assert values[names.index("pc")] == 0
 
@@ -587,7 +680,7 @@ def test_locals_show_no_hidden_variable():
 
     visible = Driver(["pc"])
     Portal(portal, takes=lambda count: False)
-    assert portal(0, 3) == ["n", "pc"] + ["visible"]
+    assert portal(0, 3) == ["n", "pc", "visible"]
 
 
 def test_an_exception_of_the_tick_is_the_authors_to_catch():
@@ -600,7 +693,7 @@ def test_an_exception_of_the_tick_is_the_authors_to_catch():
                 log.append(pc)
                 if pc == 3:
                     return "returned"
-                pc += 1
+                pc = min(pc + 1, 9)
         except KeyboardInterrupt:
             return "interrupted"
         finally:

@@ -34,7 +34,7 @@ class Manager:
         self.log.append("enter")
         return 7
 
-    def __exit__(self, kind: Any, *rest: Any) -> bool:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> bool:
         self.log.append(kind.__name__ if kind else None)
         return self.swallow
 
@@ -106,7 +106,7 @@ def finally_return(log):
 def raises(log):
     try:
         try:
-            [][1]
+            [][1]  # noqa: PLE0643
         except IndexError:
             log.append(repr(sys.exc_info()[1]))
             raise KeyError("second")
@@ -185,7 +185,7 @@ def argument_cells(log):
 def comprehensions(log):
     x = 5
     squares = [x * y for y in range(3) if y != 1]
-    pairs = {y: [z for z in range(y)] for y in range(3)}
+    pairs = {y: [z for z in range(y)] for y in range(3)}  # noqa: C416
     functions = [lambda: y for y in range(3)]
     return squares, pairs, {y % 2 for y in squares}, [f() for f in functions], x
 
@@ -209,7 +209,7 @@ def calls(log):
     manager = Manager(log, False)
     derived = Derived(log, True)
     x = 2
-    a = manager.method(x, manager.method(x + 1, 4), named=derived.method(5, *[6, 7], **{"k": 8}))
+    a = manager.method(x, manager.method(x + 1, 4), named=derived.method(5, *[6, 7], **{"k": 8}))  # noqa: PIE804
     b = max(len(log), min(x, 3), key=abs)
     c = print if x else None
     return a, b, derived.bare_super(9), derived.method(named=1), c is print
@@ -231,7 +231,7 @@ def unbound(log):
 def chains(log):
     x, y, z = 1, 2, 3
     a = x < y < z > 2
-    b = x and y or z
+    b = (x and y) or z
     c = (w := x + y) * w
     d = [*range(x), *(y, z)]
     first, *middle, last = "abcd"
@@ -286,7 +286,7 @@ def local_class(log):
 def many_locals(log):
     a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = a8 = a9 = 1
     b0, b1, b2, b3, b4, b5, b6, b7, b8, b9 = range(10)
-    get = lambda: (a9, b9)
+    get = lambda: (a9, b9)  # noqa: E731
     for b0 in range(2):
         a3, b3 = b3, a3
         a9 += b9
@@ -354,7 +354,7 @@ def walk(frame: Any, stop: int) -> tuple[int, Any, BaseException | None]:
                 position = evaluator._step(frame, instruction, position)
         except evaluator.EvaluationError as error:
             pytest.skip(str(error))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - belongs to the function that is run
             caught = error.with_traceback(None)
         if caught is not None:
             if instruction.op not in ("reraise", "raise"):
@@ -385,7 +385,7 @@ def chain(error: BaseException | None) -> list[Any]:
 def outcome(call: Callable[[], Any]) -> tuple[str, Any]:
     try:
         return "value", repr(call())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - compared
         return "raised", chain(error)
 
 
@@ -450,10 +450,12 @@ def number(function, name):
 
 def divide(a, b):
     c = a + 1
+    # fmt: off
     return (
         c
         // b
     )
+    # fmt: on
 
 
 def test_traceback_has_one_entry_with_the_authors_line():
@@ -514,7 +516,7 @@ def handler_sees(log):
 def test_throw_applies_the_exception_table():
     log = []
     given = ValueError("v")
-    call = [i.index for i in jitcode_for(handler_sees.__code__).instructions if i.op == "call"][0]
+    call = next(i.index for i in jitcode_for(handler_sees.__code__).instructions if i.op == "call")
     assert throw(handler_sees, call, [(0, log)], (1, 2, 3), given) == "handled"
     assert log == [given, "finally"]
     log.clear()
@@ -544,7 +546,7 @@ class Token:
 
 
 def forget(x, probe):
-    x = None
+    x = None  # noqa: F841 - lets go of the argument
     return probe()
 
 
