@@ -18,6 +18,7 @@ _REASONS: dict[str, str] = {
     "INTERRUPTED": "nothing: it will be tried again",
     "ASSUMPTION_BROKEN": "do not change globals, classes or functions of the interpreter while the guest runs",
     "COMPILE_FAILED": "report it, with the log of METATRACER_LOG=record,opt,llvm:FILE",
+    "INTERNAL_ERROR": "report it, with the log of METATRACER_LOG=abort,record:FILE; the program goes on untraced here",
     "ASSERT_GREEN": "look at where the value comes from: it must be a green or promoted",
     "HOOK_REFUSED": "your `confirm_enter_jit` or a hook said no",
 }

@@ -76,7 +76,7 @@ def compare_command(
     ] = None,
     args: ScriptArgs = None,
     runs: Annotated[int, typer.Option(min=1, help="processes on each side")] = 3,
-    iterations: Annotated[int, typer.Option(min=1, help="calls of main(argv) in each process")] = 10,
+    iterations: Annotated[int, typer.Option(min=1, help="calls in each process")] = 10,
     param: Param = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="seconds for each process")] = 600.0,
     as_json: Annotated[bool, typer.Option("--json", help="print everything as JSON")] = False,
@@ -84,7 +84,8 @@ def compare_command(
     """Compare one guest program, untraced and traced, in separate processes.
 
     If the script has a function main(argv), one iteration is one call of it with standard output captured; the first is
-    the cold one, the median of the later half is the warm time. Without it each process runs the script once.
+    the cold one, the median of the later half is the warm time. A function prepare(argv) is preferred: it is called once
+    and gives the function to call. Without either each process runs the script once.
     The exit status is 1 when the two sides do not do the same.
     """
     name, script_args = _comparison_target(target, args or [])

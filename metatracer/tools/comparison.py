@@ -52,7 +52,7 @@ class Comparison:
         script: Its file.
         args: Its arguments.
         runs, iterations: Processes on each side, and iterations in each.
-        has_main: Whether the script has a `main` to call again; without it each run is one cold iteration.
+        has_main: Whether the script has a `prepare` or `main` to call again; without it each run is one cold iteration.
         untraced, traced: Both sides.
         result: How the first iteration ended on the untraced side.
         difference: The first difference in what the two did, as a sentence; "" when they agree.

@@ -16,8 +16,8 @@ from metatracer import log, params
 from metatracer.errors import UsageError
 
 DEFAULT_EXAMPLE = "registervm"
-DEFAULT_ARGUMENTS = ["count.rvm", "100000"]
-"""What `metatracer compare` runs when nothing is said: a loop of 100,000 additions and remainders."""
+DEFAULT_ARGUMENTS = ["count.rvm", "300000"]
+"""What `metatracer compare` runs when nothing is said: a loop of 300,000 additions and remainders."""
 
 
 def examples_folder() -> Path | None:

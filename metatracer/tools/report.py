@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -48,9 +49,9 @@ def show_comparison(console: Console, found: Comparison) -> None:
     if not found.untraced.cold_seconds and not found.traced.cold_seconds:
         show_verdict(console, found)
         return
-    title = " ".join([found.script.rsplit("/", 1)[-1], *found.args])
-    if "/examples/" in found.script:
-        title = " ".join(["examples" + found.script.split("/examples")[-1].removesuffix("/__main__.py"), *found.args])
+    path = Path(found.script)
+    name = path.parent.name if path.name == "__main__.py" else path.name
+    title = " ".join([name, *(Path(arg).name if "/" in arg else arg for arg in found.args)])
     table = Table(title=title, title_justify="left")
     table.add_column("median of runs")
     table.add_column("untraced", justify="right")
@@ -87,10 +88,10 @@ def show_verdict(console: Console, found: Comparison) -> None:
         plain(console, f"DIFFERENT: {found.difference}", "bold red")
     elif not found.failures:
         plain(console, f"outputs agree in {found.runs} runs of each side", "green")
-    if found.result not in ("", "returned", "returned None", "returned 0"):
+    if found.result.startswith(("raised", "exit status")) or found.result in ("returned 1", "returned 2"):
         plain(console, f"the program {found.result}", "yellow")
     if not found.has_main:
-        plain(console, "the script has no main(argv): it ran once in each process, so all times are cold")
+        plain(console, "the script has neither prepare(argv) nor main(argv): it ran once in each process, so all times are cold")
     for record in found.traced.loops:
         for abort in record.get("aborts", ()):
             plain(console, f"{record['driver']} {record['location']}: " + "; ".join(abort_lines(abort)), "yellow")

@@ -6,9 +6,11 @@ whether it is traced, and neither typer nor rich is loaded beside it. The job fi
     {"mode": "run" | "measure", "script": PATH, "args": [...], "iterations": N, "report": PATH or null}
 
 `run` runs the script as `python SCRIPT ARGS` would. `measure` follows this protocol: the file is executed once under
-another name than `__main__`; if it then has a function `main`, an iteration is one call `main(args)` with standard
-output captured (`main()` if it takes nothing), the first of them is the cold one, and `iterations` follow each other
-in the same process. A file without `main` is executed once as `__main__`, and that is its only iteration.
+another name than `__main__`. If it then has a function `prepare`, that is called once, `prepare(args)`, and gives the
+function (without arguments) whose calls are the iterations: the guest program is loaded once, as in a long-running
+process. Else, if it has a function `main`, an iteration is one call `main(args)` (`main()` if it takes nothing).
+Standard output is captured; the first iteration is the cold one, and `iterations` of them follow each other in the same
+process. A file with neither is executed once as `__main__`, and that is its only iteration.
 
 The report is a JSON object: what happened, statistics and explain records. Units are in the names.
 """
@@ -26,7 +28,10 @@ import time
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _OUTPUT_KEPT_CHARACTERS = 20_000
 
@@ -170,28 +175,43 @@ def _iterate(call: Any) -> _Outcome:
     return _Outcome(seconds, captured.getvalue(), result)
 
 
+def _repeatable(module: ModuleType, args: list[str]) -> Callable[[], Any] | None:
+    """What one iteration calls: what `prepare(args)` gives, or `main`; None when there is neither."""
+    prepare = getattr(module, "prepare", None)
+    if callable(prepare):
+        prepared: Callable[[], Any] = prepare(list(args))
+        return prepared
+    main = getattr(module, "main", None)
+    if not callable(main):
+        return None
+    takes_arguments = bool(inspect.signature(main).parameters)
+    return lambda: main(list(args)) if takes_arguments else main()
+
+
 def measure(script: Path, args: list[str], iterations: int, report: str | None) -> int:
     """Run the measuring protocol and write the report."""
     sys.argv = [str(script), *args]
     prepare_path(script)
     outcomes: list[_Outcome] = []
     modules: list[ModuleType] = []
+    calls: list[Callable[[], Any] | None] = []
     loading = _iterate(lambda: modules.append(execute(script, "__metatracer_guest__")))
-    main = getattr(modules[0], "main", None) if modules else None
-    if not modules:
-        # The file could not even be executed: that is its result.
+    call: Callable[[], Any] | None = None
+    if modules:
+        preparing = _iterate(lambda: calls.append(_repeatable(modules[0], args)))
+        loading = preparing if not calls else _Outcome(loading.seconds + preparing.seconds, "", "")
+        call = calls[0] if calls else None
+    if not calls:
+        # The file could not even be executed or prepared: that is its result.
         outcomes.append(loading)
-    elif callable(main):
-        takes_arguments = bool(inspect.signature(main).parameters)
-        outcomes.extend(
-            _iterate(lambda: main(list(args)) if takes_arguments else main()) for _ in range(iterations)
-        )
+    elif call is not None:
+        outcomes.extend(_iterate(call) for _ in range(iterations))
     else:
         outcomes.append(_iterate(lambda: execute(script, "__main__") and None))
     _write_report(
         report,
         {
-            "has_main": callable(main),
+            "has_main": call is not None,
             "loading_seconds": loading.seconds,
             "iterations": [outcome.as_dict(with_text=number == 0) for number, outcome in enumerate(outcomes)],
             "peak_memory_bytes": peak_memory_bytes(),

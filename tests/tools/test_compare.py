@@ -116,6 +116,31 @@ def test_sides_are_told_by_the_environment(script, monkeypatch):
     assert found.difference == "iteration 1: the outputs differ in line 1: untraced 'False', traced 'True'"
 
 
+def test_prepare_is_called_once_and_preferred(script):
+    path = script(
+        """
+        prepared = 0
+        def prepare(argv):
+            global prepared
+            prepared += 1
+            return lambda: print(prepared, argv)
+        def main(argv):
+            raise AssertionError
+        """
+    )
+    job = Job(path, ["x"], mode="measure", iterations=2)
+    report = guest.start(job, capture=True, show_output=False).report
+    assert report["has_main"] is True
+    assert [each["result"] for each in report["iterations"]] == ["returned None"] * 2
+    assert report["iterations"][0]["output"] == "1 ['x']\n"
+
+
+def test_a_failing_prepare_is_the_result(script):
+    path = script("def prepare(argv):\n    raise ValueError('no program')\n")
+    report = guest.start(Job(path, [], mode="measure", iterations=2), capture=True).report
+    assert [each["result"] for each in report["iterations"]] == ["raised ValueError: no program"]
+
+
 def test_a_script_without_main_runs_once_as_main(script):
     path = script("print(__name__)\n")
     report = guest.start(Job(path, [], mode="measure", iterations=5), capture=True, show_output=False).report
