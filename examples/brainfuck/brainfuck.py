@@ -5,7 +5,6 @@ The numbers of the command line are the program's input, one byte each.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from metatracer import JitDriver
