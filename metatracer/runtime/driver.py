@@ -411,12 +411,12 @@ def install_portal(function: FunctionType, driver: JitDriver) -> FunctionType:
     Raises:
         UsageError: The function cannot be a portal; says what to change.
     """
-    from metatracer.jit import JitDriver as Driver
-    from metatracer.params import STARTED_OFF
+    from metatracer.params import STARTED_OFF, Parameters
     from metatracer.runtime.rewrite import analyse_portal, build_portal_twin, rewrite_portal, strip_portal
 
     def resolve(receiver: object) -> Any:
-        return receiver if isinstance(receiver, Driver) else None
+        # Known by its parameters: this package is below the one that defines the class.
+        return receiver if isinstance(getattr(receiver, "params", None), Parameters) else None
 
     layout = analyse_portal(function, resolve, driver)
     if STARTED_OFF:
