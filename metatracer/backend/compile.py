@@ -24,7 +24,7 @@ from metatracer.backend import (
     llvm,
     support,
 )
-from metatracer.backend.emit import EMITTERS, CodeMemory, Emitter, GuardExit
+from metatracer.backend.emit import EMITTERS, CodeMemory, Emitter, GuardExit, PolledWord
 from metatracer.backend.layout import layout, write_word
 from metatracer.backend.refcounts import plan_refcounts
 from metatracer.ir.values import LoopRef, Operation, Trace
@@ -174,9 +174,6 @@ def compile_trace(trace: Trace, *, level: int = 0, force_exits: int | None = Non
     planned = time.perf_counter()
     memory = CodeMemory(len(plan.exits), force_exits is not None)
     memory.objects.extend(trace.assumptions)
-    poll_words = [
-        words for assumption in trace.assumptions for words in getattr(assumption, "poll_words", _no_words)()
-    ]
     for op in trace.operations:
         if isinstance(op.descr, LoopRef) and not op.descr.cell:
             op.descr.cell = allocate_cell()
@@ -188,7 +185,7 @@ def compile_trace(trace: Trace, *, level: int = 0, force_exits: int | None = Non
         support.addresses(),
         _guard_ids.__next__,
         force_exits=force_exits,
-        poll_words=poll_words,
+        polled=_polled_words(trace),
     )
     symbol = f"trace{next(_trace_numbers)}"
     text = emitter.emit(symbol)
@@ -203,8 +200,14 @@ def compile_trace(trace: Trace, *, level: int = 0, force_exits: int | None = Non
     return code
 
 
-def _no_words() -> list[tuple[int, int, int]]:
-    return []
+def _polled_words(trace: Trace) -> list[PolledWord]:
+    """The distinct words that the trace's assumptions want looked at."""
+    found: dict[tuple[int, int, int], PolledWord] = {}
+    for assumption in trace.assumptions:
+        words = getattr(assumption, "poll_words", tuple)()
+        for number, (address, size, cell) in enumerate(words):
+            found.setdefault((address, size, cell), PolledWord(address, size, cell, number > 0))
+    return list(found.values())
 
 
 def _write_perf_map(code: CompiledCode) -> None:

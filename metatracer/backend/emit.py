@@ -84,6 +84,19 @@ class CodeMemory:
         return id(content) + 32  # bytes_data, the same in all supported versions
 
 
+@dataclass(frozen=True, slots=True)
+class PolledWord:
+    """A word of `size` bytes that must equal the one in a cell, for an assumption to hold.
+
+    `depends`: it may be read only if all words before it are as expected: its memory may be gone else.
+    """
+
+    address: int
+    size: int
+    cell: int
+    depends: bool
+
+
 @dataclass(slots=True)
 class GuardExit:
     """An exit as compiled: the operation, its number in the trace, and the kinds of its live values."""
@@ -117,14 +130,14 @@ class Emitter:
         next_guard_id: Callable[[], int],
         *,
         force_exits: int | None = None,
-        poll_words: list[tuple[int, int, int]] | None = None,
+        polled: list[PolledWord] | None = None,
     ) -> None:
         self.trace = trace
         self.plan = plan
         self.memory = memory
         self.layout = layout
         self.addresses = addresses
-        self.poll_words = poll_words or []
+        self.polled = polled or []
         self.guards: list[GuardExit] = []
         self.lines: list[str] = []
         self.cold: list[str] = []

@@ -115,10 +115,13 @@ def emit_guard_null(e: Emitter, op: Operation) -> None:
 def emit_guard_not_invalidated(e: Emitter, op: Operation) -> None:
     flag = e.value(f"load volatile i64, ptr {pointer(e.memory.flag_address)}")
     holds = e.value(f"icmp eq i64 {flag}, 0")
-    for address, size, cell in e.poll_words:
-        word = f"i{8 * size}"
-        current = e.value(f"load volatile {word}, ptr {pointer(address)}")
-        expected = e.value(f"load volatile {word}, ptr {pointer(cell)}")
+    for polled in e.polled:
+        word = f"i{8 * polled.size}"
+        place, cell = pointer(polled.address), pointer(polled.cell)
+        if polled.depends:  # compare the cell with itself rather than look at memory that may be gone
+            place = e.value(f"select i1 {holds}, ptr {place}, ptr {cell}")
+        current = e.value(f"load volatile {word}, ptr {place}")
+        expected = e.value(f"load volatile {word}, ptr {cell}")
         same = e.value(f"icmp eq {word} {current}, {expected}")
         holds = e.value(f"and i1 {holds}, {same}")
     e.guard(op, holds)

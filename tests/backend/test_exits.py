@@ -207,6 +207,27 @@ def test_assumptions_are_polled() -> None:
     code.free()
 
 
+def test_a_word_behind_a_broken_one_is_not_read() -> None:
+    class Assumption:
+        first, expected = ctypes.c_uint64(1), ctypes.c_uint64(1)
+
+        def poll_words(self) -> list[tuple[int, int, int]]:
+            cell = ctypes.addressof(self.expected)
+            return [(ctypes.addressof(self.first), 8, cell), (self.second, 8, cell)]
+
+        second = ctypes.addressof(first)
+
+    assumption = Assumption()
+    assumption.first.value = 2
+    assumption.second = 8  # reading there would be a crash
+    trace = parse_trace("trace t(r0)\n  guard_not_invalidated() -> [r0]\n  finish(None)", {})
+    trace.assumptions.append(assumption)
+    for level in (0, 2):
+        code = compile_trace(trace, level=level)
+        assert outcome(code, 1)[0] == "guard_not_invalidated"
+        code.free()
+
+
 SPIN = """trace spin(r0)
   guard_no_attention() -> [r0]
   jump(r0)"""
