@@ -27,7 +27,7 @@ from metatracer.errors import MetatracerError
 from metatracer.ir.values import NULL_OBJECT
 from metatracer.runtime.assembly import LABEL, VERSION, Item, Position, Range, Unit, Writer, assemble, take_apart
 from metatracer.runtime.portal_layout import Driver, PortalLayout, Statement, analyse_portal
-from metatracer.runtime.twin import Body, Twin, register_twin
+from metatracer.runtime.twin import Body, Twin, promise_twin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +84,11 @@ class PortalRuntime(Protocol):
 _LONGEST_PERIOD = 1_000_000
 
 
+def _markers(portal: PortalRuntime) -> tuple[Any, Any]:
+    """Markers of the entry ticker and the back-edge ticker."""
+    return _marker_of(portal.entry_ticker), _marker_of(portal.back_edge_ticker)
+
+
 def _marker_of(ticker: Iterator[Any]) -> Any:
     for marker in itertools.islice(ticker, _LONGEST_PERIOD):
         if marker is not None:
@@ -100,23 +105,27 @@ def strip_portal(layout: PortalLayout) -> CodeType:
 
 def rewrite_portal(layout: PortalLayout, portal: PortalRuntime) -> CodeType:
     """The code to be assigned to the portal function's `__code__`."""
-    return assemble(_Rewriter(layout, portal, for_twin=False).unit)
+    return assemble(_Rewriter(layout, portal, _markers(portal), for_twin=False).unit)
 
 
-def build_portal_twin(layout: PortalLayout, portal: PortalRuntime) -> Twin:
-    """Build the twin over the rewritten body, and make it the twin of the original code object.
+def build_portal_twin(layout: PortalLayout, portal: PortalRuntime) -> None:
+    """Make the twin over the rewritten body the twin of the original code object, built when first asked for.
 
     It is resumed by the byte offsets of the original code. At `merge_start` it goes on at what has become of the merge
     point; inside of a removed statement, behind it.
     """
-    rewriter = _Rewriter(layout, portal, for_twin=True)
-    moved = {}
-    for statement in layout.statements:
-        for offset in range(statement.start + 2, statement.end, 2):
-            moved[offset] = (statement.end, statement.depth)
-    twin = Twin(Body(rewriter.unit, layout.code, rewriter.places, moved))
-    register_twin(layout.code, twin)
-    return twin
+    markers = _markers(portal)
+
+    def build() -> Twin:
+        rewriter = _Rewriter(layout, portal, markers, for_twin=True)
+        moved = {
+            offset: (statement.end, statement.depth)
+            for statement in layout.statements
+            for offset in range(statement.start + 2, statement.end, 2)
+        }
+        return Twin(Body(rewriter.unit, layout.code, rewriter.places, moved))
+
+    promise_twin(layout.code, build)
 
 
 def _remove_statements(unit: Unit, layout: PortalLayout) -> dict[int, Item]:
@@ -151,7 +160,9 @@ def _remove_statements(unit: Unit, layout: PortalLayout) -> dict[int, Item]:
 class _Rewriter:
     """Rewrites one portal; the result is in `unit` and `places`."""
 
-    def __init__(self, layout: PortalLayout, portal: PortalRuntime, *, for_twin: bool) -> None:
+    def __init__(
+        self, layout: PortalLayout, portal: PortalRuntime, markers: tuple[Any, Any], *, for_twin: bool
+    ) -> None:
         self.layout = layout
         self.portal = portal
         self.for_twin = for_twin
@@ -175,23 +186,22 @@ class _Rewriter:
         self._checks = unit.items[merge_place + 1 : behind_checks]
         ranges = unit.range_of()
 
-        # Ticking places: (label behind which the tick stands, ticker). The hot copy is made before ticks are put in.
+        # Ticking places: (label behind which the tick stands, ticker, marker). The hot copy is made before ticks are put in.
         entry_label = self._label_at(unit.prefix_length(), self._entry_position())
-        sites = [(entry_label, portal.entry_ticker)]
+        sites = [(entry_label, portal.entry_ticker, markers[0])]
         back_edges = [labels[start] for start in layout.skips]
         for offset in layout.jumps:
             store = self.places[offset]
             back_edges.append(self._label_at(unit.items.index(store) + 1, store.position))
         if layout.counts_at_merge_point:
             back_edges.append(self.merge)
-        sites += [(label, portal.back_edge_ticker) for label in back_edges]
-        copies = self._hot_copy([label for label, _ in sites], ranges)
+        sites += [(label, portal.back_edge_ticker, markers[1]) for label in back_edges]
+        copies = self._hot_copy([label for label, _, _ in sites], ranges)
 
         self._tail: list[Item] = []
         self._resume_place(ranges.get(self.merge))
-        markers = {id(ticker): _marker_of(ticker) for _, ticker in sites}
-        for label, ticker in sites:
-            self._tick(label, ticker, markers[id(ticker)], copies[label])
+        for label, ticker, marker in sites:
+            self._tick(label, ticker, marker, copies[label])
         end = unit.items.pop()
         unit.items += self._tail
         unit.items += self._hot_items

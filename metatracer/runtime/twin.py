@@ -171,7 +171,10 @@ class Twin:
         exception, value = self.run(function, index, locals_, stack)
         if exception is None:
             return value
-        raise exception
+        try:
+            raise exception
+        finally:
+            del exception  # the traceback refers to this frame
 
     @_without_traceback_entry
     def throw(
@@ -187,9 +190,13 @@ class Twin:
         `stack` may hold more items than the handler's depth.
         """
         raised, value = self.run(function, index, locals_, stack, exception)
+        del exception
         if raised is None:
             return value
-        raise raised
+        try:
+            raise raised
+        finally:
+            del raised  # the traceback refers to this frame
 
     def function(self, function: FunctionType) -> FunctionType:
         """The twin as a function with the globals and closure of `function`; the same object while `function` lives."""
@@ -451,13 +458,14 @@ def _effect(item: Item, *, jumps: bool) -> int:
 
 
 _twins: dict[int, tuple[weakref.ref[CodeType], Twin]] = {}
+_promised: dict[int, tuple[weakref.ref[CodeType], Callable[[], Twin]]] = {}
 _lock = threading.Lock()
 
 
 def twin_for(code: CodeType | FunctionType) -> Twin:
     """The twin of a code object (of a function: of its present code), built when first asked for.
 
-    For a portal, give its *original* code object: `register_twin` has put the twin over the rewritten body there.
+    For a portal, give its *original* code object: `promise_twin` has put the twin over the rewritten body there.
     """
     if isinstance(code, FunctionType):
         code = code.__code__
@@ -468,21 +476,29 @@ def twin_for(code: CodeType | FunctionType) -> Twin:
         found = _twins.get(id(code))
         if found is not None:
             return found[1]
-        twin = Twin(Body(take_apart(code), code))
-        register_twin(code, twin)
+        promised = _promised.pop(id(code), None)
+        twin = promised[1]() if promised is not None else Twin(Body(take_apart(code), code))
+        _twins[id(code)] = (_until_freed(code, _twins), twin)
         return twin
 
 
-def register_twin(code: CodeType, twin: Twin) -> None:
-    """Make `twin` the twin of `code`. Forgotten when the code object is freed."""
+def promise_twin(code: CodeType, build: Callable[[], Twin]) -> None:
+    """Let `build` make the twin of `code` when it is first asked for; for code objects that have none yet."""
+    _promised[id(code)] = (_until_freed(code, _promised), build)
+
+
+def _until_freed(code: CodeType, table: dict[int, Any]) -> weakref.ref[CodeType]:
+    """A weak reference; the code object's entry in `table` goes when it is freed.
+
+    Code objects are told apart by identity, as equal ones may come from different files, and are not kept alive.
+    """
     key = id(code)
 
-    # Code objects are told apart by identity (equal ones may come from different files), and not kept alive.
     def forget(reference: weakref.ref[CodeType]) -> None:
-        if key in _twins and _twins[key][0] is reference:
-            del _twins[key]
+        if key in table and table[key][0] is reference:
+            del table[key]
 
-    _twins[key] = (weakref.ref(code, forget), twin)
+    return weakref.ref(code, forget)
 
 
 @_without_traceback_entry
@@ -491,7 +507,10 @@ def resume(function: FunctionType, index: int, locals_: Iterable[tuple[int, Any]
     exception, value = twin_for(function.__code__).run(function, index, locals_, stack)
     if exception is None:
         return value
-    raise exception
+    try:
+        raise exception
+    finally:
+        del exception
 
 
 @_without_traceback_entry
@@ -504,6 +523,10 @@ def throw(
 ) -> Any:
     """Raise `exception` at byte offset `index` of a frame of `function` (for portals: see `twin_for`)."""
     raised, value = twin_for(function.__code__).run(function, index, locals_, stack, exception)
+    del exception
     if raised is None:
         return value
-    raise raised
+    try:
+        raise raised
+    finally:
+        del raised

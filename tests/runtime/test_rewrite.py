@@ -17,6 +17,7 @@ import pytest
 from metatracer.errors import UsageError
 from metatracer.ir.values import NULL_OBJECT
 from metatracer.runtime.rewrite import analyse_portal, build_portal_twin, rewrite_portal, strip_portal
+from metatracer.runtime.twin import twin_for
 
 
 class Driver:
@@ -61,13 +62,17 @@ class Portal:
         self.drives = []
         self.requests = 0
         self.refills = 0
-        self.twin = build_portal_twin(self.layout, self)
+        build_portal_twin(self.layout, self)
         self.original = function.__code__
         function.__code__ = rewrite_portal(self.layout, self)
 
     def tick(self, marker, *greens):
         self.ticks.append((marker, greens))
         return len(self.ticks) if self.takes(len(self.ticks)) else None
+
+    @property
+    def twin(self):
+        return twin_for(self.layout.code)
 
     def refill(self):
         self.refills += 1

@@ -6,6 +6,7 @@ import contextlib
 import dis
 import gc
 import sys
+import threading
 import traceback
 import types
 import weakref
@@ -389,7 +390,7 @@ def outcome(call: Callable[[], Any]) -> tuple[str, Any]:
         return "raised", chain(error)
 
 
-def check_everywhere(function: types.FunctionType, takes_log: bool = True) -> int:
+def check_everywhere(function: types.FunctionType, takes_log: bool = True, every: int = 1) -> int:
     log: list[Any] = []
     arguments = (log,) if takes_log else ()
     expected = outcome(lambda: function(*arguments)), repr(log)
@@ -397,7 +398,7 @@ def check_everywhere(function: types.FunctionType, takes_log: bool = True) -> in
     count = walk(frame, -1)[0] + 1
     evaluator._set_handled(None)
     twin = twin_for(function)
-    for stop in range(count):
+    for stop in range(0, count, every):
         log.clear()
         frame = frame_of(function, *arguments)
         _, instruction, raised = walk(frame, stop)
@@ -435,6 +436,29 @@ def test_resuming_in_methods_and_closures():
         check_everywhere(function)
         seen.append(function([]))
     assert seen == [[5, 6, 7], [6, 7, 8]]
+
+
+def test_resuming_code_with_extended_arguments():
+    lines = [f"    v{n} = {n * 1000} + len(log)" for n in range(300)]
+    total = " + ".join(f"v{n}" for n in range(300))
+    source = "def far(log):\n    for x in (1, 2):\n        log.append(x)\n        if not x:\n"
+    source += "\n".join("        " + line for line in lines) + "\n" + "\n".join(lines) + f"\n    return {total}, v299\n"
+    namespace: dict[str, Any] = {}
+    exec(source, namespace)
+    assert check_everywhere(namespace["far"], every=37) > 1000
+
+
+def test_threads_share_a_twin():
+    def function():
+        return 1
+
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(twin_for(function))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(map(id, found))) == 1
 
 
 def offsets(function, opname):
@@ -484,6 +508,30 @@ def test_run_gives_the_exception_with_the_frame_first():
     error, value = twin_for(divide).run(divide, index, [], (1, 0))
     assert value is None
     assert [e.name for e in traceback.extract_tb(error.__traceback__)] == ["divide"]
+
+
+def test_an_exception_is_freed_without_the_garbage_collector():
+    index = offsets(divide, "BINARY_OP")[1]
+    gc.collect()
+    gc.disable()
+    try:
+        for call in (resume, lambda *frame: throw(*frame, Freed())):
+            try:
+                call(divide, index, [], (1, Refusing()))
+            except Freed as error:
+                gone = weakref.ref(error)
+            assert gone() is None
+    finally:
+        gc.enable()
+
+
+class Freed(Exception):
+    pass
+
+
+class Refusing:
+    def __rfloordiv__(self, other):
+        raise Freed
 
 
 def test_throw_keeps_the_inner_traceback_and_the_context():
