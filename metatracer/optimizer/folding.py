@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _BOXES = frozenset({INT_BOX, FLOAT_BOX, BOOL_BOX})
 _SHIFTS = frozenset({INT_LSHIFT, INT_LSHIFT_OVF, INT_RSHIFT, UINT_RSHIFT})
 _CALLS = (CALL_C_R, CALL_C_I, CALL_C_F)
+_EXPLOSIVE = frozenset({"PyNumber_Power", "PyNumber_Lshift", "PyNumber_Multiply"})
+"""C functions whose result may be huge although their arguments are small: not for the optimizer to try."""
 
 
 class ConstantFolding:
@@ -69,7 +71,9 @@ class ConstantFolding:
 
     def fold_call(self, op: Operation) -> Verdict:
         function = op.descr
-        if not function.pure or function.evaluate is None or any(arg.__class__ is not Const for arg in op.args):
+        if not function.pure or function.evaluate is None or function.symbol in _EXPLOSIVE:
+            return EMIT
+        if any(arg.__class__ is not Const for arg in op.args):
             return EMIT
         try:
             result = function.evaluate(*[arg.value for arg in op.args])  # type: ignore[attr-defined]

@@ -90,6 +90,7 @@ class Forward:
                 opcode.forcible
                 and opcode is not GUARD_NO_EXCEPTION
                 and snapshot is not None
+                and snapshot.raising is None
                 and bool(snapshot.frames)
                 and snapshot.frames[-1].throw_index < 0
             )

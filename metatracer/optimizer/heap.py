@@ -277,7 +277,7 @@ class HeapCache:
         """Items stay what they are, and pending stores stay within range."""
         state = self._state
         owner = op.args[0]
-        for other in [other for other in state.lengths if self._lists_alias(other, owner)]:
+        for other in [other for other in state.lengths if state.may_alias(other, owner)]:
             length = state.lengths.pop(other)
             if other is owner and isinstance(length, Const):
                 state.lengths[other] = self._pool.get("i", length.value + 1)

@@ -172,7 +172,8 @@ class Materializer:
         pending = [self._store(store.opcode, store.args, store.descr) for store in recorded.pending]
         for stores in (*self._state.pending_fields.values(), *self._state.pending_items.values()):
             pending.extend([self._store(store.opcode, store.args, store.descr) for store in stores.values()])
-        snapshot = Snapshot(tuple(frames), tuple(pending))
+        raising = None if recorded.raising is None else self._value(recorded.raising)
+        snapshot = Snapshot(tuple(frames), tuple(pending), raising)
         self._last = (recorded, snapshot)
         return snapshot
 
