@@ -12,6 +12,7 @@ import tempfile
 import time
 import traceback
 import types
+from pathlib import Path
 from typing import Any
 
 KEPT: list[object] = []
@@ -33,7 +34,7 @@ def count_objects(classes: list[type]) -> dict[str, int]:
 
 def statistics() -> dict[str, float]:
     """The totals so far."""
-    import metatracer  # noqa: PLC0415 - the child's own start-up is kept small
+    import metatracer
 
     snapshot = metatracer.statistics_snapshot()
     totals = {name: float(snapshot.get(name, 0)) for name in _TOTALS}
@@ -44,7 +45,7 @@ def statistics() -> dict[str, float]:
 def describe_error(error: BaseException) -> dict[str, Any]:
     """Type, message, causes and the lines of the traceback below this file."""
     frames = [
-        [os.path.basename(frame.filename), frame.lineno, frame.name]
+        [Path(frame.filename).name, frame.lineno, frame.name]
         for frame in traceback.extract_tb(error.__traceback__)
         if frame.filename != __file__
     ]

@@ -21,7 +21,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 SAVED = Path(os.environ.get("METATRACER_FAILURES", Path(tempfile.gettempdir()) / "metatracer-failures"))
@@ -100,9 +100,9 @@ class Worker:
         self.timeout = timeout
         self.process: subprocess.Popen[str] | None = None
         self.answers: queue.Queue[str] = queue.Queue()
-        self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker; closed in `close`
+        self.stderr = tempfile.TemporaryFile()
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -184,7 +184,7 @@ class Comparison:
         self.workers = [Worker(mode, python, timeout) for mode in modes]
         self.totals: dict[str, float] = {}
 
-    def __enter__(self) -> Comparison:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -247,6 +247,6 @@ def read_saved(path: Path) -> Scenario:
 
 def supported_modes(modes: Iterable[Mode] = TRACED_MODES) -> list[Mode]:
     """The modes whose parameters this build knows: `force_exits` belongs to the backend and may be absent."""
-    from metatracer.params import BY_NAME  # noqa: PLC0415 - only the parent process needs it, and only here
+    from metatracer.params import BY_NAME
 
     return [mode for mode in modes if "force_exits" in BY_NAME or "force_exits" not in mode.setting]

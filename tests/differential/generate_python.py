@@ -189,7 +189,8 @@ class _Helper:
                 "obj.left", "plain.value", "plain.double", f"Plain.mix({first})", f"plain + {second}", "SCALE",
                 f"pick({first}, {second})", f"pick({first}, key={second})", f"pick(0, n={first}, m=1)",
                 f"pick(*items, {first})", "len(s)", f"int({first} > {second})", f"divmod({first}, 7)[1]",
-                f"plain[as_int({rnd.choice('ab')}) & 3]", f"(x := {first})", f"[{first}, {second}][as_int({rnd.choice('ab')}) % 2]",
+                f"plain[as_int({rnd.choice('ab')}) & 3]", f"(x := {first})", 
+                f"[{first}, {second}][as_int({rnd.choice('ab')}) % 2]",
                 f"(lambda q, r=2: q + r)({first})", f"int({rnd.choice(('True', 'False'))}) + {second}",
             )
         )  # fmt: skip
@@ -263,7 +264,7 @@ class _Helper:
                 [f"obj = Wide(x, {number}, extra={rnd.choice('xyab')})"], [f"obj = Slots({number}).swap(as_int(x) & 3)"],
                 [f"plain = {rnd.choice(('Plain', 'Child', 'Child.make'))}({number})"], [f"plain.value = {number}"],
                 [f"{target} = sum(q * 2 for q in items if q)"], [f"items = [q + {rnd.choice('xy')} for q in items]"],
-                [f"table = {{q: q & 3 for q in range(4)}}; {target} = table[2]"], [f"items = sorted(items)[:4]"],
+                [f"table = {{q: q & 3 for q in range(4)}}; {target} = table[2]"], ["items = sorted(items)[:4]"],
                 [f"{target} = len({{q for q in (x, y, 1)}})"], [f"note(x, {number})"],
                 [f"assert {self.condition()}, 'assertion'"], [f"{target} = not {rnd.choice('xyz')}"],
                 [f"{target} = x is y" if rnd.randint(0, 5) == 0 else f"{target} = x == y"],
@@ -322,7 +323,7 @@ class _Helper:
             )
         )  # fmt: skip
         for kind in kinds:
-            lines += [f"except {kind} as error:", f"    note(type(error).__name__)", *self.block(depth)]
+            lines += [f"except {kind} as error:", "    note(type(error).__name__)", *self.block(depth)]
             if self.rnd.randint(0, 5) == 0:
                 lines.append("    raise")
         if self.rnd.randint(0, 2) == 0:
@@ -338,7 +339,7 @@ class _Helper:
         return ["try:", *self.block(depth), "finally:", *final]
 
     def with_statement(self, depth: int) -> Lines:
-        return [f"with Plain(x) as plain:", *self.block(depth)]
+        return ["with Plain(x) as plain:", *self.block(depth)]
 
     def match_statement(self, depth: int) -> Lines:
         subject, cases = self.rnd.choice(

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.differential.differential import (
-    TRACED_MODES, UNTRACED, Mode, Outcome, Worker, differences, save, supported_modes,
+    TRACED_MODES,
+    UNTRACED,
+    Mode,
+    Outcome,
+    Worker,
+    differences,
+    save,
+    supported_modes,
 )  # fmt: skip
 from tests.differential.programs import SMALL, example_scenarios, program_path
 

@@ -8,7 +8,14 @@ import pytest
 
 from tests.differential import differential
 from tests.differential.differential import (
-    UNTRACED, Comparison, Mode, Outcome, Scenario, Worker, differences, read_saved,
+    UNTRACED,
+    Comparison,
+    Mode,
+    Outcome,
+    Scenario,
+    Worker,
+    differences,
+    read_saved,
 )  # fmt: skip
 
 HELLO = Scenario("hello", text="def main():\n    print('hello')\n    return 3\n")

@@ -97,5 +97,6 @@ def test_innermost_handler_gets_the_error() -> None:
 
 
 def test_scattered_arguments_are_moved_together() -> None:
-    text = "func f x y z\n sub a x y\n sub a a z\n return a\nfunc main\n loadk a 9\n loadk b 3\n loadk c 1\n call r f a c b\n return r\n"
+    text = "func f x y z\n sub a x y\n sub a a z\n return a\n"
+    text += "func main\n loadk a 9\n loadk b 3\n loadk c 1\n call r f a c b\n return r\n"
     assert run_program(assemble(text)).display() == "5"

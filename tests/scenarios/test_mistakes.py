@@ -95,7 +95,7 @@ CASES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         pc += 1
         driver.jit_merge_point(pc=pc, code=code)
 """,
-        ("author.py:10", "two"),
+        ("author.py:10", "second merge point"),
     ),
     "no merge point": (
         GREENS,

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from tests.differential.differential import (
-    EAGERLY, FORCED, TRACED, UNTRACED, Mode, Scenario, Worker, differences, save, supported_modes,
+    EAGERLY,
+    FORCED,
+    TRACED,
+    UNTRACED,
+    Mode,
+    Scenario,
+    Worker,
+    differences,
+    save,
+    supported_modes,
 )  # fmt: skip
 
 PROGRAMS = {path.stem: path for path in sorted((Path(__file__).parent / "programs").glob("*.py"))}

@@ -59,10 +59,11 @@ def assert_green(value: object) -> None:
 class _WithoutHints(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         call = node.value
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-            if call.func.attr in ("jit_merge_point", "can_enter_jit"):
-                return ast.copy_location(ast.Pass(), node)
-        return node
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            return node
+        if call.func.attr not in ("jit_merge_point", "can_enter_jit"):
+            return node
+        return ast.copy_location(ast.Pass(), node)
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
