@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from metatracer import params
 from metatracer.errors import AbortReason
 
 _REASONS: dict[str, str] = {
@@ -56,12 +55,17 @@ def place_of(record: dict[str, Any], prefix: str = "") -> str:
     return f"{filename}:{lineno}" if lineno else str(filename)
 
 
-def loop_lines(record: dict[str, Any]) -> list[str]:
-    """Why a loop has the status it has, as lines; none for a compiled loop without anything to say."""
+def loop_lines(record: dict[str, Any], parameters: dict[str, Any]) -> list[str]:
+    """Why a loop has the status it has, as lines; none for a compiled loop without anything to say.
+
+    Args:
+        record: A LoopRecord as plain data.
+        parameters: The parameters of the process that it is from.
+    """
     lines: list[str] = []
     status = record["status"]
     if status == "counting" and not record.get("aborts"):
-        threshold = params.defaults()["threshold"]
+        threshold = parameters["threshold"]
         seen = record.get("back_edges", 0)
         lines.append(f"not hot: seen {seen} times; loops are recorded after {threshold} (the parameter `threshold`)")
     elif status == "refused":

@@ -150,7 +150,7 @@ def explain(
     if as_json:
         typer.echo(json.dumps(loops, indent=2))
     else:
-        report.show_loops(_output(), loops)
+        report.show_loops(_output(), loops, result.report["parameters"])
     raise typer.Exit(_shell_status(result.status))
 
 

@@ -120,7 +120,7 @@ def show_statistics(console: Console, figures: dict[str, Any]) -> None:
     console.print(table)
 
 
-def show_loops(console: Console, loops: list[dict[str, Any]]) -> None:
+def show_loops(console: Console, loops: list[dict[str, Any]], parameters: dict[str, Any]) -> None:
     """What became of each loop and why: those that were not compiled first, they are what one looks for."""
     if not loops:
         plain(console, "no guest loop was seen: no portal ran, or nothing in the script calls can_enter_jit")
@@ -141,7 +141,7 @@ def show_loops(console: Console, loops: list[dict[str, Any]]) -> None:
                 f"  {record['traces']} traces, {record['bridges']} bridges, {record['entries']} entries, "
                 f"{record['guard_exits']} guard exits",
             )
-        for line in loop_lines(record):
+        for line in loop_lines(record, parameters):
             plain(console, "  " + line)
     show_residual_calls(console, loops)
 

@@ -81,7 +81,11 @@ def _tracer_report() -> dict[str, Any]:
     """Statistics and records, if the script has loaded the package at all."""
     import metatracer  # only after the script has run, so that its import is the script's own
 
-    return {"statistics": metatracer.statistics_snapshot(), "loops": metatracer.explain_records()}
+    return {
+        "statistics": metatracer.statistics_snapshot(),
+        "loops": metatracer.explain_records(),
+        "parameters": metatracer.params.defaults(),
+    }
 
 
 def _write_report(path: str | None, report: dict[str, Any]) -> None:
