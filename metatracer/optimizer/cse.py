@@ -30,11 +30,11 @@ from metatracer.ir.opcodes import (
     INT_SUB_OVF,
     OPCODES,
 )
-from metatracer.ir.values import Operation, Value
 from metatracer.optimizer.state import Virtual
 from metatracer.optimizer.verdicts import DROP, EMIT, Verdict
 
 if TYPE_CHECKING:
+    from metatracer.ir.values import Operation, Value
     from metatracer.optimizer.forward import Forward
     from metatracer.optimizer.verdicts import Handlers
 

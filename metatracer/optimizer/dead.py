@@ -26,7 +26,7 @@ def _is_needed(op: Operation) -> bool:
 
 def build_graph(trace: Trace) -> tuple[Any, list[Any]]:
     """The use graph (a `networkx.DiGraph`: edges from value to user) and its roots."""
-    import networkx
+    import networkx as nx
 
     edges: list[tuple[Any, Any]] = []
     roots: list[Any] = []
@@ -49,7 +49,7 @@ def build_graph(trace: Trace) -> tuple[Any, list[Any]]:
             edges.append((snapshot_node(snapshot), op))
         if _is_needed(op):
             roots.append(op)
-    graph = networkx.DiGraph()
+    graph: Any = nx.DiGraph()
     graph.add_nodes_from(roots)
     graph.add_edges_from(edges)
     return graph, roots

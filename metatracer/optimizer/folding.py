@@ -215,14 +215,14 @@ class Algebra:
         return self._forward.pool.get(opcode.result, result)
 
     def mod_by_power(self, op: Operation) -> Verdict:
-        """x % 2**k is x & (2**k - 1), for negative x too: Python rounds down."""
+        """X % 2**k is x & (2**k - 1), for negative x too: Python rounds down."""
         value, divisor = op.args
         if isinstance(divisor, Const) and divisor.value > 0 and divisor.value & (divisor.value - 1) == 0:
             return self._forward.new(INT_AND, value, self._forward.pool.get("i", divisor.value - 1))
         return EMIT
 
     def floordiv_by_power(self, op: Operation) -> Verdict:
-        """x // 2**k is an arithmetic shift."""
+        """X // 2**k is an arithmetic shift."""
         value, divisor = op.args
         if isinstance(divisor, Const) and divisor.value > 0 and divisor.value & (divisor.value - 1) == 0:
             count = self._forward.pool.get("i", divisor.value.bit_length() - 1)

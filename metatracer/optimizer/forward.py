@@ -9,7 +9,6 @@ may raise is followed at once by its guard.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from metatracer.ir.opcodes import GUARD_NO_EXCEPTION, OPCODES, Opcode
@@ -26,6 +25,8 @@ from metatracer.optimizer.verdicts import Contradiction, Handler, Verdict, can_r
 from metatracer.optimizer.virtuals import Virtuals
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from metatracer.ir.values import Snapshot
 
 

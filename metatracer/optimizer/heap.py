@@ -47,7 +47,11 @@ if TYPE_CHECKING:
     from metatracer.optimizer.forward import Forward
     from metatracer.optimizer.verdicts import Handlers
 
-_BUFFER_READS = {ARRAY_SETITEM_F: ARRAY_GETITEM_F, ARRAY_SETITEM_I: ARRAY_GETITEM_I, BYTEARRAY_SETITEM: BYTEARRAY_GETITEM}
+_BUFFER_READS = {
+    ARRAY_SETITEM_F: ARRAY_GETITEM_F,
+    ARRAY_SETITEM_I: ARRAY_GETITEM_I,
+    BYTEARRAY_SETITEM: BYTEARRAY_GETITEM,
+}
 _BUFFER_LENGTHS = (BYTEARRAY_LEN, ARRAY_LEN)
 
 
@@ -83,7 +87,7 @@ class HeapCache:
         field: Field = op.descr
         owner = op.args[0]
         if field.immutable and owner.__class__ is Const:
-            constant = read_constant(owner.value, field)  # type: ignore[attr-defined]
+            constant = read_constant(owner.value, field)
             if constant is not None:
                 value = self._pool.get("r", constant)
                 if field.immutable_items:
@@ -198,8 +202,8 @@ class HeapCache:
     def _frozen(self, op: Operation) -> Verdict:
         """A read of a list that never changes is as good as pure."""
         owner = op.args[0]
-        if owner.__class__ is Const and type(owner.value) is list:  # type: ignore[attr-defined]
-            content: list[Any] = owner.value  # type: ignore[attr-defined]
+        if owner.__class__ is Const and type(owner.value) is list:
+            content: list[Any] = owner.value
             if op.opcode is LIST_LEN:
                 return self._pool.get("i", len(content))
             index = op.args[1]
@@ -330,7 +334,7 @@ class HeapCache:
             state.items.setdefault(owner, {})[op.args[1]] = value
         else:
             place = CELL if op.opcode is CELL_SET else op.descr
-            immutable = place is not CELL and place.immutable
+            immutable = isinstance(place, Field) and place.immutable
             (state.immutable if immutable else state.fields).setdefault(place, {})[owner] = value
 
     def flush(self, seen: Effect = Effect.ANY) -> None:

@@ -238,9 +238,7 @@ class Knowledge:
                     return payload if right.value is wanted else self._forward.new(BOOL_NOT, payload)
         elif isinstance(right, Const) and right.is_null:
             same = False if self._state.is_nonnull(left) else None
-        elif not self._state.may_alias(left, right) and (
-            self._state.is_nonnull(left) or self._state.is_nonnull(right)
-        ):
+        elif not self._state.may_alias(left, right) and (self._state.is_nonnull(left) or self._state.is_nonnull(right)):
             same = False
         if same is None:
             return EMIT

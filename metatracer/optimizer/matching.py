@@ -263,7 +263,11 @@ class Matcher:
 
     def _same_shape(self, value: Virtual, end: Value) -> bool:
         if isinstance(value, VirtualInstance):
-            if not isinstance(end, VirtualInstance) or value.cls is not end.cls or value.fields.keys() != end.fields.keys():
+            if (
+                not isinstance(end, VirtualInstance)
+                or value.cls is not end.cls
+                or value.fields.keys() != end.fields.keys()
+            ):
                 return False
             contents = [(value.fields[field], end.fields[field]) for field in value.fields]
         elif isinstance(value, VirtualItems):
@@ -274,7 +278,9 @@ class Matcher:
             return False
         # Whether a part is there at all belongs to the shape.
         null = self._before.pool.null
-        return all((self._before.resolve(left) is null) is (self._after.resolve(right) is null) for left, right in contents)
+        return all(
+            (self._before.resolve(left) is null) is (self._after.resolve(right) is null) for left, right in contents
+        )
 
     def _pair_concrete(self, place: Place, value: Value, end: Value) -> None:
         known = self.found.get(value)

@@ -16,7 +16,6 @@ Parameters that the body does not use are left out, and only facts it used have 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from metatracer.ir.opcodes import JUMP, LABEL
@@ -35,6 +34,8 @@ from metatracer.optimizer.state import (
 from metatracer.optimizer.verdicts import Contradiction
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from metatracer.ir.values import Snapshot
 
 MAX_ROUNDS = 8
@@ -144,9 +145,9 @@ class LabelState:
         for root in self.roots:
             add(root)
         drain()
-        facts = [
-            ([state.resolve(arg) for arg in args], value) for _, _, args, value in state.facts()
-        ] + [([state.resolve(store.args[0])], store.args[-1]) for store in self.stores()]
+        facts = [([state.resolve(arg) for arg in args], value) for _, _, args, value in state.facts()] + [
+            ([state.resolve(store.args[0])], store.args[-1]) for store in self.stores()
+        ]
         progress = True
         while progress:
             progress = False
@@ -178,8 +179,8 @@ class LabelState:
         renaming = Renaming(self.forward, body)
         rename = renaming.rename
         state, inside = self.state, body.state
-        for value, root in zip(inputs, self.roots, strict=True):
-            inside.replaced[value] = rename(root)
+        for given, root in zip(inputs, self.roots, strict=True):
+            inside.replaced[given] = rename(root)
         reachable = self.reachable()
         for place, owners in state.pending_fields.items():
             inside.pending_fields[place] = {rename(o): self._rename_store(s, rename) for o, s in owners.items()}
@@ -274,11 +275,11 @@ def used_inputs(operations: list[Operation]) -> list[Input]:
     for op in operations:
         for arg in op.args:
             if arg.__class__ is Input:
-                found[arg] = None  # type: ignore[index]
+                found[arg] = None
         snapshot = op.snapshot
         if snapshot is not None and id(snapshot) not in seen:
             seen[id(snapshot)] = snapshot
             for value in live_values(snapshot):
                 if value.__class__ is Input:
-                    found[value] = None  # type: ignore[index]
+                    found[value] = None
     return list(found)

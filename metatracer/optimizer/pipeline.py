@@ -8,7 +8,7 @@ passes ("dead"). The environment variable METATRACER_OPT selects: "all" (the def
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from metatracer.errors import UsageError
 from metatracer.ir.opcodes import JUMP, LABEL
@@ -16,6 +16,9 @@ from metatracer.ir.values import Input, Operation, Trace
 from metatracer.optimizer.forward import Forward
 from metatracer.optimizer.state import ConstantPool
 from metatracer.optimizer.verdicts import Contradiction
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 PASSES: tuple[str, ...] = (
     "virtuals",  # allocation removal, unboxing

@@ -6,7 +6,6 @@ division of numbers that are not negative becomes unsigned.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from metatracer.ir.opcodes import (
@@ -60,6 +59,8 @@ from metatracer.optimizer.state import MAX_INT, MIN_INT
 from metatracer.optimizer.verdicts import EMIT, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from metatracer.optimizer.forward import Forward
     from metatracer.optimizer.verdicts import Handlers
 
@@ -134,7 +135,7 @@ def _mod(a: int, b: int, c: int, d: int) -> Bounds:
     return _FULL
 
 
-def _uint_floordiv(a: int, b: int, c: int, d: int) -> Bounds:
+def _uint_floordiv(a: int, b: int, c: int, _: int) -> Bounds:
     return (0, b // c) if a >= 0 and c > 0 else _FULL
 
 
@@ -221,7 +222,7 @@ class Ranges:
         """An overflow check: not needed when the exact result fits, and its result is within bounds when it is."""
         left, right = op.args
         lo, hi = _BINARY[_CHECKED[op.opcode]](*self._state.bounds(left), *self._state.bounds(right))
-        if MIN_INT <= lo and hi <= MAX_INT:
+        if lo >= MIN_INT and hi <= MAX_INT:
             return self._forward.run(Operation(_CHECKED[op.opcode], op.args))
         if lo > MAX_INT or hi < MIN_INT:
             return self._forward.failing()
@@ -240,10 +241,9 @@ class Ranges:
         if MIN_INT <= lo <= hi <= MAX_INT:  # otherwise it may wrap
             if lo == hi:
                 return self._pool.get("i", lo)
-            if op.opcode is UINT_MOD and self._state.bounds(left)[0] >= 0:
-                # Smaller than the divisor already.
-                if self._state.bounds(left)[1] < self._state.bounds(right)[0]:
-                    return left
+            low, high = self._state.bounds(left)
+            if op.opcode is UINT_MOD and low >= 0 and high < self._state.bounds(right)[0]:
+                return left  # smaller than the divisor already
             self._set(op, lo, hi)
         return EMIT
 

@@ -14,7 +14,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from metatracer.ir.opcodes import BOOL_BOX, BOOL_UNBOX, FLOAT_BOX, FLOAT_UNBOX, INT_BOX, INT_UNBOX, PTR_EQ, Opcode, fits_i64
+from metatracer.ir.opcodes import (
+    BOOL_BOX,
+    BOOL_UNBOX,
+    FLOAT_BOX,
+    FLOAT_UNBOX,
+    INT_BOX,
+    INT_UNBOX,
+    PTR_EQ,
+    Opcode,
+    fits_i64,
+)
 from metatracer.ir.values import NULL, NULL_OBJECT, Const, Operation, Value
 
 if TYPE_CHECKING:
@@ -222,7 +232,7 @@ class State:
                 break
             value = newer
         if value.__class__ is Const:
-            return self.pool.unique(value)  # type: ignore[arg-type]
+            return self.pool.unique(value)
         return value
 
     def info(self, value: Value) -> Info:
@@ -264,9 +274,9 @@ class State:
         if isinstance(value, VirtualBox):
             return self.resolve(value.payload) if value.box is box else None
         if isinstance(value, Const):
-            content = value.value
-            if type(content) is not BOXED_TYPE[box] or (box is INT_BOX and not fits_i64(content)):
+            if type(value.value) is not BOXED_TYPE[box] or (box is INT_BOX and not fits_i64(value.value)):
                 return None
+            content = value.value
             return self.pool.get(box.args, content)
         key = (UNBOX[box], None, (value,))
         found = self.pure.get(key)

@@ -357,7 +357,9 @@ def guests(draw: st.DrawFn, min_steps: int = 0, max_steps: int = 10, calls: bool
     """Draw a guest loop."""
     numbers = st.integers(0, REGISTERS - 1)
     names = [name for name in INSTRUCTIONS if calls or name != "call"]
-    program = draw(st.lists(st.tuples(st.sampled_from(names), numbers, numbers, numbers), min_size=min_steps, max_size=max_steps))
+    program = draw(
+        st.lists(st.tuples(st.sampled_from(names), numbers, numbers, numbers), min_size=min_steps, max_size=max_steps)
+    )
     starts = [draw(_starts) for _ in range(REGISTERS)]
     shared = draw(st.booleans())
 

@@ -30,7 +30,11 @@ def test_shift_by_too_much_is_left_alone() -> None:
 
 
 def test_overflow_check_that_passes_folds() -> None:
-    check("t(r0)\n i1 = int_add_ovf(6, 7) -> [r0]\n r2 = int_box(i1)\n finish(r2)", "t(r0)\n r1 = int_box(13)\n finish(r1)", FOLD)
+    check(
+        "t(r0)\n i1 = int_add_ovf(6, 7) -> [r0]\n r2 = int_box(i1)\n finish(r2)",
+        "t(r0)\n r1 = int_box(13)\n finish(r1)",
+        FOLD,
+    )
 
 
 def test_overflow_check_that_fails_is_kept() -> None:
@@ -46,11 +50,16 @@ def test_pure_call_folds_with_its_guard() -> None:
 
 
 def test_pure_call_that_raises_is_kept() -> None:
-    unchanged("t(r0)\n r1 = call_c_r(&1, &0) {pure_number_floordivide}\n guard_no_exception(r1) -> [r0]\n finish(r1)", FOLD)
+    unchanged(
+        "t(r0)\n r1 = call_c_r(&1, &0) {pure_number_floordivide}\n guard_no_exception(r1) -> [r0]\n finish(r1)", FOLD
+    )
 
 
 def test_huge_power_is_not_tried() -> None:
-    unchanged("t(r0)\n r1 = call_c_r(&9, &999999999, None) {pure_number_power}\n guard_no_exception(r1) -> [r0]\n finish(r1)", FOLD)
+    unchanged(
+        "t(r0)\n r1 = call_c_r(&9, &999999999, None) {pure_number_power}\n guard_no_exception(r1) -> [r0]\n finish(r1)",
+        FOLD,
+    )
 
 
 def test_modulo_by_power_of_two_is_a_mask() -> None:
@@ -69,7 +78,9 @@ def test_floor_division_by_power_of_two_is_a_shift() -> None:
     )
 
 
-@pytest.mark.parametrize("operation", ["float_add(f1, 0.0)", "float_mul(f1, 0.0)", "float_sub(0.0, f1)", "float_sub(f1, f1)"])
+@pytest.mark.parametrize(
+    "operation", ["float_add(f1, 0.0)", "float_mul(f1, 0.0)", "float_sub(0.0, f1)", "float_sub(f1, f1)"]
+)
 def test_inexact_float_identity_is_not_used(operation: str) -> None:
     unchanged(f"t(r0: float)\n f1 = float_unbox(r0)\n f2 = {operation}\n r3 = float_box(f2)\n finish(r3)", ALGEBRA)
 
@@ -142,9 +153,7 @@ def _is_integral(rule: Rule) -> bool:
 def test_integer_rule_is_proved(rule: Rule) -> None:
     # A check that passes has the wrapping result, so the wrapping operation is what is to be proved.
     opcode = rule.opcode.removesuffix("_ovf")
-    variables = {
-        name: z3.Bool(name) if kind == "b" else z3.BitVec(name, 64) for name, kind in _kinds(rule).items()
-    }
+    variables = {name: z3.Bool(name) if kind == "b" else z3.BitVec(name, 64) for name, kind in _kinds(rule).items()}
     left = _z3((opcode, *rule.pattern), "", variables)
     right = _z3(rule.result, OPCODES[opcode].result, variables)
     solver = z3.Solver()
@@ -180,7 +189,8 @@ def test_float_rule_is_exact(rule: Rule) -> None:
             if isinstance(left, float) and left != left:
                 assert right != right
             else:
-                assert left == right and struct.pack("d", left) == struct.pack("d", right), (x, y)
+                assert left == right, (x, y)
+                assert struct.pack("d", left) == struct.pack("d", right), (x, y)
 
 
 def test_every_rule_fires() -> None:
@@ -196,7 +206,12 @@ def test_every_rule_fires() -> None:
 def _example(rule: Rule) -> str:
     """A trace in which a rule applies."""
     lines: list[str] = []
-    sources = {"i": "int_unbox(r0) -> [r0]", "f": "float_unbox(r0)", "b": "bool_unbox(r0)", "r": "getfield(r0) {W_Int.value}"}
+    sources = {
+        "i": "int_unbox(r0) -> [r0]",
+        "f": "float_unbox(r0)",
+        "b": "bool_unbox(r0)",
+        "r": "getfield(r0) {W_Int.value}",
+    }
     written: dict[str, str] = {}
     count = iter(range(1, 100))
 

@@ -25,7 +25,11 @@ def test_store_to_another_field_keeps_what_is_known() -> None:
 
 
 def test_store_to_a_possible_alias_forgets() -> None:
-    unchanged(f"t(r0: W_Pair, r1: W_Pair)\n r2 = getfield(r0) {LEFT}\n setfield(r1, None) {LEFT}\n r3 = getfield(r0) {LEFT}\n finish(r3)", HEAP)
+    unchanged(
+        f"t(r0: W_Pair, r1: W_Pair)\n r2 = getfield(r0) {LEFT}\n"
+        f" setfield(r1, None) {LEFT}\n r3 = getfield(r0) {LEFT}\n finish(r3)",
+        HEAP,
+    )
 
 
 def test_objects_of_different_classes_do_not_alias() -> None:
@@ -35,12 +39,17 @@ def test_objects_of_different_classes_do_not_alias() -> None:
 
 def test_fresh_object_does_not_alias_an_older_one() -> None:
     head = f"t(r0: W_Pair)\n r1 = getfield(r0) {LEFT}\n r2 = new() {{W_Pair}}\n setfield(r2, None) {LEFT}\n"
-    check(head + f" r3 = getfield(r0) {LEFT}\n setfield(r0, r2) {RIGHT}\n finish(r3)", head + f" setfield(r0, r2) {RIGHT}\n finish(r1)", HEAP)
+    check(
+        head + f" r3 = getfield(r0) {LEFT}\n setfield(r0, r2) {RIGHT}\n finish(r3)",
+        head + f" setfield(r0, r2) {RIGHT}\n finish(r1)",
+        HEAP,
+    )
 
 
 def test_fresh_object_may_be_what_is_read_later() -> None:
     unchanged(
-        f"t(r0: W_Pair)\n r1 = new() {{W_Pair}}\n setfield(r0, r1) {RIGHT}\n r2 = getfield(r0) {LEFT}\n guard_type(r2) {{W_Pair}} -> [r0]\n"
+        f"t(r0: W_Pair)\n r1 = new() {{W_Pair}}\n setfield(r0, r1) {RIGHT}\n"
+        f" r2 = getfield(r0) {LEFT}\n guard_type(r2) {{W_Pair}} -> [r0]\n"
         f" setfield(r1, None) {LEFT}\n setfield(r2, r0) {LEFT}\n r3 = getfield(r1) {LEFT}\n finish(r3)",
         HEAP,
     )
@@ -65,7 +74,8 @@ def test_immutable_field_of_a_constant_folds() -> None:
 
 def test_immutable_items_of_a_constant_fold() -> None:
     check(
-        "t(r0)\n r1 = getfield(code) {Code.table}\n guard_type(r1) {list} -> [r0]\n r2 = list_getitem(r1, 1)\n finish(r2)",
+        "t(r0)\n r1 = getfield(code) {Code.table}\n"
+        " guard_type(r1) {list} -> [r0]\n r2 = list_getitem(r1, 1)\n finish(r2)",
         "t(r0)\n finish(&6)",
         HEAP,
     )
@@ -97,33 +107,48 @@ def test_bounds_tell_indices_apart() -> None:
 
 
 def test_another_list_may_be_the_same() -> None:
-    unchanged("t(r0: list, r1: list)\n r2 = list_getitem(r0, 0)\n list_setitem(r1, 0, None)\n r3 = list_getitem(r0, 0)\n finish(r3)", HEAP)
+    unchanged(
+        "t(r0: list, r1: list)\n r2 = list_getitem(r0, 0)\n"
+        " list_setitem(r1, 0, None)\n r3 = list_getitem(r0, 0)\n finish(r3)",
+        HEAP,
+    )
 
 
 def test_append_changes_the_length_only() -> None:
     head = "t(r0: list, r1)\n i2 = list_len(r0)\n r3 = list_getitem(r0, 0)\n list_append(r0, r1)\n i4 = list_len(r0)\n"
     check(
-        head + " r5 = list_getitem(r0, 0)\n i6 = int_add(i2, i4)\n r7 = int_box(i6)\n r8 = new_tuple(r5, r7)\n finish(r8)",
+        head + " r5 = list_getitem(r0, 0)\n i6 = int_add(i2, i4)\n"
+        " r7 = int_box(i6)\n r8 = new_tuple(r5, r7)\n finish(r8)",
         head + " i6 = int_add(i2, i4)\n r7 = int_box(i6)\n r8 = new_tuple(r3, r7)\n finish(r8)",
         HEAP,
     )
 
 
 def test_storing_what_is_there_is_dropped() -> None:
-    check(f"t(r0: W_Pair)\n r1 = getfield(r0) {LEFT}\n setfield(r0, r1) {LEFT}\n finish(r1)", f"t(r0: W_Pair)\n r1 = getfield(r0) {LEFT}\n finish(r1)", HEAP)
+    check(
+        f"t(r0: W_Pair)\n r1 = getfield(r0) {LEFT}\n setfield(r0, r1) {LEFT}\n finish(r1)",
+        f"t(r0: W_Pair)\n r1 = getfield(r0) {LEFT}\n finish(r1)",
+        HEAP,
+    )
 
 
 # --- lazy stores ------------------------------------------------------------------------------------------------------
 
 
 def test_overwritten_store_is_dropped() -> None:
-    check(f"t(r0: W_Pair, r1)\n setfield(r0, None) {LEFT}\n setfield(r0, r1) {LEFT}\n finish(r1)", f"t(r0: W_Pair, r1)\n setfield(r0, r1) {LEFT}\n finish(r1)", LAZY)
+    check(
+        f"t(r0: W_Pair, r1)\n setfield(r0, None) {LEFT}\n setfield(r0, r1) {LEFT}\n finish(r1)",
+        f"t(r0: W_Pair, r1)\n setfield(r0, r1) {LEFT}\n finish(r1)",
+        LAZY,
+    )
 
 
 def test_pending_store_is_in_the_snapshot() -> None:
     check(
-        f"t(r0: W_Pair, r1)\n setfield(r0, None) {LEFT}\n guard_type(r1) {{W_Int}} -> [r1]\n setfield(r0, r1) {LEFT}\n finish(r1)",
-        f"t(r0: W_Pair, r1)\n guard_type(r1) {{W_Int}} -> [r1 ; setfield(r0, None) {LEFT}]\n setfield(r0, r1) {LEFT}\n finish(r1)",
+        f"t(r0: W_Pair, r1)\n setfield(r0, None) {LEFT}\n"
+        f" guard_type(r1) {{W_Int}} -> [r1]\n setfield(r0, r1) {LEFT}\n finish(r1)",
+        f"t(r0: W_Pair, r1)\n guard_type(r1) {{W_Int}} -> [r1 ; setfield(r0, None) {LEFT}]\n"
+        f" setfield(r0, r1) {LEFT}\n finish(r1)",
         LAZY,
     )
 
@@ -165,12 +190,14 @@ LISTS = """t(r0: Frame, r1: W_List)
 
 def test_lists_from_different_fields_are_told_apart_by_a_guard() -> None:
     check(
-        LISTS + " r6 = list_getitem(r2, 0)\n guard_nonnull(r6) -> [r0]\n list_setitem(r3, 1, r6)\n r7 = list_getitem(r2, 1)\n finish(r7)",
+        LISTS + " r6 = list_getitem(r2, 0)\n guard_nonnull(r6) -> [r0]\n"
+        " list_setitem(r3, 1, r6)\n r7 = list_getitem(r2, 1)\n finish(r7)",
         LISTS + " r6 = list_getitem(r2, 0)\n list_setitem(r3, 1, r6)\n r7 = list_getitem(r2, 1)\n finish(r7)",
         HEAP | {"alias"},
     )
     trace = optimized(
-        LISTS + " r6 = list_getitem(r2, 1)\n guard_nonnull(r6) -> [r0]\n list_setitem(r3, 1, None)\n r7 = list_getitem(r2, 1)\n finish(r7)",
+        LISTS + " r6 = list_getitem(r2, 1)\n guard_nonnull(r6) -> [r0]\n"
+        " list_setitem(r3, 1, None)\n r7 = list_getitem(r2, 1)\n finish(r7)",
         HEAP | {"alias"},
     )
     assert names(trace.operations)[-4:] == ["ptr_eq", "guard_false", "list_setitem", "finish"]
@@ -179,7 +206,10 @@ def test_lists_from_different_fields_are_told_apart_by_a_guard() -> None:
 
 def test_no_guard_behind_a_side_effect() -> None:
     # Going back to the last snapshot would append twice.
-    text = LISTS + " r6 = list_getitem(r2, 1)\n list_append(r2, r6)\n list_setitem(r3, 1, None)\n r7 = list_getitem(r2, 1)\n finish(r7)"
+    text = (
+        LISTS + " r6 = list_getitem(r2, 1)\n list_append(r2, r6)\n"
+        " list_setitem(r3, 1, None)\n r7 = list_getitem(r2, 1)\n finish(r7)"
+    )
     assert "ptr_eq" not in names(optimized(text, HEAP | {"alias"}).operations)
 
 

@@ -19,7 +19,11 @@ class Guest:
     """Writes traces of a register VM: a frame with a list of registers, which hold boxed numbers."""
 
     def __init__(self) -> None:
-        self._lines = ["guard_no_attention() -> [r0]", "guard_not_invalidated() -> [r0]", "guard_type(r0) {Frame} -> [r0]"]
+        self._lines = [
+            "guard_no_attention() -> [r0]",
+            "guard_not_invalidated() -> [r0]",
+            "guard_type(r0) {Frame} -> [r0]",
+        ]
         self._count = 0
 
     def emit(self, line: str, kind: str = "") -> str:
@@ -49,7 +53,10 @@ class Guest:
         self.emit(f"guard_type({boxed}) {{{cls}}} -> [r0]")
         value = self.emit(f"getfield({boxed}) {{{cls}.value}}", "r")
         self.emit(f"guard_type({value}) {{{CLASSES[cls]}}} -> [r0]")
-        return self.emit("int_unbox(" + value + ") -> [r0]" if cls == "W_Int" else f"float_unbox({value})", "i" if cls == "W_Int" else "f")
+        return self.emit(
+            "int_unbox(" + value + ") -> [r0]" if cls == "W_Int" else f"float_unbox({value})",
+            "i" if cls == "W_Int" else "f",
+        )
 
     def put(self, register: int, value: str) -> None:
         kind, cls = ("int", "W_Int") if value[0] == "i" else ("float", "W_Float")
@@ -109,7 +116,15 @@ def counting_with_modulo() -> Trace:
 
 def test_counting_loop_is_a_machine_loop() -> None:
     result = compare(counting_with_modulo(), lambda: frame(0, 50, 0))
-    assert names(body(result)) == ["guard_no_attention", "int_lt", "guard_true", "int_add_ovf", "int_mod", "int_add", "jump"]
+    assert names(body(result)) == [
+        "guard_no_attention",
+        "int_lt",
+        "guard_true",
+        "int_add_ovf",
+        "int_mod",
+        "int_add",
+        "jump",
+    ]
     assert result.label is not None
     assert sorted(param.kind for param in result.label.params) == ["i", "i", "i", "r", "r"]
 
@@ -126,7 +141,16 @@ def test_float_loop_is_a_machine_loop() -> None:
     guest.add(6, guest.number(6), "1")
     result = compare(guest.trace(), lambda: frame(0.0, 0.0, 0.0, 0.0, 0.5, 0.6, 0))
     left = set(names(body(result)))
-    assert left <= {"guard_no_attention", "float_mul", "float_add", "float_sub", "float_lt", "guard_true", "int_add_ovf", "jump"}
+    assert left <= {
+        "guard_no_attention",
+        "float_mul",
+        "float_add",
+        "float_sub",
+        "float_lt",
+        "guard_true",
+        "int_add_ovf",
+        "jump",
+    }
 
 
 def test_list_loop_stores_only_to_the_list() -> None:

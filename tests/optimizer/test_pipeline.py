@@ -33,7 +33,9 @@ def test_unknown_pass_is_refused() -> None:
 
 
 def test_nothing_selected_changes_nothing() -> None:
-    unchanged("t(r0)\n i1 = int_add(1, 2)\n r2 = int_box(i1)\n i3 = int_unbox(r2) -> [r0]\n r4 = int_box(i3)\n finish(r4)", ())
+    unchanged(
+        "t(r0)\n i1 = int_add(1, 2)\n r2 = int_box(i1)\n i3 = int_unbox(r2) -> [r0]\n r4 = int_box(i3)\n finish(r4)", ()
+    )
 
 
 def test_name_and_assumptions_are_kept() -> None:
@@ -46,7 +48,8 @@ def test_name_and_assumptions_are_kept() -> None:
 
 def test_merge_points_stay_and_block_nothing() -> None:
     check(
-        "t(r0)\n r1 = getfield(r0) {W_Int.value}\n merge_point() {'d', 'here', '', 0}\n r2 = getfield(r0) {W_Int.value}\n finish(r2)",
+        "t(r0)\n r1 = getfield(r0) {W_Int.value}\n merge_point() {'d', 'here', '', 0}\n"
+        " r2 = getfield(r0) {W_Int.value}\n finish(r2)",
         "t(r0)\n r1 = getfield(r0) {W_Int.value}\n merge_point() {'d', 'here', '', 0}\n finish(r1)",
     )
 
@@ -74,7 +77,10 @@ def test_parameter_that_feeds_only_itself_is_dead() -> None:
 
 
 def test_bridge_to_another_loop_hands_over_objects() -> None:
-    namespace_free = "t(i0, r1: list)\n i2 = int_add_ovf(i0, 1) -> [i0]\n r3 = int_box(i2)\n list_setitem(r1, 0, r3)\n jump(r1, r3) {elsewhere}"
+    namespace_free = (
+        "t(i0, r1: list)\n i2 = int_add_ovf(i0, 1) -> [i0]\n r3 = int_box(i2)\n"
+        " list_setitem(r1, 0, r3)\n jump(r1, r3) {elsewhere}"
+    )
     assert names(optimized(namespace_free).operations) == ["int_add_ovf", "int_box", "list_setitem", "jump"]
 
 

@@ -21,7 +21,10 @@ def test_overflow_check_below_a_bound_is_removed() -> None:
 
 
 def test_overflow_check_below_an_unknown_bound_is_removed_for_one_step() -> None:
-    head = "t(r0: int, r1: int)\n i2 = int_unbox(r0) -> [r0]\n i3 = int_unbox(r1) -> [r0]\n b4 = int_lt(i2, i3)\n guard_true(b4) -> [r0]\n"
+    head = (
+        "t(r0: int, r1: int)\n i2 = int_unbox(r0) -> [r0]\n i3 = int_unbox(r1) -> [r0]\n"
+        " b4 = int_lt(i2, i3)\n guard_true(b4) -> [r0]\n"
+    )
     tail = "\n r6 = int_box(i5)\n finish(r6)"
     check(head + " i5 = int_add_ovf(i2, 1) -> [r0]" + tail, head + " i5 = int_add(i2, 1)" + tail, RANGES)
     unchanged(head + " i5 = int_add_ovf(i2, 2) -> [r0]" + tail, RANGES)
@@ -37,7 +40,10 @@ def test_guard_false_gives_the_opposite_bound() -> None:
 
 
 def test_bounds_of_one_guard_do_not_decide_more() -> None:
-    unchanged(I1 + " b2 = int_lt(i1, 10)\n guard_true(b2) -> [r0]\n b3 = int_lt(i1, 9)\n guard_true(b3) -> [r0]\n finish(r0)", RANGES)
+    unchanged(
+        I1 + " b2 = int_lt(i1, 10)\n guard_true(b2) -> [r0]\n b3 = int_lt(i1, 9)\n guard_true(b3) -> [r0]\n finish(r0)",
+        RANGES,
+    )
 
 
 def test_equality_guard_makes_a_constant() -> None:
@@ -56,20 +62,27 @@ def test_failing_guard_snapshot_does_not_use_what_the_guard_tells() -> None:
 
 
 def test_unsigned_check_of_a_nonnegative_index_becomes_signed() -> None:
-    text = "t(r0: list)\n i1 = list_len(r0)\n i2 = int_and(i1, 7)\n b3 = uint_lt(i2, i1)\n guard_true(b3) -> [r0]\n finish(r0)"
+    text = (
+        "t(r0: list)\n i1 = list_len(r0)\n i2 = int_and(i1, 7)\n"
+        " b3 = uint_lt(i2, i1)\n guard_true(b3) -> [r0]\n finish(r0)"
+    )
     assert "int_lt" in names(optimized(text, RANGES).operations)
 
 
 def test_modulo_of_nonnegative_numbers_is_unsigned() -> None:
     head = "t(r0: list, r1: int)\n i2 = list_len(r0)\n"
-    check(head + " i3 = int_mod(i2, 10)\n r4 = int_box(i3)\n finish(r4)", head + " i3 = uint_mod(i2, 10)\n r4 = int_box(i3)\n finish(r4)", RANGES)
+    check(
+        head + " i3 = int_mod(i2, 10)\n r4 = int_box(i3)\n finish(r4)",
+        head + " i3 = uint_mod(i2, 10)\n r4 = int_box(i3)\n finish(r4)",
+        RANGES,
+    )
     unchanged(I1 + " i2 = int_mod(i1, 10)\n r3 = int_box(i2)\n finish(r3)", RANGES)
 
 
 SAMPLES = [-9, -8, -2, -1, 0, 1, 2, 3, 7, 8, 63]
 
 
-@pytest.mark.parametrize("opcode", [row for row in ranges._BINARY], ids=str)
+@pytest.mark.parametrize("opcode", list(ranges._BINARY), ids=str)
 def test_transfer_function_covers_every_result(opcode: object) -> None:
     evaluate = opcode.evaluate  # type: ignore[attr-defined]
     for lo, hi in itertools.combinations_with_replacement(SAMPLES, 2):

@@ -11,7 +11,8 @@ I1 = "t(r0: int)\n i1 = int_unbox(r0) -> [r0]\n"
 
 def test_boxing_and_unboxing_cancel() -> None:
     check(
-        I1 + " r2 = int_box(i1)\n guard_type(r2) {int} -> [r0]\n i3 = int_unbox(r2) -> [r0]\n i4 = int_neg(i3)\n r5 = int_box(i4)\n finish(r5)",
+        I1 + " r2 = int_box(i1)\n guard_type(r2) {int} -> [r0]\n i3 = int_unbox(r2) -> [r0]\n"
+        " i4 = int_neg(i3)\n r5 = int_box(i4)\n finish(r5)",
         I1 + " i4 = int_neg(i1)\n r5 = int_box(i4)\n finish(r5)",
         VIRTUALS,
     )
@@ -36,20 +37,25 @@ def test_forced_box_is_what_exits_see() -> None:
 
 def test_identity_of_boxed_bool_is_its_value() -> None:
     check(
-        "t(r0: bool)\n b1 = bool_unbox(r0)\n r2 = bool_box(b1)\n b3 = ptr_eq(r2, True)\n guard_true(b3) -> [r0]\n finish(r0)",
+        "t(r0: bool)\n b1 = bool_unbox(r0)\n r2 = bool_box(b1)\n"
+        " b3 = ptr_eq(r2, True)\n guard_true(b3) -> [r0]\n finish(r0)",
         "t(r0: bool)\n b1 = bool_unbox(r0)\n guard_true(b1) -> [r0]\n finish(r0)",
         VIRTUALS,
     )
 
 
 def test_identity_of_boxed_numbers_forces() -> None:
-    text = I1 + " i2 = int_neg(i1)\n r3 = int_box(i2)\n i4 = int_invert(i1)\n r5 = int_box(i4)\n b6 = ptr_eq(r3, r5)\n guard_false(b6) -> [r0]\n finish(r0)"
+    text = (
+        I1 + " i2 = int_neg(i1)\n r3 = int_box(i2)\n i4 = int_invert(i1)\n r5 = int_box(i4)\n"
+        " b6 = ptr_eq(r3, r5)\n guard_false(b6) -> [r0]\n finish(r0)"
+    )
     assert names(optimized(text, VIRTUALS).operations).count("int_box") == 2
 
 
 def test_instance_that_does_not_escape_is_not_allocated() -> None:
     check(
-        "t(r0)\n r1 = new() {W_Int}\n setfield(r1, r0) {W_Int.value}\n guard_type(r1) {W_Int} -> [r0]\n r2 = getfield(r1) {W_Int.value}\n finish(r2)",
+        "t(r0)\n r1 = new() {W_Int}\n setfield(r1, r0) {W_Int.value}\n"
+        " guard_type(r1) {W_Int} -> [r0]\n r2 = getfield(r1) {W_Int.value}\n finish(r2)",
         "t(r0)\n finish(r0)",
         VIRTUALS,
     )
@@ -75,14 +81,19 @@ def test_exit_builds_a_virtual_as_it_is_there() -> None:
 
 def test_virtuals_are_shared_in_a_snapshot() -> None:
     check(
-        "t(r0)\n r1 = new() {W_Int}\n setfield(r1, r0) {W_Int.value}\n r2 = new_list(r1, r1)\n guard_not_invalidated() -> [r2, r1]\n finish(r0)",
+        "t(r0)\n r1 = new() {W_Int}\n setfield(r1, r0) {W_Int.value}\n"
+        " r2 = new_list(r1, r1)\n guard_not_invalidated() -> [r2, r1]\n finish(r0)",
         "t(r0)\n guard_not_invalidated() -> [virtual list[v1: virtual W_Int(W_Int.value = r0), v1], v1]\n finish(r0)",
         VIRTUALS,
     )
 
 
 def test_passing_to_a_call_forces() -> None:
-    unchanged("t(r0)\n r1 = new() {W_Int}\n setfield(r1, r0) {W_Int.value}\n r2 = call(callee, r1)\n guard_no_exception(r2) -> [r1]\n finish(r2)", VIRTUALS)
+    unchanged(
+        "t(r0)\n r1 = new() {W_Int}\n setfield(r1, r0) {W_Int.value}\n"
+        " r2 = call(callee, r1)\n guard_no_exception(r2) -> [r1]\n finish(r2)",
+        VIRTUALS,
+    )
 
 
 def test_forced_fields_are_still_known() -> None:
@@ -96,7 +107,9 @@ def test_cycle_is_forced() -> None:
         "t(r0)\n r1 = new() {W_Pair}\n r2 = new_tuple(r1)\n setfield(r1, r2) {W_Pair.left}\n finish(r1)",
         VIRTUALS,
     )
-    operations = optimized("t(r0)\n r1 = new_list(None)\n r2 = new_tuple(r1)\n list_setitem(r1, 0, r2)\n finish(r1)", VIRTUALS).operations
+    operations = optimized(
+        "t(r0)\n r1 = new_list(None)\n r2 = new_tuple(r1)\n list_setitem(r1, 0, r2)\n finish(r1)", VIRTUALS
+    ).operations
     assert names(operations) == ["new_list", "new_tuple", "list_setitem", "finish"]
 
 
@@ -122,12 +135,16 @@ def test_list_operations_are_followed() -> None:
 
 
 def test_unknown_index_forces_a_list() -> None:
-    unchanged("t(r0: int)\n i1 = int_unbox(r0) -> [r0]\n r2 = new_list(r0, None)\n r3 = list_getitem(r2, i1)\n finish(r3)", VIRTUALS)
+    unchanged(
+        "t(r0: int)\n i1 = int_unbox(r0) -> [r0]\n r2 = new_list(r0, None)\n r3 = list_getitem(r2, i1)\n finish(r3)",
+        VIRTUALS,
+    )
 
 
 def test_cell_and_tuple_are_followed() -> None:
     check(
-        "t(r0)\n r1 = new_cell(NULL)\n cell_set(r1, r0)\n r2 = cell_get(r1)\n r3 = new_tuple(r2, None)\n r4 = tuple_getitem(r3, 0)\n finish(r4)",
+        "t(r0)\n r1 = new_cell(NULL)\n cell_set(r1, r0)\n r2 = cell_get(r1)\n"
+        " r3 = new_tuple(r2, None)\n r4 = tuple_getitem(r3, 0)\n finish(r4)",
         "t(r0)\n finish(r0)",
         VIRTUALS,
     )
@@ -138,7 +155,8 @@ def test_stored_into_a_pending_place_stays_virtual() -> None:
         "t(r0: W_Pair)\n r1 = new() {W_Int}\n setfield(r1, None) {W_Int.value}\n setfield(r0, r1) {W_Pair.left}\n"
         " r2 = getfield(r0) {W_Pair.left}\n guard_type(r2) {W_Int} -> [r0]\n guard_not_invalidated() -> [r0]\n"
         " setfield(r0, None) {W_Pair.left}\n finish(r0)",
-        "t(r0: W_Pair)\n guard_not_invalidated() -> [r0 ; setfield(r0, virtual W_Int(W_Int.value = None)) {W_Pair.left}]\n"
+        "t(r0: W_Pair)\n"
+        " guard_not_invalidated() -> [r0 ; setfield(r0, virtual W_Int(W_Int.value = None)) {W_Pair.left}]\n"
         " setfield(r0, None) {W_Pair.left}\n finish(r0)",
         LAZY,
     )
@@ -146,8 +164,10 @@ def test_stored_into_a_pending_place_stays_virtual() -> None:
 
 def test_leaving_forces_and_stores() -> None:
     check(
-        "t(r0: W_Pair)\n r1 = new() {W_Int}\n setfield(r1, None) {W_Int.value}\n setfield(r0, r1) {W_Pair.left}\n r2 = int_box(5)\n finish(r2)",
-        "t(r0: W_Pair)\n r1 = new() {W_Int}\n setfield(r1, None) {W_Int.value}\n setfield(r0, r1) {W_Pair.left}\n finish(&5)",
+        "t(r0: W_Pair)\n r1 = new() {W_Int}\n setfield(r1, None) {W_Int.value}\n"
+        " setfield(r0, r1) {W_Pair.left}\n r2 = int_box(5)\n finish(r2)",
+        "t(r0: W_Pair)\n r1 = new() {W_Int}\n setfield(r1, None) {W_Int.value}\n"
+        " setfield(r0, r1) {W_Pair.left}\n finish(&5)",
         LAZY,
     )
 
