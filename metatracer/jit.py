@@ -51,8 +51,9 @@ class JitDriver:
         virtualizables: Reds that hold a guest frame with `_virtualizable_`: a promise that nobody looks at such a frame
             behind the interpreter's back.
         get_printable_location: Called with the greens, gives a text for logs.
-        get_location: Called with the greens, gives (file, line, function, instruction number, instruction name).
-        get_unique_id: Called with the greens, gives an int that identifies the guest function.
+        get_location: Called with the greens, gives (file, line, function, instruction number, instruction name). For
+            tools that read it from the driver; the tracer does not call it.
+        get_unique_id: Called with the greens, gives an int that identifies the guest function. For tools, as above.
         confirm_enter_jit: Called with the greens and reds before a loop is recorded; False refuses.
         can_never_inline: Called with the greens; True keeps this portal from being inlined there.
         should_unroll_one_iteration: Called with the greens; True unrolls the loop there once.

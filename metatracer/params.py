@@ -61,7 +61,6 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("max_unroll_loops", 16, "iterations", 1, 10_000, "iterations of a helper's loop that one trace holds"),
     Parameter("max_unroll_recursion", 1, "calls", 1, 100, "times one guest function is inlined in itself"),
     Parameter("bridge_limit", 200, "bridges", 0, 100_000, "bridges attached to one loop; 0: none are recorded"),
-    Parameter("retrace_limit", 5, "versions", 0, 100, "further versions of a loop for other types of its variables"),
     Parameter("backoff_factor", 2.0, "times", 1, 1000, "growth of the wait for the next attempt after an abort"),
     Parameter("backoff_limit", 64.0, "times", 1, 1_000_000, "largest wait after aborts, in first waits"),
     Parameter("force_exits", 0, "executions", 0, _MANY, "for tests: every guard fails once, at this execution; 0: never"),
@@ -90,7 +89,6 @@ class Parameters:
     max_unroll_loops: int
     max_unroll_recursion: int
     bridge_limit: int
-    retrace_limit: int
     backoff_factor: float
     backoff_limit: float
     force_exits: int
