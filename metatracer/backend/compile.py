@@ -11,6 +11,7 @@ import itertools
 import os
 import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend import (
@@ -204,7 +205,7 @@ def _polled_words(trace: Trace) -> list[PolledWord]:
     """The distinct words that the trace's assumptions want looked at."""
     found: dict[tuple[int, int, int], PolledWord] = {}
     for assumption in trace.assumptions:
-        words = getattr(assumption, "poll_words", tuple)()
+        words: list[tuple[int, int, int]] = getattr(assumption, "poll_words", list)()
         for number, (address, size, cell) in enumerate(words):
             found.setdefault((address, size, cell), PolledWord(address, size, cell, number > 0))
     return list(found.values())
@@ -212,8 +213,8 @@ def _polled_words(trace: Trace) -> list[PolledWord]:
 
 def _write_perf_map(code: CompiledCode) -> None:
     """Name the code for Linux `perf`. The object file's size stands for the code's, which LLVM does not tell us."""
-    path = os.path.join(tempfile.gettempdir(), f"perf-{os.getpid()}.map")
-    with open(path, "a", encoding="utf-8") as file:
+    path = Path(tempfile.gettempdir()) / f"perf-{os.getpid()}.map"
+    with path.open("a", encoding="utf-8") as file:
         file.write(f"{code.address:x} {code.size_bytes:x} metatracer:{code.name}\n")
 
 

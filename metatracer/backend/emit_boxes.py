@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from metatracer.backend.emit import Emitter, emits, pointer
 from metatracer.ir import opcodes as ops
-from metatracer.ir.values import Operation
+
+if TYPE_CHECKING:
+    from metatracer.ir.values import Operation
 
 
 @emits(ops.INT_BOX)
@@ -42,7 +46,7 @@ def emit_int_unbox(e: Emitter, op: Operation) -> None:
     small = e.value(f"mul i64 {sign}, {magnitude}")
     done, slow = e.new_label("u"), e.new_label("s")
     before = e.current_block
-    overflow, big, flag, fits = (e.temporary() for _ in range(4))
+    big, flag, fits = (e.temporary() for _ in range(3))
     e.likely(compact, done, slow)
     e.cold += [
         f"{slow}:",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from metatracer.backend.emit import Emitter, emits
 from metatracer.ir import opcodes as ops
-from metatracer.ir.values import Operation
+
+if TYPE_CHECKING:
+    from metatracer.ir.values import Operation
 
 _COMPACT_ASCII = 0b1100000
 """Bits of the state of a string whose characters are bytes right behind its header."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from metatracer.backend.emit import Emitter, emits
 from metatracer.ir import opcodes as ops
-from metatracer.ir.values import Operation
+
+if TYPE_CHECKING:
+    from metatracer.ir.values import Operation
 
 _BINARY = {"float_add": "fadd", "float_sub": "fsub", "float_mul": "fmul", "float_truediv": "fdiv"}
 _INTRINSICS = {"float_abs": "fabs", "float_sqrt": "sqrt", "float_floor": "floor"}

@@ -204,14 +204,14 @@ def emit_list_pop(e: Emitter, op: Operation) -> None:
     less = e.value(f"sub i64 {size}, 1")
     item = e.result(op, f"load ptr, ptr {_list_place(e, sequence, less)}")
     half = e.value(f"lshr i64 {allocated}, 1")
+    slice_setter = e.function("PyList_SetSlice")
     keep, shrink, done = e.new_label("l"), e.new_label("e"), e.new_label("p")
     ignored = e.temporary()
     e.likely(e.value(f"icmp sge i64 {less}, {half}"), keep, shrink)
     e.cold += [
         f"{shrink}:",
         f"  call void {e.function('Py_IncRef')}(ptr {item}) ; Py_IncRef",
-        f"  {ignored} = call i32 {e.function('PyList_SetSlice')}"
-        f"(ptr {sequence}, i64 {less}, i64 {size}, ptr null) ; PyList_SetSlice",
+        f"  {ignored} = call i32 {slice_setter}(ptr {sequence}, i64 {less}, i64 {size}, ptr null) ; PyList_SetSlice",
         f"  br label %{done}",
     ]
     e.block(keep)

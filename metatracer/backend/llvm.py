@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import llvmlite.binding as binding
+from llvmlite import binding  # type: ignore[import-untyped]  # it has no stubs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -28,7 +28,7 @@ from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import Const, Input, Operation, Trace, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 GC_RUNS_IN_ALLOCATION = sys.version_info < (3, 12)
 """3.11 collects garbage (and runs finalizers) inside the allocation of a container; later versions between bytecodes."""
@@ -154,7 +154,7 @@ class RefcountPlan:
         return "\n".join(lines)
 
 
-def consumed_positions(op: Operation) -> Iterable[int]:
+def consumed_positions(op: Operation) -> Sequence[int]:
     """The argument positions of which `op` takes over a reference."""
     if op.opcode.name not in CONSUMED:
         return ()

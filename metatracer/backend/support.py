@@ -12,13 +12,15 @@ from __future__ import annotations
 import ctypes
 import functools
 import struct
-from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metatracer.backend import llvm
 from metatracer.backend.emit import LLVM_TYPES, Addresses, pointer, register_positions
 from metatracer.backend.layout import layout
 from metatracer.ir.values import NULL_OBJECT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 BUFFER_WORDS = 8192
 """Live values an exit can hand over at most."""
@@ -272,7 +274,7 @@ note:
 @functools.cache
 def _base() -> None:
     names = ("fetch", "restore", "decode", "portal_exit", "stack_limit")
-    _link("\n".join([_fetch_exception(), _decode(), _portal_exit(), _stack_limit()]), names)
+    _link(f"{_fetch_exception()}\n{_decode()}\n{_portal_exit()}\n{_stack_limit()}", names)
 
 
 def _link(text: str, names: Iterable[str]) -> None:

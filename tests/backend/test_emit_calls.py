@@ -36,7 +36,8 @@ def _no_exit_handler() -> Iterator[None]:
 
 def test_calls_pass_positional_and_keyword_arguments() -> None:
     code = compiled(
-        "trace t(r0, r1)\n  r2 = call(collect, r0, r1, r0) {b, c}\n  guard_no_exception(r2) -> [r0, r1]\n  finish(r2)", NAMES
+        "trace t(r0, r1)\n  r2 = call(collect, r0, r1, r0) {b, c}\n  guard_no_exception(r2) -> [r0, r1]\n"
+                "  finish(r2)", NAMES
     )
     one, two = object(), object()
     counts = Counts(one, two, collect).start()
@@ -79,7 +80,8 @@ def test_a_raising_call_exits_with_the_exception_and_its_traceback() -> None:
 
 def test_guard_exception_takes_the_exception() -> None:
     code = compiled(
-        "trace t(r0, r1)\n  r2 = call(r0, r1)\n  r3 = guard_exception(r2) -> [r1, r2]\n  guard_type(r3) {ValueError} -> [r3]\n  finish(r3)",
+        "trace t(r0, r1)\n  r2 = call(r0, r1)\n  r3 = guard_exception(r2) -> [r1, r2]\n"
+                "  guard_type(r3) {ValueError} -> [r3]\n  finish(r3)",
         NAMES,
     )
     value = object()
@@ -97,12 +99,14 @@ def test_guard_exception_takes_the_exception() -> None:
 
 
 def test_c_functions_signal_errors_in_their_ways() -> None:
-    code = compiled("trace t(r0: dict, r1)\n  r2 = call_c_r(r0, r1) {dict_getitem}\n  guard_no_exception(r2) -> [r0]\n  finish(r2)")
+    code = compiled("trace t(r0: dict, r1)\n  r2 = call_c_r(r0, r1) {dict_getitem}\n"
+            "  guard_no_exception(r2) -> [r0]\n  finish(r2)")
     assert outcome(code, {"k": 5}, "k") == ("finish", None, 5)
     name, error, _ = outcome(code, {}, "k")
     assert (name, type(error), error.args) == ("guard_no_exception", KeyError, ("k",))
     code.free()
-    code = compiled("trace t(r0, r1)\n  i2 = call_c_i(r0, r1) {object_contains}\n  guard_no_exception(i2) -> [r0]\n  r3 = int_box(i2)\n  finish(r3)")
+    code = compiled("trace t(r0, r1)\n  i2 = call_c_i(r0, r1) {object_contains}\n"
+            "  guard_no_exception(i2) -> [r0]\n  r3 = int_box(i2)\n  finish(r3)")
     assert outcome(code, [1, 2], 2)[2] == 1
     assert outcome(code, [1, 2], 3)[2] == 0
     assert type(outcome(code, 5, 3)[1]) is TypeError
@@ -249,7 +253,8 @@ def test_finish_raise_of_a_called_portal_raises_in_the_caller() -> None:
     thrower = compiled("trace thrower(r0)\n  finish_raise(r0)")
     set_cell(loop, thrower)
     caller = compile_trace(
-        parse_trace("trace t(r0)\n  r1 = call_portal(r0) {thrower}\n  r2 = guard_exception(r1) -> []\n  finish(r2)", {"thrower": loop})
+        parse_trace("trace t(r0)\n  r1 = call_portal(r0) {thrower}\n  r2 = guard_exception(r1) -> []\n"
+                "  finish(r2)", {"thrower": loop})
     )
     try:
         raise ValueError("x")
@@ -312,6 +317,8 @@ def test_recursion_checks_the_c_stack() -> None:
 
 
 def test_call_c_result_kinds() -> None:
-    assert run("trace t(r0: str, r1: str)\n  i2 = call_c_i(r0, r1) {str_compare}\n  r3 = int_box(i2)\n  finish(r3)", "a", "b")[2] == -1
+    assert run("trace t(r0: str, r1: str)\n  i2 = call_c_i(r0, r1) {str_compare}\n  r3 = int_box(i2)\n"
+            "  finish(r3)", "a", "b")[2] == -1
     assert run("trace t(r0: dict)\n  i1 = call_c_i(r0) {dict_len}\n  r2 = int_box(i1)\n  finish(r2)", {1: 2})[2] == 1
-    assert run("trace t(r0, r1)\n  r2 = call_c_r(r0, r1, 5) {object_compare}\n  guard_no_exception(r2) -> []\n  finish(r2)", 3, 3)[2] is True
+    assert run("trace t(r0, r1)\n  r2 = call_c_r(r0, r1, 5) {object_compare}\n"
+            "  guard_no_exception(r2) -> []\n  finish(r2)", 3, 3)[2] is True

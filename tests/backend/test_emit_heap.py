@@ -64,7 +64,11 @@ def test_slots_are_read_and_written() -> None:
 
 
 def test_a_new_object_is_filled_without_releasing_anything() -> None:
-    text = "trace t(r0)\n  r1 = new() {Slotted}\n  setfield(r1, r0) {Slotted.first}\n  setfield(r1, r0) {Slotted.first}\n  finish(r1)"
+    text = """trace t(r0)
+      r1 = new() {Slotted}
+      setfield(r1, r0) {Slotted.first}
+      setfield(r1, r0) {Slotted.first}
+      finish(r1)"""
     code = compiled(text, namespace())
     value = object()
     counts = Counts(value).start()
@@ -81,7 +85,11 @@ def test_a_new_object_is_filled_without_releasing_anything() -> None:
 def test_inline_values_are_read_written_and_kept_in_order() -> None:
     Plain(1)
     field = field_for(Plain, "x")
-    text = "trace t(r0: Plain, r1)\n  guard_inline_values(r0) -> [r0]\n  r2 = getfield(r0) {x}\n  setfield(r0, r1) {x}\n  finish(r2)"
+    text = """trace t(r0: Plain, r1)
+      guard_inline_values(r0) -> [r0]
+      r2 = getfield(r0) {x}
+      setfield(r0, r1) {x}
+      finish(r2)"""
     code = compiled(text, {**namespace(), "x": field})
     old, new = object(), object()
     instance = Plain(old)
@@ -89,7 +97,7 @@ def test_inline_values_are_read_written_and_kept_in_order() -> None:
     assert outcome(code, instance, new)[2] is old
     assert instance.x is new
     assert counts.changes() == [-1, 1]
-    instance.__dict__  # noqa: B018  # makes a dict (3.11 and 3.12: instead of the values)
+    instance.__dict__  # makes a dict (3.11 and 3.12: instead of the values)
     assert outcome(code, instance, old)[0] == "guard_inline_values"
     code.free()
 
@@ -103,7 +111,8 @@ def test_a_first_store_of_an_inline_value_is_seen_by_the_dict() -> None:
     assert outcome(code, instance, "late")[2] is instance
     assert list(vars(instance).items()) == [("y", "late"), ("x", 5)]
     code.free()
-    code = compiled("trace t(r1)\n  r0 = new() {Open}\n  setfield(r0, r1) {y}\n  setfield(r0, &5) {x}\n  finish(r0)", names)
+    code = compiled("trace t(r1)\n  r0 = new() {Open}\n  setfield(r0, r1) {y}\n"
+                    "  setfield(r0, &5) {x}\n  finish(r0)", names)
     assert list(vars(outcome(code, "fresh")[2]).items()) == [("y", "fresh"), ("x", 5)]
     code.free()
 
@@ -168,7 +177,8 @@ def test_list_pop_shrinks_as_python_does() -> None:
 
 
 def test_new_sequences_own_their_items() -> None:
-    code = compiled("trace t(r0, r1)\n  r2 = new_list(r0, r1, r0)\n  r3 = new_tuple(r2, r0)\n  r4 = new_tuple(r3, None)\n  finish(r4)")
+    code = compiled("trace t(r0, r1)\n  r2 = new_list(r0, r1, r0)\n"
+                    "  r3 = new_tuple(r2, r0)\n  r4 = new_tuple(r3, None)\n  finish(r4)")
     one, two = object(), object()
     counts = Counts(one, two).start()
     made = outcome(code, one, two)[2]
@@ -182,7 +192,8 @@ def test_new_sequences_own_their_items() -> None:
 
 
 def test_cells() -> None:
-    code = compiled("trace t(r0: cell, r1)\n  r2 = cell_get(r0)\n  cell_set(r0, r1)\n  r3 = new_cell(r1)\n  guard_null(r2) -> [r2, r3]\n  finish(r3)")
+    code = compiled("trace t(r0: cell, r1)\n  r2 = cell_get(r0)\n  cell_set(r0, r1)\n"
+                    "  r3 = new_cell(r1)\n  guard_null(r2) -> [r2, r3]\n  finish(r3)")
     old, new = object(), object()
     cell = types.CellType()
     counts = Counts(old, new).start()
@@ -195,7 +206,8 @@ def test_cells() -> None:
     assert seen[2] is old
     assert cell.cell_contents is new
     code.free()
-    assert run("trace t()\n  r0 = new_cell(NULL)\n  r1 = cell_get(r0)\n  guard_nonnull(r1) -> [r1]\n  finish(None)")[2] is NULL_OBJECT
+    text = "trace t()\n  r0 = new_cell(NULL)\n  r1 = cell_get(r0)\n  guard_nonnull(r1) -> [r1]\n  finish(None)"
+    assert run(text)[2] is NULL_OBJECT
 
 
 @pytest.mark.parametrize("text", ["push", "\u00e9t\u00e9", "\u0100b", "a\U0001f600"])
@@ -209,7 +221,7 @@ def test_strings(text: str) -> None:
 
 def test_str_eq_and_chr() -> None:
     code = compiled("trace t(r0: str, r1: str)\n  b2 = str_eq(r0, r1)\n  r3 = bool_box(b2)\n  finish(r3)")
-    words = ["", "a", "b", "ab", "\u0100", "\U0001f600", "".join(["a", "b"])]
+    words = ["", "a", "b", "ab", "\u0100", "\U0001f600", "ab"[:1] + "b"]
     for left in words:
         for right in words:
             assert outcome(code, left, right)[2] is (left == right)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from metatracer.backend.compile import allocate_cell, compile_trace, free_cell, set_cell
+from metatracer.backend.compile import CompiledCode, allocate_cell, compile_trace, free_cell, set_cell
 from metatracer.errors import IRError
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.text import parse_trace
@@ -43,7 +43,7 @@ HEADER = """trace header(i0, i1, r2)
   jump(i7, i1, r2)"""
 
 
-def guard_named(code: Any, name: str) -> int:
+def guard_named(code: CompiledCode, name: str) -> int:
     return next(guard_id for guard_id, op in code.guards.items() if op.opcode.name == name)
 
 
@@ -68,9 +68,8 @@ def test_an_exit_hands_over_every_kind_in_order() -> None:
 def test_an_exit_hands_over_more_values_than_there_are_registers() -> None:
     lines = [f"  i{n + 10} = int_add(i1, {n})\n  f{n + 10} = int_to_float(i{n + 10})" for n in range(40)]
     live = ", ".join(f"i{n + 10}, f{n + 10}" for n in range(40))
-    code = compiled(
-        "\n".join(["trace t(r0: int)", "  i1 = int_unbox(r0) -> []", *lines, f"  guard_true(false) -> [{live}]", "  finish(None)"])
-    )
+    head = ["trace t(r0: int)", "  i1 = int_unbox(r0) -> []"]
+    code = compiled("\n".join([*head, *lines, f"  guard_true(false) -> [{live}]", "  finish(None)"]))
     expected = [value for n in range(40) for value in (n + 3, n + 3.0)]
     assert list(outcome(code, 3)[2:]) == expected
     code.free()
@@ -306,7 +305,8 @@ def test_freeing_lets_go_of_constants() -> None:
 def test_ten_thousand_exits_leave_no_memory_behind() -> None:
     import sys
 
-    code = compiled("trace t(r0, r1: int)\n  i2 = int_unbox(r1) -> []\n  r3 = new_list(r0)\n  guard_null(r0) -> [r0, i2, r3]\n  finish(None)")
+    code = compiled("trace t(r0, r1: int)\n  i2 = int_unbox(r1) -> []\n  r3 = new_list(r0)\n"
+                    "  guard_null(r0) -> [r0, i2, r3]\n  finish(None)")
     value = object()
     for _ in range(100):
         outcome(code, value, 1 << 40)

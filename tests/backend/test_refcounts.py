@@ -87,7 +87,15 @@ def test_calls_keep_their_arguments_alive() -> None:
           r2 = call(r1, r0)
           guard_no_exception(r2) -> [r0]
           finish(r2)"""
-    ) == ["r1 = getfield(r0)", "retain(r1)", "r2 = call(r1, r0)", "release(r1)", "guard_no_exception(r2)", "release(r0)", "finish(r2)"]
+    ) == [
+        "r1 = getfield(r0)",
+        "retain(r1)",
+        "r2 = call(r1, r0)",
+        "release(r1)",
+        "guard_no_exception(r2)",
+        "release(r0)",
+        "finish(r2)",
+    ]
 
 
 def test_an_item_of_a_live_tuple_needs_no_reference() -> None:
@@ -114,7 +122,8 @@ def test_a_finalizer_at_a_release_ends_borrowing() -> None:
 
 def test_exits_retain_what_is_borrowed_and_release_what_is_not_wanted() -> None:
     trace = parse_trace(
-        "trace t(r0: Box, r1)\n  r2 = getfield(r0) {Box.item}\n  guard_nonnull(r2) -> [r2, r1]\n  r3 = new_tuple(r0, r1)\n  finish(r3)",
+        "trace t(r0: Box, r1)\n  r2 = getfield(r0) {Box.item}\n  guard_nonnull(r2) -> [r2, r1]\n"
+        "  r3 = new_tuple(r0, r1)\n  finish(r3)",
         {"Box": Box},
     )
     plan = plan_refcounts(trace)
@@ -150,7 +159,8 @@ def test_the_first_store_into_a_new_object_releases_nothing() -> None:
 
 def test_a_call_ends_what_is_known_of_new_objects() -> None:
     trace = parse_trace(
-        "trace t(r0)\n  r1 = new() {Box}\n  r2 = call(r0, r1)\n  guard_no_exception(r2) -> []\n  setfield(r1, None) {Box.item}\n  finish(r1)",
+        "trace t(r0)\n  r1 = new() {Box}\n  r2 = call(r0, r1)\n"
+        "  guard_no_exception(r2) -> []\n  setfield(r1, None) {Box.item}\n  finish(r1)",
         {"Box": Box},
     )
     assert plan_refcounts(trace).unset_fields == set()
