@@ -274,9 +274,10 @@ class State:
         if isinstance(value, VirtualBox):
             return self.resolve(value.payload) if value.box is box else None
         if isinstance(value, Const):
-            if type(value.value) is not BOXED_TYPE[box] or (box is INT_BOX and not fits_i64(value.value)):
+            content: Any = value.value
+            is_machine_number = box is not INT_BOX or (isinstance(content, int) and fits_i64(content))
+            if type(content) is not BOXED_TYPE[box] or not is_machine_number:
                 return None
-            content = value.value
             return self.pool.get(box.args, content)
         key = (UNBOX[box], None, (value,))
         found = self.pure.get(key)
