@@ -189,7 +189,7 @@ class _Helper:
                 "obj.left", "plain.value", "plain.double", f"Plain.mix({first})", f"plain + {second}", "SCALE",
                 f"pick({first}, {second})", f"pick({first}, key={second})", f"pick(0, n={first}, m=1)",
                 f"pick(*items, {first})", "len(s)", f"int({first} > {second})", f"divmod({first}, 7)[1]",
-                f"plain[as_int({rnd.choice('ab')}) & 3]", f"(x := {first})", 
+                f"plain[as_int({rnd.choice('ab')}) & 3]", f"(x := {first})",
                 f"[{first}, {second}][as_int({rnd.choice('ab')}) % 2]",
                 f"(lambda q, r=2: q + r)({first})", f"int({rnd.choice(('True', 'False'))}) + {second}",
             )
