@@ -14,80 +14,42 @@ The runtime asks `if hooks.registered["compile"]:` before it builds an event.
 from __future__ import annotations
 
 import sys
-import traceback
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from metatracer.errors import UsageError
-from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from metatracer.events import AbortEvent, CompileEvent, Event, GuardFailureEvent, InvalidateEvent
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """What every event has.
-
-    Attributes:
-        driver: Name of the driver.
-        location: What the driver's `get_printable_location` says, or the greens.
-        filename, lineno: The place of the merge point in the author's file.
-    """
-
-    driver: str
-    location: str = ""
-    filename: str | None = None
-    lineno: int | None = None
+_EVENTS = ("AbortEvent", "CompileEvent", "Event", "GuardFailureEvent", "InvalidateEvent")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompileEvent(Event):
-    """A loop (`on_compile`) or a bridge (`on_bridge`) has been compiled and will run.
+def __getattr__(name: str) -> Any:
+    # The classes of events are names of this module, made when first wanted: `import metatracer` stays cheap.
+    if name in _EVENTS:
+        from metatracer import events
 
-    Attributes:
-        trace: Number of the trace.
-        greens: Values of the greens.
-        recorded_operations, operations: Operations before and after optimizing.
-        machine_code_bytes: Size of the code.
-        recording_seconds, optimizing_seconds, compiling_seconds: Wall-clock.
-        guard: For a bridge, the number of the guard that it hangs on; else None.
-    """
-
-    trace: int
-    greens: tuple[Any, ...] = ()
-    recorded_operations: int = 0
-    operations: int = 0
-    machine_code_bytes: int = 0
-    recording_seconds: float = 0.0
-    optimizing_seconds: float = 0.0
-    compiling_seconds: float = 0.0
-    guard: int | None = None
+        return getattr(events, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AbortEvent(Event):
-    """A recording was given up: `reason` is the name of an AbortReason, `sentence` its text, `detail` what exactly."""
-
-    reason: str
-    sentence: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardFailureEvent(Event):
-    """A guard exit into the interpreter: `guard` is its number, `failures` how often it has failed so far."""
-
-    guard: int
-    failures: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InvalidateEvent(Event):
-    """A trace was thrown away because `assumption` (a sentence) no longer holds."""
-
-    trace: int
-    assumption: str
+__all__ = [
+    "AbortEvent",
+    "CompileEvent",
+    "Event",
+    "GuardFailureEvent",
+    "InvalidateEvent",
+    "fire",
+    "on_abort",
+    "on_bridge",
+    "on_compile",
+    "on_guard_failure",
+    "on_invalidate",
+    "registered",
+    "unregister",
+]
 
 
 registered: dict[str, list[Callable[[Any], object]]] = {
@@ -150,6 +112,10 @@ def fire(kind: str, event: Event) -> None:
         try:
             function(event)
         except Exception:  # noqa: BLE001 - a hook is foreign code: its failure is reported and counted, never the guest's
+            import traceback
+
+            from metatracer.statistics import STATISTICS
+
             STATISTICS.hook_errors += 1
             if sys.stderr is not None:
                 name = getattr(function, "__qualname__", repr(function))

@@ -25,7 +25,6 @@ from metatracer import platforms
 from metatracer.errors import UsageError
 from metatracer.params import Parameters, set_param
 from metatracer.places import author_place, function_place
-from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -339,6 +338,8 @@ def statistics_snapshot() -> dict[str, Any]:
         from metatracer.runtime import driver
 
         return dict(driver.statistics_snapshot())
+    from metatracer.statistics import STATISTICS
+
     return STATISTICS.as_dict()
 
 

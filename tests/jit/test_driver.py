@@ -322,7 +322,7 @@ def test_import_loads_nothing_heavy():
         "import sys, metatracer\n"
         "metatracer.JitDriver(greens=['pc'])\n"
         "metatracer.statistics_snapshot(), metatracer.explain_records()\n"
-        "heavy = ('networkx', 'llvmlite', 'bytecode', 'typer', 'rich', 'psutil', 'metatracer.runtime.driver')\n"
+        "heavy = ('networkx', 'llvmlite', 'bytecode', 'rich', 'inspect', 'dataclasses', 'metatracer.runtime.driver')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
