@@ -153,8 +153,8 @@ class Portal:
     def _parameter_changed(self, _name: str) -> None:
         params = self.driver.params
         has_code = any(loop.piece is not None for loop in self.loops.values())
-        self._entry.set_always(has_code or params.function_threshold < 2 * PERIOD)
-        self._back_edge.set_always(has_code or params.threshold < 2 * PERIOD)
+        self._entry.set_always(has_code or params.function_threshold < PERIOD)
+        self._back_edge.set_always(has_code or params.threshold < PERIOD)
 
     # --- what the recorder asks -----------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PERIOD = 13
+PERIOD = 127
 
 
 class Ticker:
