@@ -59,7 +59,7 @@ class CompiledCode:
             None when an input is not a reference (bridges).
         guards: Guard operations by their ids.
         ir_text: LLVM text as emitted.
-        size_bytes: Of the object file.
+        size_bytes: Of the machine code.
         seconds: Compile time by phase: refcounts, emit, parse, passes, codegen, link, stubs.
         level: The compile level.
         bridges: Attached code by guard id.
@@ -212,7 +212,7 @@ def _polled_words(trace: Trace) -> list[PolledWord]:
 
 
 def _write_perf_map(code: CompiledCode) -> None:
-    """Name the code for Linux `perf`. The object file's size stands for the code's, which LLVM does not tell us."""
+    """Name the code for Linux `perf`."""
     path = Path(tempfile.gettempdir()) / f"perf-{os.getpid()}.map"
     with path.open("a", encoding="utf-8") as file:
         file.write(f"{code.address:x} {code.size_bytes:x} metatracer:{code.name}\n")

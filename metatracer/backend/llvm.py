@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
+import struct
 import threading
 import time
 from dataclasses import dataclass, field
@@ -40,8 +41,7 @@ class Machine:
     Attributes:
         tracker: llvmlite's owner of the mapping.
         addresses: Of the exported symbols.
-        llvm_text: The module after the passes, when it was asked for.
-        size_bytes: Of the object file.
+        size_bytes: Of the machine code.
         seconds: Spent per phase: parse, passes, codegen, link.
     """
 
@@ -122,7 +122,23 @@ def compile_text(text: str, exports: Iterable[str], *, level: int = 0, passes: b
         tracker = builder.link(_linker(), f"metatracer{next(_names)}")
         seconds["codegen"] = generated - start
         seconds["link"] = time.perf_counter() - generated
-        return Machine(tracker, {name: tracker[name] for name in names}, len(image), seconds)
+        return Machine(tracker, {name: tracker[name] for name in names}, _code_size(image), seconds)
+
+
+_EXECUTABLE = 4
+"""SHF_EXECINSTR, a flag of an ELF section."""
+
+
+def _code_size(image: bytes) -> int:
+    """Bytes of instructions in an ELF object file: the sizes of its executable sections."""
+    (table,) = struct.unpack_from("<Q", image, 40)
+    entry_size, count = struct.unpack_from("<HH", image, 58)
+    total = 0
+    for number in range(count):
+        flags, _, _, size = struct.unpack_from("<QQQQ", image, table + number * entry_size + 8)
+        if flags & _EXECUTABLE:
+            total += size
+    return total
 
 
 def assembly(text: str, level: int) -> str:
