@@ -6,7 +6,7 @@ order does not matter.
 
 Aliasing: different Fields never overlap; objects of different exact classes, two fresh objects, and a fresh object and
 an older one are different; so are two lists that `ptr_eq` found different. Where two lists come from different
-fields (a guest frame's registers, a guest list's items) and may only in theory be one, a guard says that they are not:
+places (a guest frame's registers, a guest list's items) and may only in theory be one, a guard says that they are not:
 without it each store to a guest list would flush all registers.
 """
 
@@ -170,17 +170,20 @@ class HeapCache:
         retry = self._forward.retry
         if left is right or not self._guessing or retry is None:
             return True
-        left_info, right_info = state.infos.get(left), state.infos.get(right)
-        if left_info is None or right_info is None:
-            return True
-        left_source, right_source = left_info.source, right_info.source
-        if left_source is None or right_source is None or left_source == right_source:
+        left_source, right_source = self._source(left), self._source(right)
+        if left_source is None or right_source is None or (left_source == right_source != "input"):
             return True
         args = (left, right) if id(left) <= id(right) else (right, left)
         same = self._forward.emit(Operation(PTR_EQ, args))
         self._forward.emit_guard(Operation(GUARD_FALSE, (same,)), retry)
         state.pure[PTR_EQ, None, args] = self._pool.false
         return False
+
+    def _source(self, value: Value) -> Field | str | None:
+        if value.__class__ is Const:
+            return "constant"
+        info = self._state.infos.get(value)
+        return None if info is None else info.source
 
     def list_len(self, op: Operation) -> Verdict:
         owner = op.args[0]
@@ -238,6 +241,7 @@ class HeapCache:
             state.hit("item", None, (owner, index), known)
             return state.resolve(known)
         items[index] = op
+        state.info(op).source = "item"
         return EMIT
 
     def _flush_items(self, owner: Value, index: Value) -> None:

@@ -67,7 +67,7 @@ class Matcher:
         for number, end in enumerate(self._ends):
             self._pair(self._root_place(number), self._label.roots[number], end)
         facts = list(self._after.used)
-        stores = self._label.stores()
+        stores = self._before.stores()
         matched: set[int] = set()
         progress = True
         while progress:

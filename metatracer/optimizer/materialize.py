@@ -170,8 +170,7 @@ class Materializer:
                 built = self._frames[id(frame)] = self._frame(frame)
             frames.append(built)
         pending = [self._store(store.opcode, store.args, store.descr) for store in recorded.pending]
-        for stores in (*self._state.pending_fields.values(), *self._state.pending_items.values()):
-            pending.extend([self._store(store.opcode, store.args, store.descr) for store in stores.values()])
+        pending.extend([self._store(store.opcode, store.args, store.descr) for store in self._state.stores()])
         raising = None if recorded.raising is None else self._value(recorded.raising)
         snapshot = Snapshot(tuple(frames), tuple(pending), raising)
         self._last = (recorded, snapshot)

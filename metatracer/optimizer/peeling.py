@@ -146,7 +146,7 @@ class LabelState:
             add(root)
         drain()
         facts = [([state.resolve(arg) for arg in args], value) for _, _, args, value in state.facts()] + [
-            ([state.resolve(store.args[0])], store.args[-1]) for store in self.stores()
+            ([state.resolve(store.args[0])], store.args[-1]) for store in state.stores()
         ]
         progress = True
         while progress:
@@ -168,11 +168,6 @@ class LabelState:
         for table in self.state.pending_fields.values():
             owners.extend(table)
         return owners
-
-    def stores(self) -> list[Pending]:
-        """The pending stores."""
-        tables = (*self.state.pending_fields.values(), *self.state.pending_items.values())
-        return [store for table in tables for store in table.values()]
 
     def enter(self, body: Forward, inputs: tuple[Input, ...]) -> Renaming:
         """Give the body the label state, renamed."""

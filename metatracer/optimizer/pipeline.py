@@ -99,10 +99,11 @@ def start(trace: Trace, enabled: Collection[str]) -> Forward:
     """A forward pass that knows what the trace's inputs are known to be."""
     forward = Forward(ConstantPool(), enabled)
     for value in trace.inputs:
-        if value.known_type is not None:
+        if value.kind == "r":
             info = forward.state.info(value)
+            info.source = "input"
             info.type = value.known_type
-            info.nonnull = True
+            info.nonnull = value.known_type is not None
     return forward
 
 

@@ -49,7 +49,7 @@ class Info:
         type: Exact class (kind r), or None.
         nonnull: Known not to be NULL (kind r).
         lo, hi: Inclusive bounds (kind i).
-        source: The Field that the value was read from. A hint for guessing, never a fact.
+        source: Where the value came from: the Field it was read from, "input" or "item". A hint, never a fact.
         frozen_items: The value is a list that never changes.
     """
 
@@ -60,7 +60,7 @@ class Info:
         self.nonnull = False
         self.lo = MIN_INT
         self.hi = MAX_INT
-        self.source: Field | None = None
+        self.source: Field | str | None = None
         self.frozen_items = False
 
     def copy(self) -> Info:
@@ -299,6 +299,19 @@ class State:
             _rekey(contents, value, newer)
         _rekey(self.items, value, newer)
         _rekey(self.lengths, value, newer)
+
+    def stores(self) -> list[Pending]:
+        """The pending stores, those to variable indices first.
+
+        The order means nothing, as they do not overlap. But a bridge begins by doing them, and knows less of aliasing:
+        a store to an unknown index would make it do all those before it.
+        """
+        first: list[Pending] = []
+        then: list[Pending] = []
+        for indexed in self.pending_items.values():
+            for index, store in indexed.items():
+                (then if index.__class__ is Const else first).append(store)
+        return first + [store for owners in self.pending_fields.values() for store in owners.values()] + then
 
     # --- aliasing ---------------------------------------------------------------------------------------------------
 
