@@ -25,7 +25,9 @@ from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 SAVED = Path(os.environ.get("METATRACER_FAILURES", Path(tempfile.gettempdir()) / "metatracer-failures"))
-EAGER = "threshold=1,function_threshold=1,trace_eagerness=1"
+ONES = "threshold=1,function_threshold=1,trace_eagerness=1"
+EAGER = f"{ONES},compile_level=0"
+"""Nearly everything is compiled, so the code generator is the fast one; the others are for `OPTIMIZED` and `TRACED`."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,9 @@ class Mode:
 UNTRACED = Mode("untraced", "off")
 TRACED = Mode("traced", "on")
 EAGERLY = Mode("thresholds 1", EAGER)
+OPTIMIZED = Mode("thresholds 1, optimized", f"{ONES},compile_level=2")
 FORCED = tuple(Mode(f"exits forced at {k}", f"{EAGER},force_exits={k}") for k in (1, 2, 3, 7))
-TRACED_MODES = (TRACED, EAGERLY, *FORCED)
+TRACED_MODES = (TRACED, EAGERLY, OPTIMIZED, *FORCED)
 
 
 @dataclass(frozen=True)
