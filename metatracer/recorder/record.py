@@ -134,7 +134,8 @@ class _BridgeStart:
             _set_pending(frame, state, tuple(self.box(value) for value in state.kept))
         self._note_portal_entries()
         for store in self.snapshot.pending:
-            arguments = [self._argument(value) for value in store.args]
+            kinds = store.opcode.args
+            arguments = [self._argument(value, kind) for value, kind in zip(store.args, kinds, strict=True)]
             meta.emit(store.opcode, *arguments, descr=store.descr)
 
     def _note_portal_entries(self) -> None:
@@ -147,12 +148,13 @@ class _BridgeStart:
             if all(box is not None and box.is_const for box in greens):
                 frame.entry_key = ("resumed", id(frame))
 
-    def _argument(self, value: Any) -> Value:
-        if isinstance(value, Value) and value.kind != "r":
-            box = self.box(value)
-            assert box.raw is not None
-            return box.raw
-        return self.meta.ref(self.box(value))
+    def _argument(self, value: Any, kind: str) -> Value:
+        """The value as an operation wants it: what was stored may be an unboxed number."""
+        box = self.box(value)
+        if kind == "r":
+            return self.meta.ref(box)
+        assert box.raw is not None
+        return box.raw
 
     def box(self, value: Any) -> Box:
         """The box of a snapshot's value; virtual objects are allocated again, in the bridge."""
