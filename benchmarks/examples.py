@@ -110,7 +110,7 @@ def run_once(kind: Kind, program: str, arguments: tuple[int, ...]) -> float:
     """Seconds of a whole process that runs a program once, with its start and end."""
     package, _, file = program.partition("/")
     path = ROOT / "examples" / package / "programs" / file
-    code = f"import sys; from {MODULES[package]} import main; sys.exit(main(sys.argv[1:]))"
+    code = f"import metatracer, sys; from {MODULES[package]} import main; sys.exit(main(sys.argv[1:]))"
     # From a folder without the package, so that PyPy finds the shim and not `metatracer`.
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()

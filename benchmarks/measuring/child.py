@@ -40,6 +40,8 @@ def measure(run: Any, warm_seconds: float, seconds: float) -> dict[str, Any]:
 def main() -> None:
     module_name, path, warm_seconds, seconds = sys.argv[1:5]
     arguments = [int(argument) for argument in sys.argv[5:]]
+    # The shim's loader must be there before the interpreter's own file is read.
+    importlib.import_module("metatracer")
     interpreter = importlib.import_module(module_name)
     program = interpreter.load(path)
     stdout, sys.stdout = sys.stdout, io.StringIO()
