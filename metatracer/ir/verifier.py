@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 _ENDS = frozenset(["jump", "finish", "finish_raise"])
 _EXCEPTION_GUARDS = frozenset(["guard_no_exception", "guard_exception"])
-DELAYED_STORES = frozenset(["setfield", "list_setitem", "cell_set"])
+DELAYED_STORES = frozenset(["setfield", "list_setitem", "cell_set", "list_append"])
 """Operations that a `PendingStore` may delay."""
 
 _DESCRIPTORS: dict[str, tuple[type, str]] = {

@@ -10,6 +10,8 @@ from metatracer.ir.opcodes import (
     CALL_C_I,
     CALL_C_R,
     FLOAT_BOX,
+    INT_ADD,
+    INT_ADD_OVF,
     INT_AND,
     INT_BOX,
     INT_FLOORDIV,
@@ -17,11 +19,13 @@ from metatracer.ir.opcodes import (
     INT_LSHIFT_OVF,
     INT_MOD,
     INT_RSHIFT,
+    INT_SUB,
     OPCODES,
     UINT_RSHIFT,
     GuardFailed,
     Opcode,
     fits_i64,
+    wrap_i64,
 )
 from metatracer.ir.values import Const, Operation, Value
 from metatracer.optimizer.verdicts import EMIT, Verdict
@@ -175,6 +179,8 @@ class Algebra:
             yield OPCODES[name], self.rewrite
         yield INT_MOD, self.mod_by_power
         yield INT_FLOORDIV, self.floordiv_by_power
+        yield INT_ADD, self.add_constants
+        yield INT_SUB, self.add_constants
 
     def rewrite(self, op: Operation) -> Verdict:
         args = op.args
@@ -213,6 +219,23 @@ class Algebra:
         if isinstance(result, tuple):
             return self._forward.new(OPCODES[result[0]], *[bound[name] for name in result[1:]])
         return self._forward.pool.get(opcode.result, result)
+
+    def add_constants(self, op: Operation) -> Verdict:
+        """(x + a) + b is x + (a + b), and subtracting a constant is adding its negative: all wrap alike."""
+        value, right = op.args
+        if op.opcode is INT_ADD and isinstance(value, Const):
+            value, right = right, value
+        if not isinstance(right, Const) or not isinstance(value, Operation):
+            return EMIT
+        if value.opcode is not INT_ADD and value.opcode is not INT_ADD_OVF:
+            return EMIT
+        inner, constant = [self._forward.state.resolve(arg) for arg in value.args]
+        if isinstance(inner, Const):
+            inner, constant = constant, inner
+        if not isinstance(constant, Const):
+            return EMIT
+        total = constant.value + (right.value if op.opcode is INT_ADD else -right.value)
+        return self._forward.new(INT_ADD, inner, self._forward.pool.get("i", wrap_i64(total)))
 
     def mod_by_power(self, op: Operation) -> Verdict:
         """X % 2**k is x & (2**k - 1), for negative x too: Python rounds down."""

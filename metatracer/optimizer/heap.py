@@ -29,6 +29,7 @@ from metatracer.ir.opcodes import (
     FINISH_RAISE,
     GETFIELD,
     GUARD_FALSE,
+    INT_ADD,
     JUMP,
     LIST_APPEND,
     LIST_GETITEM,
@@ -40,6 +41,7 @@ from metatracer.ir.opcodes import (
     Effect,
 )
 from metatracer.ir.values import Const, Field, Operation, Value
+from metatracer.optimizer.appends import DelayedAppends
 from metatracer.optimizer.state import CELL, Pending, Virtual
 from metatracer.optimizer.verdicts import DROP, EMIT, Verdict
 
@@ -65,6 +67,8 @@ class HeapCache:
         self._caching = "heap" in forward.enabled
         self._lazy = "lazy" in forward.enabled
         self._guessing = "alias" in forward.enabled
+        self._delaying = "append" in forward.enabled
+        self.appends = DelayedAppends(forward)
 
     def handlers(self) -> Handlers:
         yield GETFIELD, self.getfield
@@ -189,14 +193,33 @@ class HeapCache:
         owner = op.args[0]
         if self._is_frozen(owner):
             return self._frozen(op)
-        if not self._caching:
+        state = self._state
+        self.appends.flush_others(owner, self._lists_alias)
+        delayed = len(state.appended.get(owner, ()))
+        if not self._caching and not delayed:
             return EMIT
-        known = self._state.lengths.get(owner)
-        if known is not None:
-            self._state.hit("length", None, (owner,), known)
-            return self._state.resolve(known)
-        self._state.lengths[owner] = op
-        return EMIT
+        known = state.lengths.get(owner)
+        if known is None:
+            known = state.lengths[owner] = self._forward.emit(op)
+            state.offsets[owner] = delayed
+        state.hit("length", None, (owner,), known)
+        offset = state.offsets.get(owner, 0)
+        known = state.resolve(known)
+        if offset == 0:
+            return known
+        length = self._forward.new(INT_ADD, known, self._pool.get("i", offset))
+        self.appends.sums[length] = (known, offset)
+        return length
+
+    def _forget_lengths(self, owner: Value, change: int) -> None:
+        """The length of a list changes; those of lists that may be the same are not known any more."""
+        state = self._state
+        for other in list(state.lengths):
+            if other is owner:
+                state.offsets[other] = state.offsets.get(other, 0) + change
+            elif self._lists_alias(other, owner):
+                del state.lengths[other]
+                state.offsets.pop(other, None)
 
     def _is_frozen(self, owner: Value) -> bool:
         info = self._state.infos.get(owner)
@@ -225,6 +248,10 @@ class HeapCache:
         owner, index = op.args
         if self._is_frozen(owner):
             return self._frozen(op)
+        if state.appended:
+            found = self._find_delayed(owner, index)
+            if found is not None:
+                return state.resolve(state.appended[owner][found])
         pending = state.pending_items
         if pending:
             own = pending.get(owner)
@@ -244,6 +271,17 @@ class HeapCache:
         state.info(op).source = "item"
         return EMIT
 
+    def _find_delayed(self, owner: Value, index: Value) -> int | None:
+        """The delayed item at an index. None: it is in the list itself (what may be in the way has been appended)."""
+        self.appends.flush_others(owner, self._lists_alias)
+        if owner not in self._state.appended:
+            return None
+        place = self.appends.locate(owner, index)
+        if place is None or place >= len(self._state.appended[owner]):
+            self.appends.flush(owner)
+            return None
+        return place if place >= 0 else None
+
     def _flush_items(self, owner: Value, index: Value) -> None:
         """Do the pending stores to list items that may be this one, but not to this very place."""
         state = self._state
@@ -261,6 +299,12 @@ class HeapCache:
     def list_setitem(self, op: Operation) -> Verdict:
         state = self._state
         owner, index, value = op.args
+        if state.appended:
+            found = self._find_delayed(owner, index)
+            if found is not None:
+                state.appended[owner][found] = value
+                state.version += 1
+                return DROP
         own = state.pending_items.get(owner)
         if own is None or index not in own:
             known = state.items.get(owner, {}).get(index)
@@ -283,24 +327,25 @@ class HeapCache:
 
     def list_append(self, op: Operation) -> Verdict:
         """Items stay what they are, and pending stores stay within range."""
-        state = self._state
-        owner = op.args[0]
-        for other in [other for other in state.lengths if state.may_alias(other, owner)]:
-            length = state.lengths.pop(other)
-            if other is owner and isinstance(length, Const):
-                state.lengths[other] = self._pool.get("i", length.value + 1)
-        return EMIT
+        owner, value = op.args
+        self._forget_lengths(owner, 1)
+        self.appends.flush_others(owner, self._lists_alias)
+        if not self._delaying:
+            return EMIT
+        self.appends.append(owner, value)
+        return DROP
 
     def list_pop(self, op: Operation) -> Verdict:
         state = self._state
         owner = op.args[0]
+        self.appends.flush_others(owner, self._lists_alias)
+        self._forget_lengths(owner, -1)
+        value = self.appends.pop(owner)
+        if value is not None:
+            return value
         for other in [other for other in state.pending_items if self._lists_alias(other, owner)]:
             for store in state.pending_items.pop(other).values():
                 self.do(store)
-        for other in [other for other in state.lengths if self._lists_alias(other, owner)]:
-            length = state.lengths.pop(other)
-            if other is owner and isinstance(length, Const) and length.value > 0:
-                state.lengths[other] = self._pool.get("i", length.value - 1)
         for other in [other for other in state.items if self._lists_alias(other, owner)]:
             del state.items[other]
         state.valid = False  # the item may be released by whoever got it
@@ -354,6 +399,7 @@ class HeapCache:
                 while indexed:
                     self.do(indexed.pop(next(iter(indexed))))
             state.pending_items.clear()
+            self.appends.flush_all()
 
     def invalidate(self, written: Effect, runs_code: bool) -> None:
         """Forget what an operation with these effects may change."""
@@ -363,6 +409,7 @@ class HeapCache:
         if written & Effect.LIST:
             state.items.clear()
             state.lengths.clear()
+            state.offsets.clear()
         if written & Effect.BUFFER:
             state.memo["buffer"].clear()
         if runs_code:

@@ -108,6 +108,7 @@ class LabelState:
         """Do the pending stores that are not carried: to places that the loop may not meet again."""
         reachable = self.reachable()
         heap = self.forward.heap
+        heap.appends.flush_all()
         state = self.state
         for owner in list(state.pending_items):
             stores = state.pending_items[owner]
@@ -209,6 +210,7 @@ def peel_loop(trace: Trace, enabled: Collection[str]) -> Trace | None:
             body = Forward(preamble.pool, enabled)
             renaming = label.enter(body, trace.inputs)
             body.run_all(recorded)
+            body.heap.appends.flush_all()
             ends = [body.state.resolve(arg) for arg in jump.args]
             matched = _match(label, body, ends)
             if matched is not None:

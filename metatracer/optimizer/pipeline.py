@@ -28,6 +28,7 @@ PASSES: tuple[str, ...] = (
     "types",  # guard subsumption
     "heap",  # forwarding of reads
     "lazy",  # pending stores
+    "append",  # appends and pops that cancel
     "alias",  # guards of our own that two lists are different
     "cse",  # common subexpressions
     "peel",  # loop peeling: unboxed loop variables, hoisting of invariants

@@ -274,7 +274,28 @@ class Ranges:
         return EMIT
 
     def compare(self, op: Operation) -> Verdict:
-        return self._decide(op.opcode, *op.args)
+        left, right = op.args
+        difference = self._difference(left, right)
+        if difference is not None:  # x + c against x
+            return self._decide(op.opcode, difference, self._pool.get("i", 0))
+        difference = self._difference(right, left)
+        if difference is not None:
+            return self._decide(op.opcode, self._pool.get("i", 0), difference)
+        return self._decide(op.opcode, left, right)
+
+    def _difference(self, value: Value, part: Value) -> Const | None:
+        """The constant of which `value` is greater than `part`, if it is known to be its sum without wrapping."""
+        if not isinstance(value, Operation) or (value.opcode is not INT_ADD and value.opcode is not INT_ADD_OVF):
+            return None
+        left, right = [self._state.resolve(arg) for arg in value.args]
+        if left.__class__ is Const:
+            left, right = right, left
+        if left is not part or not isinstance(right, Const):
+            return None
+        lo, hi = self._state.bounds(part)
+        if value.opcode is INT_ADD and (lo + right.value < MIN_INT or hi + right.value > MAX_INT):
+            return None
+        return right
 
     def compare_unsigned(self, op: Operation) -> Verdict:
         """Where neither side can be negative, unsigned order is signed order."""

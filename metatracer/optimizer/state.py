@@ -21,6 +21,7 @@ from metatracer.ir.opcodes import (
     FLOAT_UNBOX,
     INT_BOX,
     INT_UNBOX,
+    LIST_APPEND,
     PTR_EQ,
     Opcode,
     fits_i64,
@@ -187,8 +188,10 @@ class State:
         memo: Table name -> {(opcode, descr, args): result}. "pure" holds for ever; "buffer" until a buffer is
             written; "shape" (results of guards on an instance's shape) until code runs.
         fields: Field (or `CELL`) -> {object: content}; `immutable`: the same for fields that never change.
-        items, lengths: list -> {index: item}; list -> length.
+        items: list -> {index: item}.
+        lengths, offsets: list -> value, list -> number, which together are the list's length.
         pending_fields: Field (or `CELL`) -> {object: store}; pending_items: list -> {index: store}.
+        appended: list -> items whose append has been put off (they count in its length).
         boxes: machine value -> an existing boxed object of that value.
         births: fresh object -> when it was allocated; positions: r value -> when it appeared.
         valid: The assumptions of the trace were checked and nothing has run since.
@@ -208,6 +211,8 @@ class State:
         self.immutable: dict[Any, dict[Value, Value]] = {}
         self.items: dict[Value, dict[Value, Value]] = {}
         self.lengths: dict[Value, Value] = {}
+        self.offsets: dict[Value, int] = {}
+        self.appended: dict[Value, list[Value]] = {}
         self.pending_fields: dict[Any, dict[Value, Pending]] = {}
         self.pending_items: dict[Value, dict[Value, Pending]] = {}
         self.boxes: dict[Value, Value] = {}
@@ -298,7 +303,8 @@ class State:
         for contents in (*self.fields.values(), *self.immutable.values(), *self.items.values()):
             _rekey(contents, value, newer)
         _rekey(self.items, value, newer)
-        _rekey(self.lengths, value, newer)
+        for name in (self.lengths, self.offsets, self.appended):
+            _rekey(name, value, newer)
 
     def stores(self) -> list[Pending]:
         """The pending stores, those to variable indices first.
@@ -311,7 +317,11 @@ class State:
         for indexed in self.pending_items.values():
             for index, store in indexed.items():
                 (then if index.__class__ is Const else first).append(store)
-        return first + [store for owners in self.pending_fields.values() for store in owners.values()] + then
+        fields = [store for owners in self.pending_fields.values() for store in owners.values()]
+        appends = [
+            Pending(LIST_APPEND, (owner, value), None) for owner, items in self.appended.items() for value in items
+        ]
+        return first + fields + then + appends
 
     # --- aliasing ---------------------------------------------------------------------------------------------------
 
@@ -366,7 +376,7 @@ class State:
             for index, value in items.items():
                 yield "item", None, (owner, index), value
         for owner, value in self.lengths.items():
-            yield "length", None, (owner,), value
+            yield "length", self.offsets.get(owner, 0), (owner,), value
         for name, table in self.memo.items():
             for (opcode, descr, args), value in table.items():
                 yield name, (opcode, descr), args, value
@@ -385,6 +395,8 @@ class State:
         return self.memo[table], (*head, args)
 
     def lookup(self, table: str, head: Any, args: tuple[Value, ...]) -> Value | None:
+        if table == "length" and self.offsets.get(args[0], 0) != head:
+            return None
         contents, key = self._table(table, head, args)
         found = contents.get(key)
         return None if found is None else self.resolve(found)
@@ -400,6 +412,8 @@ class State:
         contents[key] = value
         if table in self.memo:
             args = key[2]
+        elif table == "length":
+            self.offsets[args[0]], head = head, None  # the offset changes with every append
         self.imported[table, head, args] = (origin, value)
 
 

@@ -98,6 +98,8 @@ def rebuild(snapshot: Snapshot, values: Sequence[Any], live: Sequence[Value] | N
             write_field(arguments[0], store.descr, arguments[1])
         elif name == "list_setitem":
             arguments[0][arguments[1]] = arguments[2]
+        elif name == "list_append":
+            arguments[0].append(arguments[1])
         else:
             assert name == "cell_set", name
             if arguments[1] is NULL_OBJECT:

@@ -72,8 +72,8 @@ INVALID = [
     ("trace t(r0)\n guard_nonnull(r0) -> [_ @ 2: -1=r0]\n finish(r0)", "negative number", "guard_nonnull"),
     ("trace t(r0)\n guard_nonnull(r0) -> [_ @ -2]\n finish(r0)", "index is negative", "guard_nonnull"),
     (
-        "trace t(r0)\n guard_nonnull(r0) -> [r0 ; list_append(r0, r0)]\n finish(r0)",
-        "list_append is not a store that can be delayed",
+        "trace t(r0)\n guard_nonnull(r0) -> [r0 ; list_pop(r0)]\n finish(r0)",
+        "list_pop is not a store that can be delayed",
         "guard_nonnull",
     ),
     (
