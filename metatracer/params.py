@@ -64,7 +64,7 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("backoff_factor", 2.0, "times", 1, 1000, "growth of the wait for the next attempt after an abort"),
     Parameter("backoff_limit", 64.0, "times", 1, 1_000_000, "largest wait after aborts, in first waits"),
     Parameter("force_exits", 0, "executions", 0, _MANY, "for tests: every guard fails once, at this execution; 0: never"),
-    Parameter("compile_level", 2, "level", 0, 2, "LLVM's code generation level; 0 compiles fastest"),
+    Parameter("compile_level", 1, "level", 0, 2, "LLVM's code generation level; 0 compiles fastest"),
 )
 BY_NAME: dict[str, Parameter] = {row.name: row for row in TABLE}
 
