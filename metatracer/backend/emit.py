@@ -138,6 +138,7 @@ class Emitter:
         self.layout = layout
         self.addresses = addresses
         self.polled = polled or []
+        self.needs_polling_function = False
         self.guards: list[GuardExit] = []
         self.lines: list[str] = []
         self.cold: list[str] = []
@@ -458,7 +459,12 @@ class Emitter:
             head.append(f"  %thread = call ptr {self.function('PyThreadState_Get')}() ; PyThreadState_Get")
         head += ["  br label %start", "start:"]
         metadata = '!0 = !{!"branch_weights", i32 100000, i32 1}'
-        return "\n".join([*self._declarations, *head, *self.lines, *self.cold, "}", metadata, ""])
+        functions = []
+        if self.needs_polling_function:
+            from metatracer.backend.emit_control import polling_function
+
+            functions.append(polling_function(self))
+        return "\n".join([*self._declarations, *head, *self.lines, *self.cold, "}", *functions, metadata, ""])
 
 
 _INTEGER_REGISTERS = 5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from metatracer.backend.emit import Emitter, emits, pointer
 from metatracer.backend.layout import eval_breaker_address, thread_state
 from metatracer.errors import IRError
@@ -111,20 +113,54 @@ def emit_guard_null(e: Emitter, op: Operation) -> None:
 # Loads are volatile: other threads, signal handlers and invalidation write these words while a loop runs.
 
 
+MOST_INLINE_WORDS = 2
+"""Polled words that a guard compares in place; more are compared in a function of the trace (code size, not time,
+is what counts there: a trace of the AST language had 42 such guards of 48 words)."""
+
+
 @emits(ops.GUARD_NOT_INVALIDATED)
 def emit_guard_not_invalidated(e: Emitter, op: Operation) -> None:
-    flag = e.value(f"load volatile i64, ptr {pointer(e.memory.flag_address)}")
-    holds = e.value(f"icmp eq i64 {flag}, 0")
+    if len(e.polled) > MOST_INLINE_WORDS:
+        e.needs_polling_function = True
+        e.guard(op, e.value(f"call i1 @{POLLING_FUNCTION}()"))
+        return
+    lines: list[str] = []
+    holds = compare_polled(e, lines, "%w" + str(len(e.lines)))
+    e.lines += lines
+    e.guard(op, holds)
+
+
+POLLING_FUNCTION = "assumptions_hold"
+
+
+def polling_function(e: Emitter) -> str:
+    """The function that compares all polled words, as text of the module."""
+    lines: list[str] = []
+    holds = compare_polled(e, lines, "%w")
+    return "\n".join([f"define internal i1 @{POLLING_FUNCTION}() noinline nounwind {{", *lines, f"  ret i1 {holds}", "}"])
+
+
+def compare_polled(e: Emitter, lines: list[str], prefix: str) -> str:
+    """Add the instructions that compare the flag and all polled words; gives the operand that says whether all hold."""
+    numbers = itertools.count()
+
+    def value(text: str) -> str:
+        name = f"{prefix}_{next(numbers)}"
+        lines.append(f"  {name} = {text}")
+        return name
+
+    flag = value(f"load volatile i64, ptr {pointer(e.memory.flag_address)}")
+    holds = value(f"icmp eq i64 {flag}, 0")
     for polled in e.polled:
         word = f"i{8 * polled.size}"
         place, cell = pointer(polled.address), pointer(polled.cell)
         if polled.depends:  # compare the cell with itself rather than look at memory that may be gone
-            place = e.value(f"select i1 {holds}, ptr {place}, ptr {cell}")
-        current = e.value(f"load volatile {word}, ptr {place}")
-        expected = e.value(f"load volatile {word}, ptr {cell}")
-        same = e.value(f"icmp eq {word} {current}, {expected}")
-        holds = e.value(f"and i1 {holds}, {same}")
-    e.guard(op, holds)
+            place = value(f"select i1 {holds}, ptr {place}, ptr {cell}")
+        current = value(f"load volatile {word}, ptr {place}")
+        expected = value(f"load volatile {word}, ptr {cell}")
+        same = value(f"icmp eq {word} {current}, {expected}")
+        holds = value(f"and i1 {holds}, {same}")
+    return holds
 
 
 @emits(ops.GUARD_NO_ATTENTION)
