@@ -240,7 +240,10 @@ class VirtualObject:
 
 @dataclass(frozen=True, slots=True)
 class VirtualSequence:
-    """A list, tuple or cell that was not allocated: `cls` is list, tuple or types.CellType."""
+    """A list, tuple or cell that was not allocated: `cls` is list, tuple or types.CellType.
+
+    Recorded snapshots also hold ranges and iterators in parts (`recorder.iterators`); `cls` is their class.
+    """
 
     cls: type
     items: list[Any] = field(default_factory=list)
@@ -276,6 +279,7 @@ class FrameState:
             result (e.g. a class call gives the instance, not what `__init__` returned).
         kept: Values given to `finish`.
         pushes: Whether the pending call's result is pushed at all.
+        entry_key: For a portal's frame, the green key it was entered with (the recorder's; nobody else looks at it).
     """
 
     jitcode: Any
@@ -287,6 +291,7 @@ class FrameState:
     finish: Any = None
     kept: tuple[Any, ...] = ()
     pushes: bool = True
+    entry_key: Any = None
 
     def values(self) -> Iterator[Any]:
         """Every value (or virtual) in the frame, in a fixed order."""

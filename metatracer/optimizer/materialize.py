@@ -188,6 +188,7 @@ class Materializer:
             frame.finish,
             tuple([value(content) for content in frame.kept]),
             frame.pushes,
+            frame.entry_key,
         )
 
     def _store(self, opcode: Any, args: tuple[Any, ...], descr: Any) -> PendingStore:

@@ -14,6 +14,7 @@ from metatracer.ir.values import Const, Snapshot, Value
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
+from metatracer.recorder.iterators import VirtualBox, step, virtual_iterator
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.numeric import as_int
 
@@ -435,6 +436,10 @@ def get_iter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     """`iter(x)`."""
     box = frame.box(instruction.src[0])
     cls = type(box.object)
+    virtual = virtual_iterator(meta, box)
+    if virtual is not None:
+        frame.registers[instruction.dst[0]] = virtual
+        return
     if cls in _BUILTIN_ITERATORS:
         meta.guard_class(box)
         frame.registers[instruction.dst[0]] = box
@@ -467,6 +472,14 @@ def _next(iterator: Any) -> Any:
 def for_iter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """One step of a `for` loop."""
     iterator = frame.box(instruction.src[0])
+    if isinstance(iterator, VirtualBox) and iterator.is_virtual:
+        following = step(meta, iterator)
+        frame.registers[instruction.dst[0]] = following
+        if following is None:
+            if instruction.src[0] >= frame.jitcode.n_locals:
+                frame.registers[instruction.src[0]] = None
+            frame.position = instruction.arg
+        return
     cls = type(iterator.object)
     builtin = cls in _BUILTIN_ITERATORS
     if builtin:

@@ -42,8 +42,8 @@ class Box:
         """Whether the trace knows the value."""
         return isinstance(self.ref, Const) or isinstance(self.raw, Const)
 
-    def snapshot_value(self) -> Value:
-        """How a snapshot names this value: the original reference if there is one, else the number."""
+    def snapshot_value(self) -> Any:
+        """How a snapshot names this value: the original reference if there is one, else the number (or a virtual)."""
         value = self.ref if self.ref is not None else self.raw
         assert value is not None
         return value
@@ -156,6 +156,7 @@ class MetaFrame:
                 pending.finish,
                 tuple(box.snapshot_value() for box in pending.kept),
                 pending.pushes,
+                self.entry_key,
             )
         return self.state
 
@@ -171,7 +172,9 @@ class MetaFrame:
         stack = tuple(
             NULL if box is None else box.snapshot_value() for box in self.registers[base : base + depth]
         )
-        return FrameState(jitcode, self.function, index, throw_index, live, stack)
+        return FrameState(
+            jitcode, self.function, index, throw_index, live, stack, entry_key=self.entry_key
+        )
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from metatracer.recorder.attributes import note_super
 from metatracer.recorder.calls import intrinsic, set_result
 from metatracer.recorder.containers import append_item, forget_items, length_of
 from metatracer.recorder.frames import Box, MetaFrame, const_box
+from metatracer.recorder.iterators import virtual_enumerate, virtual_range, virtual_zip
 from metatracer.recorder.numeric import as_float, as_int, compare_numbers
 from metatracer.recorder.truth import truth_raw
 
@@ -125,6 +126,28 @@ def _len(meta: MetaInterpreter, box: Box) -> Box | None:
         meta.guard_class(box)
         return meta.int_box(len(box.object), meta.emit(ops.CALL_C_I, meta.ref(box), descr=c.DICT_LEN))
     return None
+
+
+@intrinsic(range)
+def _range(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    return _made(frame, instruction, virtual_range(meta, boxes))
+
+
+@intrinsic(enumerate)
+def _enumerate(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    return _made(frame, instruction, virtual_enumerate(meta, boxes))
+
+
+@intrinsic(zip)
+def _zip(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    return _made(frame, instruction, virtual_zip(meta, boxes))
+
+
+def _made(frame: MetaFrame, instruction: Instruction, box: Box | None) -> bool:
+    if box is None:
+        return False
+    set_result(frame, instruction, box)
+    return True
 
 
 @intrinsic(isinstance)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import NULL, NULL_OBJECT, CallShape, Const, Input, LoopRef, Operation, Snapshot, Trace, Value
+from metatracer.recorder.iterators import VirtualBox
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, ResumeFrame, Stopped, const_box, resume_frame
 
 if TYPE_CHECKING:
@@ -211,6 +212,8 @@ class MetaInterpreter:
     def ref(self, box: Box) -> Value:
         """The value as a reference, boxing a number if need be."""
         if box.ref is None:
+            if isinstance(box, VirtualBox):
+                return box.make(self)
             raw = box.raw
             assert raw is not None
             if isinstance(raw, Const):

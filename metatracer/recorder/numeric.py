@@ -204,12 +204,32 @@ def binary(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) ->
         if result is not None:
             frame.registers[instruction.dst[0]] = result
             return
+    if kinds == (list, int) and plain == symbol == "*" and _repeat_list(meta, frame, instruction, left, right):
+        return
     if all(kind in _IMMUTABLE for kind in kinds) and not (plain == "%" and kinds[0] in (str, bytes)):
         _pure_binary(meta, frame, instruction, plain, left, right)
         return
     if _inline_binary(meta, frame, instruction, symbol, left, right):
         return
     _generic_binary(meta, frame, instruction, symbol, left, right)
+
+
+_MOST_REPEATED = 64
+
+
+def _repeat_list(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, left: Box, right: Box) -> bool:
+    """`[x] * n` of a known and small result length: a display of the items."""
+    count = len(left.object)
+    if not right.is_const or not 0 < count * right.object <= _MOST_REPEATED:
+        return False
+    meta.guard_class(left)
+    owner = meta.ref(left)
+    meta.guard(ops.GUARD_INT_VALUE, meta.emit(ops.LIST_LEN, owner), descr=count)
+    items = [meta.emit(ops.LIST_GETITEM, owner, Const("i", position)) for position in range(count)]
+    op = meta.emit(ops.NEW_LIST, *(items * right.object))
+    meta.types[op] = list
+    frame.registers[instruction.dst[0]] = Box(left.object * right.object, op)
+    return True
 
 
 def _feeds_intmask(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> bool:

@@ -13,6 +13,7 @@ from metatracer.ir.values import NULL_OBJECT, Const, Input, Snapshot, Value, Vir
 from metatracer.recorder import attributes, calls, containers, control, exceptions, intrinsics, numeric
 from metatracer.recorder.exceptions import is_toolkit_code, unwind, without_toolkit
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, ResumeFrame, const_box, resume_frame
+from metatracer.recorder.iterators import MADE_FROM_PARTS, VirtualBox
 from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown
 from metatracer.recorder.resume import Rebuilt
 
@@ -129,24 +130,14 @@ class _BridgeStart:
                 frame.registers[base + depth] = self.box(value)
             frame.index = state.index
             frame.position = state.jitcode.positions[state.index]
+            frame.entry_key = state.entry_key
             meta.frames.append(frame)
         for frame, state in zip(meta.frames[:-1], states[:-1], strict=True):
             _set_pending(frame, state, tuple(self.box(value) for value in state.kept))
-        self._note_portal_entries()
         for store in self.snapshot.pending:
             kinds = store.opcode.args
             arguments = [self._argument(value, kind) for value, kind in zip(store.args, kinds, strict=True)]
             meta.emit(store.opcode, *arguments, descr=store.descr)
-
-    def _note_portal_entries(self) -> None:
-        """Frames of portals further in are past their first merge point: recursion into them is what is counted."""
-        for frame in self.meta.frames:
-            portal = frame.portal
-            if portal is None:
-                continue
-            greens = [frame.registers[number] for number in portal.green_numbers]
-            if all(box is not None and box.is_const for box in greens):
-                frame.entry_key = ("resumed", id(frame))
 
     def _argument(self, value: Any, kind: str) -> Value:
         """The value as an operation wants it: what was stored may be an unboxed number."""
@@ -183,6 +174,10 @@ class _BridgeStart:
 
     def _virtual_sequence(self, value: VirtualSequence) -> Box:
         meta = self.meta
+        if value.cls in MADE_FROM_PARTS:
+            parts = [self.box(part) for part in value.items]
+            box = self.boxes[id(value)] = VirtualBox(self.objects[id(value)], value.cls, parts)
+            return box
         opcode = {list: ops.NEW_LIST, tuple: ops.NEW_TUPLE}.get(value.cls, ops.NEW_CELL)
         op = meta.emit(opcode, *[meta.ref(self.box(part)) for part in value.items])
         meta.types[op] = value.cls

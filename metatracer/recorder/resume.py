@@ -14,6 +14,7 @@ from metatracer.backend.fields import write_field
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import NULL_OBJECT, Const, Snapshot, Value, VirtualObject, VirtualSequence
 from metatracer.recorder.frames import ResumeFrame
+from metatracer.recorder.iterators import MADE_FROM_PARTS, make_iterator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,9 @@ class _Builder:
             content = self.get(value.items[0])
             if content is not NULL_OBJECT:
                 built.cell_contents = content
+        elif value.cls in MADE_FROM_PARTS:
+            built = make_iterator(value.cls, *[self.get(part) for part in value.items])
+            self.objects[id(value)] = built
         else:
             built = tuple([self.get(part) for part in value.items])
             self.objects[id(value)] = built

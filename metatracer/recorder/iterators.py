@@ -1,0 +1,285 @@
+"""Iterators that exist only in the trace: over lists, tuples and ranges, and `enumerate` and `zip` over those.
+
+The interpreter keeps an iterator on its operand stack, where nobody else sees it, so the recorder keeps its *parts*
+(container and index; next value, stop and step) and records what one step does with them. A snapshot names such an
+iterator as a `VirtualSequence` of its parts, from which an exit makes a real one (`make_iterator`). If it gets anywhere
+else (it is passed to a call, say) it is made for real in the trace.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import CallShape, Const, Value, VirtualSequence
+from metatracer.recorder.frames import Box, const_box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from metatracer.recorder.metainterp import MetaInterpreter
+
+LIST_ITERATOR = type(iter([]))
+TUPLE_ITERATOR = type(iter(()))
+RANGE_ITERATOR = type(iter(range(0)))
+
+_ITERATOR_OF = {list: LIST_ITERATOR, tuple: TUPLE_ITERATOR, range: RANGE_ITERATOR}
+
+
+class VirtualBox(Box):
+    """A range or an iterator in parts.
+
+    Attributes:
+        cls: Its class.
+        parts: (container, index) of a list or tuple iterator; (next, stop, step) of a range or its iterator;
+            (iterator, count) of an enumerate; the iterators of a zip. Boxes; replaced at each step.
+    """
+
+    __slots__ = ("_named", "cls", "parts")
+
+    def __init__(self, obj: Any, cls: type, parts: list[Box]) -> None:
+        super().__init__(obj)
+        self.cls = cls
+        self.parts = parts
+        self._named: VirtualSequence | None = None
+
+    @property
+    def is_virtual(self) -> bool:
+        """Not yet made for real."""
+        return self.ref is None
+
+    def set_parts(self, parts: list[Box]) -> None:
+        """One step has been made."""
+        self.parts = parts
+        self._named = None
+
+    def snapshot_value(self) -> Any:
+        """How a snapshot names it."""
+        if self.ref is not None:
+            return self.ref
+        if self._named is None:
+            parts = [_number(part) or part.snapshot_value() for part in self.parts]
+            self._named = VirtualSequence(self.cls, parts)
+        return self._named
+
+    def make(self, meta: MetaInterpreter) -> Value:
+        """Record the making of the real object."""
+        arguments = [meta.ref(part) for part in self.parts]
+        callee = [Const("r", make_iterator), Const("r", self.cls), *arguments]
+        self.ref = meta.emit(ops.CALL, *callee, descr=CallShape())
+        meta.types[self.ref] = self.cls
+        meta.heap.clear()
+        return self.ref
+
+
+def _number(box: Box) -> Value | None:
+    """A part that is a number, unboxed."""
+    return box.raw if box.raw is not None and box.raw.kind == "i" else None
+
+
+def make_iterator(cls: type, *parts: Any) -> Any:
+    """The real object for the parts of a virtual one."""
+    if cls is LIST_ITERATOR or cls is TUPLE_ITERATOR:
+        container, index = parts
+        iterator: Any = iter(container)
+        iterator.__setstate__(index)
+        return iterator
+    if cls is range:
+        return range(*parts)
+    if cls is RANGE_ITERATOR:
+        return iter(range(*parts))
+    if cls is enumerate:
+        return enumerate(*parts)
+    return zip(*parts, strict=False)
+
+
+MADE_FROM_PARTS = (LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, range, enumerate, zip)
+"""Classes of `VirtualSequence`s that `make_iterator` makes."""
+
+
+# --- making ---------------------------------------------------------------------------------------------------------------
+
+
+def virtual_range(meta: MetaInterpreter, arguments: list[Box]) -> VirtualBox | None:
+    """`range(...)` of machine integers with a known step."""
+    if not 1 <= len(arguments) <= 3 or any(type(box.object) is not int for box in arguments):
+        return None
+    start, stop, step = const_box(0), arguments[0], const_box(1)
+    if len(arguments) > 1:
+        start, stop = arguments[:2]
+    if len(arguments) > 2:
+        step = arguments[2]
+        if not step.is_const or step.object == 0:
+            return None
+    if any(meta.int_value(box) is None for box in (start, stop, step)):
+        return None
+    made = range(start.object, stop.object, step.object)
+    return VirtualBox(made, range, [_plain(box) for box in (start, stop, step)])
+
+
+def _plain(box: Box) -> Box:
+    """The number alone: an iterator does not keep the object it was made from."""
+    return Box(box.object, None, box.raw)
+
+
+def virtual_iterator(meta: MetaInterpreter, box: Box) -> VirtualBox | None:
+    """`iter(x)` of a list, tuple, or virtual range, enumerate or zip; None for anything else."""
+    if isinstance(box, VirtualBox) and box.is_virtual:
+        if box.cls is range:
+            return VirtualBox(iter(box.object), RANGE_ITERATOR, box.parts)
+        return box
+    cls = type(box.object)
+    if cls not in (list, tuple):
+        return None
+    meta.guard_class(box)
+    return VirtualBox(iter(box.object), _ITERATOR_OF[cls], [box, Box(0, None, Const("i", 0))])
+
+
+def virtual_enumerate(meta: MetaInterpreter, arguments: list[Box]) -> VirtualBox | None:
+    """`enumerate(x[, start])`."""
+    if not 1 <= len(arguments) <= 2:
+        return None
+    count = arguments[1] if len(arguments) == 2 else const_box(0)
+    if type(count.object) is not int:
+        return None
+    inner = virtual_iterator(meta, arguments[0])
+    if inner is None or meta.int_value(count) is None:
+        return None
+    return VirtualBox(enumerate(inner.object, count.object), enumerate, [inner, _plain(count)])
+
+
+def virtual_zip(meta: MetaInterpreter, arguments: list[Box]) -> VirtualBox | None:
+    """`zip(x, y, ...)`."""
+    inner = [virtual_iterator(meta, box) for box in arguments]
+    known = [box for box in inner if box is not None]
+    if not inner or len(known) < len(inner) or len({id(box) for box in known}) < len(known):
+        return None
+    return VirtualBox(zip(*[box.object for box in known], strict=False), zip, list(known))
+
+
+# --- stepping -------------------------------------------------------------------------------------------------------------
+
+
+def step(meta: MetaInterpreter, box: VirtualBox) -> Box | None:
+    """Record one step; gives the item, or None at the end. Guards leave to the instruction's start.
+
+    The parts are replaced only when no guard can follow any more, so that those of the whole step see the old ones.
+    """
+    steps: list[tuple[VirtualBox, list[Box]]] = []
+    item = _step(meta, box, steps)
+    if item is not None:
+        meta.effect_done = True
+        for stepped, parts in steps:
+            stepped.set_parts(parts)
+        next(_real(box), None)
+    return item
+
+
+def _real(box: VirtualBox) -> Iterator[Any]:
+    real: Iterator[Any] = box.object
+    return real
+
+
+def _step(meta: MetaInterpreter, box: VirtualBox, steps: list[tuple[VirtualBox, list[Box]]]) -> Box | None:
+    if box.cls is RANGE_ITERATOR:
+        return _step_range(meta, box, steps)
+    if box.cls is enumerate:
+        inner, count = box.parts
+        assert isinstance(inner, VirtualBox)
+        item = _step(meta, inner, steps)
+        if item is None:
+            return None
+        assert count.raw is not None
+        following = _add(meta, count, 1)
+        steps.append((box, [inner, following]))
+        return _tuple(meta, [Box(count.object, None, count.raw), item])
+    if box.cls is zip:
+        items = []
+        for part in box.parts:
+            assert isinstance(part, VirtualBox)
+            item = _step(meta, part, steps)
+            if item is None:
+                return None
+            items.append(item)
+        return _tuple(meta, items)
+    return _step_sequence(meta, box, steps)
+
+
+def _add(meta: MetaInterpreter, box: Box, amount: int) -> Box:
+    """A counter's next value; the overflow guard leaves to the instruction's start like all others of the step."""
+    raw = box.raw
+    assert raw is not None
+    total = box.object + amount
+    if isinstance(raw, Const):
+        return Box(total, None, Const("i", total))
+    return Box(total, None, meta.guard(ops.INT_ADD_OVF, raw, Const("i", amount)))
+
+
+def _tuple(meta: MetaInterpreter, items: list[Box]) -> Box:
+    op = meta.emit(ops.NEW_TUPLE, *[meta.ref(item) for item in items])
+    meta.types[op] = tuple
+    return Box(tuple([item.object for item in items]), op)
+
+
+def _decide(meta: MetaInterpreter, condition: Value | bool, expected: bool) -> None:
+    if not isinstance(condition, bool):
+        meta.guard(ops.GUARD_TRUE if expected else ops.GUARD_FALSE, condition)
+
+
+def _step_range(meta: MetaInterpreter, box: VirtualBox, steps: list[tuple[VirtualBox, list[Box]]]) -> Box | None:
+    current, stop, width = box.parts
+    assert current.raw is not None
+    assert stop.raw is not None
+    more = current.object < stop.object if width.object > 0 else current.object > stop.object
+    if not (isinstance(current.raw, Const) and isinstance(stop.raw, Const)):
+        opcode = ops.INT_LT if width.object > 0 else ops.INT_GT
+        _decide(meta, meta.emit(opcode, current.raw, stop.raw), more)
+    if not more:
+        return None
+    if width.object in (1, -1) and not isinstance(current.raw, Const):
+        # Within the bounds of `stop`, which is a machine integer: this cannot overflow.
+        following = Box(
+            current.object + width.object, None, meta.emit(ops.INT_ADD, current.raw, Const("i", width.object))
+        )
+    elif not ops.fits_i64(current.object + width.object):
+        return _last_of_range(meta, box, steps, current)
+    else:
+        following = _add(meta, current, width.object)
+    steps.append((box, [following, stop, width]))
+    return Box(current.object, None, current.raw)
+
+
+def _last_of_range(
+    meta: MetaInterpreter, box: VirtualBox, steps: list[tuple[VirtualBox, list[Box]]], current: Box
+) -> Box:
+    """The step from here leaves the machine integers: what is left is an empty range."""
+    assert current.raw is not None
+    if not isinstance(current.raw, Const):
+        meta.guard(ops.GUARD_INT_VALUE, current.raw, descr=current.object)
+    nothing = Box(0, None, Const("i", 0))
+    steps.append((box, [nothing, nothing, box.parts[2]]))
+    return Box(current.object, None, current.raw)
+
+
+def _step_sequence(meta: MetaInterpreter, box: VirtualBox, steps: list[tuple[VirtualBox, list[Box]]]) -> Box | None:
+    container, index = box.parts
+    position, value = index.object, index.raw
+    assert value is not None
+    owner = meta.ref(container)
+    more = position < len(container.object)
+    is_tuple = box.cls is TUPLE_ITERATOR
+    if not (is_tuple and container.is_const and isinstance(value, Const)):
+        length = meta.emit(ops.TUPLE_LEN if is_tuple else ops.LIST_LEN, owner)
+        _decide(meta, meta.emit(ops.INT_LT, value, length), more)
+    if not more:
+        return None
+    following = Box(position + 1, None, Const("i", position + 1))
+    if not isinstance(value, Const):
+        following = Box(position + 1, None, meta.emit(ops.INT_ADD, value, Const("i", 1)))
+    steps.append((box, [container, following]))
+    obj = container.object[position]
+    if is_tuple:
+        if container.is_const and isinstance(value, Const):
+            return const_box(obj)
+        return meta.ref_box(obj, meta.emit(ops.TUPLE_GETITEM, owner, value))
+    return meta.ref_box(obj, meta.emit(ops.LIST_GETITEM, owner, value))
