@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from metatracer import hooks, log
@@ -249,9 +250,15 @@ class _Driving:
             self.exception, self.result, self.fresh = None, recorded.values[0], False
         else:
             self._raised(recorded.values[0])
-        piece = install_recorded(own, ended_, host, where, seconds)
-        if piece is None:
-            note_abort(own, RecordingAborted(AbortReason.ASSUMPTION_BROKEN), where)
+        try:
+            aborted = None
+            if install_recorded(own, ended_, host, where, seconds) is None:
+                aborted = RecordingAborted(AbortReason.ASSUMPTION_BROKEN)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the guest goes on in the interpreter
+            detail = "".join(traceback.format_exception(error)).strip()
+            aborted = RecordingAborted(AbortReason.COMPILE_FAILED, detail)
+        if aborted is not None:
+            note_abort(own, aborted, where)
         if where is not None:
             where.wait = where.failures * loop.portal.driver.params.backoff_factor
 

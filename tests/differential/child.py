@@ -20,6 +20,9 @@ KEPT: list[object] = []
 
 _TOTALS = ("loops_compiled", "bridges_compiled", "guard_exits", "loop_entries", "recordings_started", "invalidations")
 
+_MISTAKES = ("COMPILE_FAILED", "INTERNAL_ERROR")
+"""Aborts that no guest program may cause."""
+
 
 def count_objects(classes: list[type]) -> dict[str, int]:
     """How many objects of each class are alive, after a collection."""
@@ -38,8 +41,23 @@ def statistics() -> dict[str, float]:
 
     snapshot = metatracer.statistics_snapshot()
     totals = {name: float(snapshot.get(name, 0)) for name in _TOTALS}
-    totals["aborts"] = float(sum(snapshot.get("aborts", {}).values()))
+    aborts = snapshot.get("aborts", {})
+    totals["aborts"] = float(sum(aborts.values()))
+    totals["mistakes"] = float(sum(aborts.get(name, 0) for name in _MISTAKES))
     return totals
+
+
+def last_mistake() -> str:
+    """What `explain` says of the latest abort that was the toolkit's own mistake."""
+    import metatracer
+
+    details = [
+        abort["detail"]
+        for record in metatracer.explain_records()
+        for abort in record["aborts"]
+        if abort["reason"] in _MISTAKES
+    ]
+    return details[-1] if details else "no detail"
 
 
 def describe_error(error: BaseException) -> dict[str, Any]:
@@ -122,6 +140,7 @@ def run_scenario(scenario: dict[str, Any]) -> dict[str, Any]:
         sys.stdout = stdout
     after = count_objects(classes)
     statistics_after = statistics()
+    mistaken = statistics_after["mistakes"] > statistics_before["mistakes"]
     return {
         "stdout": output,
         "value": value,
@@ -129,6 +148,7 @@ def run_scenario(scenario: dict[str, Any]) -> dict[str, Any]:
         "live": {name: count - before.get(name, 0) for name, count in after.items()},
         "statistics": {name: total - statistics_before[name] for name, total in statistics_after.items()},
         "seconds": seconds,
+        "mistake": last_mistake() if mistaken else "",
     }
 
 

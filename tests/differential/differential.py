@@ -78,6 +78,7 @@ class Outcome:
     died: str = ""
     statistics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    mistake: str = ""
 
     def compared(self) -> dict[str, Any]:
         """The part that must not differ between modes."""
@@ -91,6 +92,7 @@ class Outcome:
             "exception": error,
             "live objects": self.live,
             "process": self.died,
+            "mistakes of the toolkit": self.mistake,
         }
 
 
