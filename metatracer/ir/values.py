@@ -100,7 +100,8 @@ class Operation(Value):
     Attributes:
         opcode: Row of the table.
         args: Values, kinds as the row says.
-        descr: The row's descriptor (`Field`, a type, an object, `CFunction`, `CallShape`, `LoopRef`, `Site`), or None.
+        descr: The row's descriptor (`Field`, a type, an object, `CFunction`, `CallShape`, `LoopRef`, `LabelRef`,
+            `Site`), or None.
         snapshot: For guards, where to go on; shared between guards of one instruction. None otherwise.
         params: For `label` only: the values inside the loop, one per argument.
         guard_id: Number of the guard in the program, set by the backend; 0 before.
@@ -216,10 +217,31 @@ class LoopRef:
         name: As printed.
         cell: Address of the 8-byte cell that holds the current code pointer; set by the backend, 0 before.
         token: The runtime's loop object; the IR does not look into it.
+        label: The label of the code that is in place now, if it has one.
     """
 
     name: str
     cell: int = 0
+    token: Any = None
+    label: LabelRef | None = None
+
+
+@dataclass(eq=False, slots=True)
+class LabelRef:
+    """The label of one compiled trace, as a place to jump to. It belongs to that code and goes with it.
+
+    Attributes:
+        name: As printed.
+        params: The label's parameters; None when they are not known (in text).
+        address: Of the code behind the label; set by the backend, 0 before.
+        entry: What the optimizer knows of the state at the label; nobody else looks into it.
+        token: The runtime's object for the code; the IR does not look into it.
+    """
+
+    name: str
+    params: tuple[Input, ...] | None = None
+    address: int = 0
+    entry: Any = None
     token: Any = None
 
 
@@ -242,7 +264,7 @@ class VirtualObject:
 class VirtualSequence:
     """A list, tuple or cell that was not allocated: `cls` is list, tuple or types.CellType.
 
-    Recorded snapshots also hold ranges and iterators in parts (`recorder.iterators`); `cls` is their class.
+    Recorded snapshots also hold ranges and iterators in parts (`recorder.virtuals`); `cls` is their class.
     """
 
     cls: type
@@ -329,12 +351,15 @@ class Trace:
         operations: In order of execution.
         assumptions: What must stay true for the code to be valid (`runtime` objects; the IR does not look into them).
         name: For people and profilers.
+        entry: For an optimized loop, what the optimizer wants to know again when another trace enters it at its label;
+            None when none can.
     """
 
     inputs: tuple[Input, ...]
     operations: list[Operation]
     assumptions: list[Any] = field(default_factory=list)
     name: str = "trace"
+    entry: Any = None
 
     @property
     def label(self) -> Operation | None:

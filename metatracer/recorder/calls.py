@@ -14,6 +14,7 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.values import NULL_OBJECT, Const
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, handles
+from metatracer.recorder.virtuals import VirtualBox, closure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -294,9 +295,21 @@ def _call_function(
     if reason:
         _note(meta, frame, target, reason)
         return False
-    if not function.is_const:
+    closure = None
+    if isinstance(function, VirtualBox) and function.is_virtual:
+        closure = closure_of(meta, function)
+        if closure is None:
+            return False
+    elif not function.is_const:
         meta.promote(function)
-    return _enter(meta, frame, target, arguments, keywords, Pending(instruction, _deliver_result))
+    if not _enter(meta, frame, target, arguments, keywords, Pending(instruction, _deliver_result)):
+        return False
+    if closure is not None:
+        callee = meta.frames[-1]
+        for register, cell in zip(callee.jitcode.free_registers, closure, strict=True):
+            callee.registers[register] = cell
+        meta.assumptions.pop(meta.host.function_unchanged(target), None)
+    return True
 
 
 def _ask_predicate(meta: MetaInterpreter, predicate: Callable[..., bool], arguments: list[Box]) -> bool:

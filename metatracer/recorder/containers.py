@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+from types import CellType
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.fields import lookup_attribute
@@ -14,7 +15,7 @@ from metatracer.ir.values import Const, Snapshot, Value
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
-from metatracer.recorder.iterators import VirtualBox, step, virtual_iterator
+from metatracer.recorder.virtuals import VirtualBox, step, virtual_iterator
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.numeric import as_int
 
@@ -49,7 +50,7 @@ def length_of(meta: MetaInterpreter, box: Box) -> Value | None:
     if opcode is None:
         return None
     meta.guard_class(box)
-    if box.is_const and opcode.is_pure:
+    if box.is_const and (opcode.is_pure or meta.is_frozen(box)):
         return Const("i", len(box.object))
     return meta.emit(opcode, meta.ref(box))
 
@@ -148,6 +149,8 @@ def _get_sequence_item(
             return const_box(obj)
         return meta.ref_box(obj, meta.emit(ops.TUPLE_GETITEM, owner, index))
     if cls is list:
+        if both_const and meta.is_frozen(container):
+            return const_box(obj)
         return _get_list_item(meta, owner, index, obj)
     if cls is bytes:
         return const_box(obj) if both_const else meta.int_box(obj, meta.emit(ops.BYTES_GETITEM, owner, index))
@@ -401,6 +404,8 @@ def build_tuple(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
         return
     op = meta.emit(ops.NEW_TUPLE, *[meta.ref(box) for box in boxes])
     meta.types[op] = tuple
+    if all(type(item) is CellType for item in items):
+        meta.cells[op] = tuple(boxes)
     frame.registers[instruction.dst[0]] = Box(items, op)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from types import CellType, FunctionType
+from types import CellType
 from typing import TYPE_CHECKING, Any
 
 from metatracer.errors import AbortReason
@@ -14,6 +14,7 @@ from metatracer.ir.values import NULL_OBJECT, Const
 from metatracer.recorder import residual
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, handles
+from metatracer.recorder.virtuals import VirtualBox, virtual_function, with_attribute
 from metatracer.recorder.truth import guard_truth, negate, truth_value
 
 if TYPE_CHECKING:
@@ -323,10 +324,19 @@ def unsupported(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
 @handles("make_function")
 def make_function(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """A closure or a lambda."""
-    boxes = [frame.box(register) for register in instruction.src]
-    helper = const_box(residual.make_function)
-    arguments = [const_box(frame.function.__globals__), const_box(instruction.arg), *boxes]
-    meta.residual_call(frame, instruction, helper, arguments, known=FunctionType)
+    code, *values = (frame.box(register) for register in instruction.src)
+    namespace = frame.function.__globals__
+    frame.registers[instruction.dst[0]] = virtual_function(namespace, instruction.arg, code, values)
+
+
+@handles("set_function_attribute")
+def set_function_attribute(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """3.13's way to give a new function its defaults and closure."""
+    value, function = (frame.box(register) for register in instruction.src)
+    if isinstance(function, VirtualBox) and function.is_virtual:
+        frame.registers[instruction.dst[0]] = with_attribute(function, instruction.arg, value)
+        return
+    operation_call(meta, frame, instruction)
 
 
 @handles("import_name")
@@ -339,7 +349,6 @@ def import_name(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
 
 _AS_CALLS = (
     "intrinsic",
-    "set_function_attribute",
     "import_from",
     "build_set",
     "build_map",

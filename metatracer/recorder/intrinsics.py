@@ -18,7 +18,7 @@ from metatracer.recorder.attributes import note_super
 from metatracer.recorder.calls import intrinsic, set_result
 from metatracer.recorder.containers import append_item, forget_items, length_of
 from metatracer.recorder.frames import Box, MetaFrame, const_box
-from metatracer.recorder.iterators import virtual_enumerate, virtual_range, virtual_zip
+from metatracer.recorder.virtuals import virtual_enumerate, virtual_range, virtual_zip
 from metatracer.recorder.numeric import as_float, as_int, compare_numbers
 from metatracer.recorder.truth import truth_raw
 

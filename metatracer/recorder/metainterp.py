@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import NULL, NULL_OBJECT, CallShape, Const, Input, LoopRef, Operation, Snapshot, Trace, Value
-from metatracer.recorder.iterators import VirtualBox
+from metatracer.recorder.virtuals import VirtualBox
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, ResumeFrame, Stopped, const_box, resume_frame
 
 if TYPE_CHECKING:
@@ -163,6 +163,10 @@ class MetaInterpreter:
         self.raws: dict[Value, Value] = {}
         self.nonnull: set[Value] = set()
         self.heap: dict[Any, Value] = {}
+        # Lists whose items never change (`_immutable_fields_ = ['x[*]']`), by id(): constants, so they stay alive.
+        self.frozen: set[int] = set()
+        # Tuples of cells made in the trace (for closures), with the cells.
+        self.cells: dict[Value, tuple[Box, ...]] = {}
         self.super_parts: dict[Value, tuple[Box, Box]] = {}
         self.effect_done = False
         self._snapshot: Snapshot | None = None
@@ -294,6 +298,10 @@ class MetaInterpreter:
                 raw = self.raws[box.ref] = self.emit(ops.BOOL_UNBOX, box.ref)
             box.raw = raw
         return box.raw
+
+    def is_frozen(self, box: Box) -> bool:
+        """Whether the items of a sequence are constants of the trace."""
+        return isinstance(box.ref, Const) and (type(box.object) is tuple or id(box.object) in self.frozen)
 
     def int_box(self, obj: int, raw: Value) -> Box:
         """A box for a computed integer; constants are folded."""
@@ -551,7 +559,7 @@ class MetaInterpreter:
         self.inputs = []
         self.operations = []
         self.assumptions = {}
-        for known in (self.types, self.raws, self.heap, self.super_parts):
+        for known in (self.types, self.raws, self.heap, self.super_parts, self.cells):
             known.clear()
         self.nonnull.clear()
         jitcode = self.host.jitcode_of(function)

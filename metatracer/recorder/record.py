@@ -13,7 +13,7 @@ from metatracer.ir.values import NULL_OBJECT, Const, Input, Snapshot, Value, Vir
 from metatracer.recorder import attributes, calls, containers, control, exceptions, intrinsics, numeric
 from metatracer.recorder.exceptions import is_toolkit_code, unwind, without_toolkit
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, ResumeFrame, const_box, resume_frame
-from metatracer.recorder.iterators import MADE_FROM_PARTS, VirtualBox
+from metatracer.recorder.virtuals import MADE_FROM_PARTS, VirtualBox
 from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown
 from metatracer.recorder.resume import Rebuilt
 

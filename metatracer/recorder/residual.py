@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from metatracer.recorder.metainterp import MetaInterpreter
 
 
-def raise_new(meta: MetaInterpreter, frame: MetaFrame, cls: type[BaseException], message: str) -> NoReturn:
+def raise_new(_meta: MetaInterpreter, frame: MetaFrame, cls: type[BaseException], message: str) -> NoReturn:
     """Record the raising of a new builtin exception at the current instruction."""
     from metatracer.recorder.exceptions import record_raise
 

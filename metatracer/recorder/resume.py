@@ -14,7 +14,7 @@ from metatracer.backend.fields import write_field
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import NULL_OBJECT, Const, Snapshot, Value, VirtualObject, VirtualSequence
 from metatracer.recorder.frames import ResumeFrame
-from metatracer.recorder.iterators import MADE_FROM_PARTS, make_iterator
+from metatracer.recorder.virtuals import MADE_FROM_PARTS, make_from_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ class _Builder:
             if content is not NULL_OBJECT:
                 built.cell_contents = content
         elif value.cls in MADE_FROM_PARTS:
-            built = make_iterator(value.cls, *[self.get(part) for part in value.items])
+            built = make_from_parts(value.cls, *[self.get(part) for part in value.items])
             self.objects[id(value)] = built
         else:
             built = tuple([self.get(part) for part in value.items])

@@ -1,18 +1,23 @@
-"""Iterators that exist only in the trace: over lists, tuples and ranges, and `enumerate` and `zip` over those.
+"""Objects that exist only in the trace, in parts: iterators over lists, tuples and ranges, and functions just made.
+
+Among the iterators are `enumerate` and `zip` over others. Functions made in the trace are those of comprehensions
+(before 3.12), lambdas and inner functions, most of which are called at once and forgotten.
 
 The interpreter keeps an iterator on its operand stack, where nobody else sees it, so the recorder keeps its *parts*
 (container and index; next value, stop and step) and records what one step does with them. A snapshot names such an
-iterator as a `VirtualSequence` of its parts, from which an exit makes a real one (`make_iterator`). If it gets anywhere
+iterator as a `VirtualSequence` of its parts, from which an exit makes a real one (`make_from_parts`). If it gets anywhere
 else (it is passed to a call, say) it is made for real in the trace.
 """
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import CallShape, Const, Value, VirtualSequence
 from metatracer.recorder.frames import Box, const_box
+from metatracer.recorder.residual import make_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +37,8 @@ class VirtualBox(Box):
     Attributes:
         cls: Its class.
         parts: (container, index) of a list or tuple iterator; (next, stop, step) of a range or its iterator;
-            (iterator, count) of an enumerate; the iterators of a zip. Boxes; replaced at each step.
+            (iterator, count) of an enumerate; the iterators of a zip; (globals, names, code, value of each name...) of
+            a function, see `residual.make_function`. Boxes; replaced at each step.
     """
 
     __slots__ = ("_named", "cls", "parts")
@@ -65,7 +71,7 @@ class VirtualBox(Box):
     def make(self, meta: MetaInterpreter) -> Value:
         """Record the making of the real object."""
         arguments = [meta.ref(part) for part in self.parts]
-        callee = [Const("r", make_iterator), Const("r", self.cls), *arguments]
+        callee = [Const("r", make_from_parts), Const("r", self.cls), *arguments]
         self.ref = meta.emit(ops.CALL, *callee, descr=CallShape())
         meta.types[self.ref] = self.cls
         meta.heap.clear()
@@ -77,7 +83,7 @@ def _number(box: Box) -> Value | None:
     return box.raw if box.raw is not None and box.raw.kind == "i" else None
 
 
-def make_iterator(cls: type, *parts: Any) -> Any:
+def make_from_parts(cls: type, *parts: Any) -> Any:
     """The real object for the parts of a virtual one."""
     if cls is LIST_ITERATOR or cls is TUPLE_ITERATOR:
         container, index = parts
@@ -90,11 +96,13 @@ def make_iterator(cls: type, *parts: Any) -> Any:
         return iter(range(*parts))
     if cls is enumerate:
         return enumerate(*parts)
+    if cls is FunctionType:
+        return make_function(*parts)
     return zip(*parts, strict=False)
 
 
-MADE_FROM_PARTS = (LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, range, enumerate, zip)
-"""Classes of `VirtualSequence`s that `make_iterator` makes."""
+MADE_FROM_PARTS = (LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, range, enumerate, zip, FunctionType)
+"""Classes of `VirtualSequence`s that `make_from_parts` makes."""
 
 
 # --- making ---------------------------------------------------------------------------------------------------------------
@@ -155,6 +163,33 @@ def virtual_zip(meta: MetaInterpreter, arguments: list[Box]) -> VirtualBox | Non
     if not inner or len(known) < len(inner) or len({id(box) for box in known}) < len(known):
         return None
     return VirtualBox(zip(*[box.object for box in known], strict=False), zip, list(known))
+
+
+def virtual_function(namespace: dict[str, Any], names: tuple[str, ...], code: Box, values: list[Box]) -> VirtualBox:
+    """A function that an instruction has just made; `names` say what the values are."""
+    made = make_function(namespace, names, code.object, *[box.object for box in values])
+    return VirtualBox(made, FunctionType, [const_box(namespace), const_box(names), code, *values])
+
+
+def with_attribute(box: VirtualBox, name: str, value: Box) -> VirtualBox:
+    """A virtual function with one more of its attributes given (3.13)."""
+    namespace, names, code, *values = box.parts
+    return virtual_function(namespace.object, (*names.object, name), code, [*values, value])
+
+
+def closure_of(meta: MetaInterpreter, box: VirtualBox) -> tuple[Box, ...] | None:
+    """The cells of a virtual function; None if they are not known one by one, or it has other parts that vary."""
+    names, values = box.parts[1].object, box.parts[3:]
+    cells: tuple[Box, ...] | None = ()
+    for name, value in zip(names, values, strict=True):
+        if name == "closure":
+            if value.is_const:
+                cells = tuple([const_box(cell) for cell in value.object])
+            else:
+                cells = meta.cells.get(value.ref) if value.ref is not None else None
+        elif not value.is_const:
+            return None
+    return cells
 
 
 # --- stepping -------------------------------------------------------------------------------------------------------------
@@ -268,7 +303,8 @@ def _step_sequence(meta: MetaInterpreter, box: VirtualBox, steps: list[tuple[Vir
     owner = meta.ref(container)
     more = position < len(container.object)
     is_tuple = box.cls is TUPLE_ITERATOR
-    if not (is_tuple and container.is_const and isinstance(value, Const)):
+    known = isinstance(value, Const) and meta.is_frozen(container)
+    if not known:
         length = meta.emit(ops.TUPLE_LEN if is_tuple else ops.LIST_LEN, owner)
         _decide(meta, meta.emit(ops.INT_LT, value, length), more)
     if not more:
@@ -278,8 +314,8 @@ def _step_sequence(meta: MetaInterpreter, box: VirtualBox, steps: list[tuple[Vir
         following = Box(position + 1, None, meta.emit(ops.INT_ADD, value, Const("i", 1)))
     steps.append((box, [container, following]))
     obj = container.object[position]
+    if known:
+        return const_box(obj)
     if is_tuple:
-        if container.is_const and isinstance(value, Const):
-            return const_box(obj)
         return meta.ref_box(obj, meta.emit(ops.TUPLE_GETITEM, owner, value))
     return meta.ref_box(obj, meta.emit(ops.LIST_GETITEM, owner, value))
