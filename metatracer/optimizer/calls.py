@@ -51,6 +51,8 @@ class Calls:
     def call(self, op: Operation) -> Verdict:
         reads, writes, runs_code = effects(op)
         forward = self._forward
+        # First of all: what is known of the contents of objects that are allocated for the call must be forgotten, too.
+        op.args = tuple([forward.force(arg) for arg in op.args])
         if op.descr is BUILTIN_ITER:
             reads = Effect.NONE  # makes an iterator, without looking into what it iterates over
         elif op.descr is BUILTIN_NEXT:

@@ -178,3 +178,12 @@ def test_fresh_object_is_nobody_else() -> None:
         "t(r0)\n finish(r0)",
         VIRTUALS,
     )
+
+
+def test_contents_of_a_list_allocated_for_a_call_are_read_again_behind_it() -> None:
+    # Found by the AST language's Mandelbrot: the list was known to be [r0] even after the callee had changed it.
+    text = (
+        "t(r0)\n r1 = new_list(r0)\n r2 = call(callee, r1)\n guard_no_exception(r2) -> [r0]\n"
+        " r3 = list_getitem(r1, 0)\n finish(r3)"
+    )
+    assert "list_getitem" in names(optimized(text, LAZY).operations)
