@@ -159,19 +159,39 @@ def load_global(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
     name = instruction.arg
     namespace = frame.function.__globals__
     value = dict.get(namespace, name, _ABSENT)
+    mutable = meta.host.is_mutable_item(namespace, name)
+    if mutable:
+        _guard_presence(meta, frame, instruction, namespace, name)
     if value is not _ABSENT:
-        if meta.host.is_mutable_item(namespace, name):
+        if mutable:
             _read_mutable(meta, frame, instruction, namespace, name)
             return
         meta.assume(meta.host.item_is(namespace, name, value))
     else:
         builtin = frame.function.__builtins__  # type: ignore[attr-defined]
         value = builtin.get(name, _ABSENT)
+        if not mutable:
+            meta.assume(meta.host.item_absent(namespace, name))
         if value is _ABSENT:
+            meta.assume(meta.host.item_absent(builtin, name))
             residual.raise_new(meta, frame, NameError, f"name '{name}' is not defined")
-        meta.assume(meta.host.item_absent(namespace, name))
         meta.assume(meta.host.item_is(builtin, name, value))
     frame.registers[instruction.dst[0]] = const_box(value)
+
+
+def _guard_presence(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, namespace: dict[str, Any], name: str
+) -> None:
+    """A global that has been seen to change may also come and go."""
+    start = meta.snapshot()
+    arguments = [Const("r", namespace), Const("r", name)]
+    found = meta.c_call(
+        frame, instruction, c.DICT_CONTAINS, arguments, [namespace, name], store=lambda _: None, snapshot=lambda: start
+    )
+    assert found.raw is not None
+    present = meta.emit(ops.INT_NE, found.raw, Const("i", 0))
+    meta.guard(ops.GUARD_TRUE if found.object else ops.GUARD_FALSE, present, snapshot=start)
+    meta.effect_done = False
 
 
 def _read_mutable(

@@ -165,7 +165,7 @@ class MetaFrame:
         jitcode = self.jitcode
         live = tuple(
             (number, box.snapshot_value())
-            for number in sorted(jitcode.live_locals[index])
+            for number in _live(jitcode, index, throw_index)
             if (box := self.registers[number]) is not None
         )
         base = jitcode.n_locals
@@ -175,6 +175,14 @@ class MetaFrame:
         return FrameState(
             jitcode, self.function, index, throw_index, live, stack, entry_key=self.entry_key
         )
+
+
+def _live(jitcode: JitCode, index: int, throw_index: int) -> list[int]:
+    """The locals needed at an index, and by the handler of an exception that is thrown at `throw_index`."""
+    live = jitcode.live_locals[index]
+    if throw_index >= 0:
+        live = live | jitcode.live_locals[throw_index]
+    return sorted(live)
 
 
 @dataclass(slots=True)
@@ -206,7 +214,7 @@ def resume_frame(frame: MetaFrame, index: int, throw_index: int, depth: int, pen
     jitcode = frame.jitcode
     live = [
         (number, box.object)
-        for number in sorted(jitcode.live_locals[index])
+        for number in _live(jitcode, index, throw_index)
         if (box := frame.registers[number]) is not None
     ]
     base = jitcode.n_locals

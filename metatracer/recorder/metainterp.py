@@ -198,6 +198,12 @@ class MetaInterpreter:
         outer = tuple([frame.state_pending() for frame in self.frames[:-1]])
         return Snapshot((*outer, top))
 
+    def forget_states(self) -> None:
+        """A virtual object has changed, which frames further out may hold, too."""
+        for frame in self.frames[:-1]:
+            if any(isinstance(box, VirtualBox) for box in frame.registers):
+                frame.state = None
+
     def snapshot_after(self, frame: MetaFrame, instruction: Instruction) -> Snapshot:
         """The state behind the current instruction, whose results are already in their registers."""
         return self.snapshot_of(frame.state_at(instruction.next_index, instruction.index))

@@ -82,9 +82,12 @@ def record_bridge(
     _BridgeStart(meta, snapshot, rebuilt).frames()
     if exception is not None:
         # The first thing the bridge does is to take the exception over from the thread.
-        caught = meta.guard(ops.GUARD_EXCEPTION, snapshot=Snapshot(snapshot.frames, (), snapshot.raising))
         frame = meta.frames[-1]
-        frame.index = snapshot.frames[-1].throw_index
+        throw_index = snapshot.frames[-1].throw_index
+        if throw_index < 0:
+            throw_index = frame.index
+        caught = meta.guard(ops.GUARD_EXCEPTION, snapshot=meta.snapshot_of(frame.state_at(frame.index, throw_index)))
+        frame.index = throw_index
         box = Box(exception, caught)
         try:
             unwind(meta, Thrown(box))

@@ -84,11 +84,9 @@ def guard_truth(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
     known = truth_raw(meta, box)
     snapshot: Snapshot | None = None
     if known is None:
-        # The truth is asked once: from here on the operand on the stack is the answer, a plain bool.
+        # The truth is asked once: from here on the operand on the stack is the answer, 0 or 1, which is as true.
         def store(result: Box) -> None:
-            assert result.raw is not None
-            answer = meta.emit(ops.INT_NE, result.raw, Const("i", 0))
-            frame.registers[register] = Box(bool(result.object), None, answer)
+            frame.registers[register] = result
 
         def behind() -> Snapshot:
             return meta.snapshot_of(frame.state_at(instruction.index, instruction.index))
@@ -97,7 +95,9 @@ def guard_truth(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
             frame, instruction, c.OBJECT_IS_TRUE, [meta.ref(box)], [box.object], store=store, snapshot=behind
         )
         snapshot = behind()
-        known = frame.box(register)
+        asked = frame.box(register)
+        assert asked.raw is not None
+        known = Box(bool(asked.object), None, meta.emit(ops.INT_NE, asked.raw, Const("i", 0)))
     raw = known.raw
     assert raw is not None
     if not isinstance(raw, Const):

@@ -72,10 +72,16 @@ class VirtualBox(Box):
         """Record the making of the real object."""
         arguments = [meta.ref(part) for part in self.parts]
         callee = [Const("r", make_from_parts), Const("r", self.cls), *arguments]
-        self.ref = meta.emit(ops.CALL, *callee, descr=CallShape())
-        meta.types[self.ref] = self.cls
+        # Making it may fail for want of memory only: then the instruction is left by that exception.
+        top = meta.frames[-1]
+        before = meta.snapshot_of(top.state_at(top.index, top.index))
+        made = meta.emit(ops.CALL, *callee, descr=CallShape())
+        meta.guard(ops.GUARD_NO_EXCEPTION, made, snapshot=before)
+        self.ref = made
+        meta.types[made] = self.cls
         meta.heap.clear()
-        return self.ref
+        meta.forget_states()
+        return made
 
 
 def _number(box: Box) -> Value | None:
@@ -206,6 +212,7 @@ def step(meta: MetaInterpreter, box: VirtualBox) -> Box | None:
         meta.effect_done = True
         for stepped, parts in steps:
             stepped.set_parts(parts)
+        meta.forget_states()
         next(_real(box), None)
     return item
 
