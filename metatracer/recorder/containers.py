@@ -497,7 +497,10 @@ def for_iter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     def store(result: Box) -> None:
         frame.registers[register] = result
 
-    item = meta.c_call(frame, instruction, row, [meta.ref(iterator)], [iterator.object], store=store, evaluate=_next)
+    # An exception cannot be recorded: without one there may be an item or none, which one guard cannot tell.
+    item = meta.c_call(
+        frame, instruction, row, [meta.ref(iterator)], [iterator.object], store=store, evaluate=_next, may_raise=False
+    )
     value = item.ref
     assert value is not None
     if item.object is _END:
@@ -507,10 +510,15 @@ def for_iter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
         if instruction.src[0] >= jitcode.n_locals:
             frame.registers[instruction.src[0]] = None
         frame.position = instruction.arg
+        if row.runs_code:
+            behind = meta.snapshot_of(frame.state_at(target.index, instruction.index))
+            meta.guard(ops.GUARD_NOT_INVALIDATED, snapshot=behind)
         return
     # On failure the iterator is exhausted: go on behind the loop, without it.
     end: Snapshot = meta.snapshot_of(frame.state_at(target.index, instruction.index))
     meta.guard(ops.GUARD_NEXT, value, snapshot=end)
+    if row.runs_code:
+        meta.guard(ops.GUARD_NOT_INVALIDATED, snapshot=meta.snapshot_after(frame, instruction))
 
 
 # --- unpacking --------------------------------------------------------------------------------------------------------------

@@ -59,6 +59,20 @@ class Thrown(Exception):  # noqa: N818 - control flow of the recorder, not an er
         self.add_entry = add_entry
 
 
+class Unrecordable(Exception):  # noqa: N818 - control flow of the recorder, not an error
+    """A guest exception was raised where a trace cannot go on with it: the recording ends, the guest gets it.
+
+    Attributes:
+        exception: What was raised.
+        detail: Where, for `explain`.
+    """
+
+    def __init__(self, exception: BaseException, detail: str) -> None:
+        super().__init__(detail)
+        self.exception = exception
+        self.detail = detail
+
+
 def _never(namespace: dict[str, Any], name: str) -> bool:
     return False
 
@@ -424,8 +438,12 @@ class MetaInterpreter:
         known: type | None = None,
         snapshot: Callable[[], Snapshot] | None = None,
         evaluate: Callable[..., Any] | None = None,
+        may_raise: bool = True,
     ) -> Box:
-        """Record and make a call of a C function; as `residual_call`, with IR values and their objects as arguments."""
+        """Record and make a call of a C function; as `residual_call`, with IR values and their objects as arguments.
+
+        With `may_raise` false, an exception ends the recording, and the caller records `guard_not_invalidated` itself.
+        """
         opcode = {"r": ops.CALL_C_R, "i": ops.CALL_C_I, "f": ops.CALL_C_F}[row.result]
         op = self.emit(opcode, *arguments, descr=row)
         result, exception = self.execute(evaluate or row.evaluate, *objects)
@@ -434,7 +452,10 @@ class MetaInterpreter:
         if not row.can_raise:
             assert exception is None, exception
             return Box(result, op) if row.result == "r" else Box(result, None, op)
-        return self._after_call(frame, instruction, op, result, exception, store, known, snapshot, row.runs_code)
+        if exception is not None and not may_raise:
+            raise Unrecordable(exception, f"{row.name} raised {type(exception).__name__}")
+        checked = row.runs_code and may_raise
+        return self._after_call(frame, instruction, op, result, exception, store, known, snapshot, checked)
 
     def _after_call(
         self,
@@ -673,7 +694,31 @@ class MetaInterpreter:
         result, exception = self.execute(portal.run_from_merge_point, values)
         self.forget_heap()
 
+        if pending.finish is not None:
+            self._finish_call(below, pending, op, result, exception)
+            return
+
         def store(box: Box) -> None:
             pending.deliver(self, below, box)
 
         self._after_call(below, pending.instruction, op, result, exception, store, None, None, runs_code=True)
+
+    def _finish_call(
+        self, below: MetaFrame, pending: Pending, op: Operation, result: Any, exception: BaseException | None
+    ) -> None:
+        """What is left to do with the result of a portal's call is done by the function that an exit would call."""
+        if exception is not None:
+            raise Unrecordable(exception, "a portal called by an operator or a class raised an exception")
+        instruction = pending.instruction
+        index = instruction.next_index
+        depth = below.jitcode.depths[index] - pending.pushes
+        thrown = self.snapshot_of(below.state_at_depth(index, depth, instruction.index))
+        self.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=thrown)
+        slot = below.jitcode.n_locals + depth
+
+        def store(box: Box) -> None:
+            if pending.pushes:
+                below.registers[slot] = box
+
+        finish = const_box(pending.finish)
+        self.residual_call(below, instruction, finish, [Box(result, op), *pending.kept], store=store)

@@ -14,7 +14,7 @@ from metatracer.recorder import attributes, calls, containers, control, exceptio
 from metatracer.recorder.exceptions import is_toolkit_code, unwind, without_toolkit
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, ResumeFrame, const_box, resume_frame
 from metatracer.recorder.virtuals import MADE_FROM_PARTS, VirtualBox
-from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown
+from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown, Unrecordable
 from metatracer.recorder.resume import Rebuilt
 
 if TYPE_CHECKING:
@@ -227,6 +227,9 @@ def _run(meta: MetaInterpreter) -> Ended:
     except RecordingAborted as reason:
         aborted = reason
         aborted.__traceback__ = None
+    except Unrecordable as left:
+        aborted = meta.aborted(AbortReason.UNSUPPORTED, left.detail)
+        return Ended(None, aborted, _frames_now(meta), left.exception, meta.own_loop, len(meta.operations))
     except BaseException as exception:
         arrived = exception
     if meta.outcome is not None and arrived is None:
