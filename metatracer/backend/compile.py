@@ -53,6 +53,7 @@ class CompiledCode:
     Attributes:
         name: The trace's, for people and profilers.
         address: Of the code: what loop cells and guard slots hold.
+        label_address: Of the loop behind its preamble, where jumps with a `LabelRef` go; 0 when there is no preamble.
         enter: Builtin function that takes a list of the input values (consuming its references: the list is empty
             afterwards), runs the code and gives the exit tuple: ``(guard_id, exception or None, value...)`` for a
             guard exit, ``(0, None, result)`` for a finish, ``(-1, exception)`` for an exception that leaves the portal.
@@ -80,6 +81,7 @@ class CompiledCode:
         self.name = trace.name
         self.level = level
         self.address = machine.addresses[symbol]
+        self.label_address = machine.addresses.get(f"{symbol}.loop", 0)
         self.guards: dict[int, Operation] = {item.op.guard_id: item.op for item in exits}
         self.bridges: dict[int, CompiledCode] = {}
         self.ir_text = ir_text
@@ -193,7 +195,8 @@ def compile_trace(trace: Trace, *, level: int = 0, force_exits: int | None = Non
     emitted = time.perf_counter()
     stub = support.spill_stubs(item.kinds for item in emitter.guards)
     stubbed = time.perf_counter()
-    machine = llvm.compile_text(text, [symbol], level=level)
+    symbols = [symbol, f"{symbol}.loop"] if emitter.has_label_function else [symbol]
+    machine = llvm.compile_text(text, symbols, level=level)
     seconds = {"refcounts": planned - start, "emit": emitted - planned, "stubs": stubbed - emitted, **machine.seconds}
     code = CompiledCode(trace, level, machine, memory, text, symbol, emitter.guards, stub, seconds)
     if os.environ.get("METATRACER_PERF"):

@@ -10,6 +10,9 @@ says and tail-calls through the guard's *slot* with the live values: into a brid
 values' kinds (`support.spill_stub`), which stores them into the exit buffer and returns the descriptor. So an exit is
 one load and one jump, and attaching a bridge is one store.
 
+A peeled loop becomes two functions: the preamble, which ends in a tail call, and the body (`@trace.loop`), whose
+arguments are the label's parameters; other traces tail-call the body, too. Its own back edge is a branch within it.
+
 Values that do not fit into registers are passed in the exit buffer, value n in its word n. They are not passed on the
 stack because LLVM (22) forgets them in a musttail call whose callee takes more stack than the caller, and a mere `tail`
 is lost at level 0 when returns are merged. Nothing runs between the stores and the loads.
@@ -153,6 +156,10 @@ class Emitter:
         self._needs_overflow = False
         self._needs_thread = False
         self._header: tuple[str, int, str, tuple[Value, ...], list[str]] | None = None
+        self._name = ""
+        self._function_params: list[str] = []
+        self._functions: list[str] = []
+        self.has_label_function = False
 
     # --- names and operands -------------------------------------------------------------------------------------------
 
@@ -372,11 +379,11 @@ class Emitter:
         else:
             self.line(f"store {self.typed(value)}, ptr {place}")
 
-    def _receive(self) -> tuple[list[str], list[str]]:
-        """Parameters of the function, and the operands of the trace's inputs; loads those that are in the buffer."""
+    def _receive(self, values: tuple[Value, ...]) -> tuple[list[str], list[str]]:
+        """Parameters of a function that takes `values`, and their operands; loads those that are in the buffer."""
         params, operands = [], []
-        in_registers = register_positions("".join(value.kind for value in self.trace.inputs))
-        for position, value in enumerate(self.trace.inputs):
+        in_registers = register_positions("".join(value.kind for value in values))
+        for position, value in enumerate(values):
             if position in in_registers:
                 operands.append(f"%a{position}")
                 params.append(f"{LLVM_TYPES[value.kind]} %a{position}")
@@ -397,6 +404,37 @@ class Emitter:
         return self.value(f"and i1 {holds}, {spared}")
 
     # --- loops --------------------------------------------------------------------------------------------------------
+
+    def label(self, op: Operation) -> None:
+        """The loop's label: behind a preamble a function of its own starts here."""
+        if op is self.trace.operations[0]:
+            self.open_loop(op.params, [self.arg(arg) for arg in op.args])
+            return
+        name = f"{self._name}.loop"
+        self.tail_call(f"@{name}", "null", op.args)
+        self._end_function(self._name)
+        self.has_label_function = True
+        self._name = name
+        self._function_params, operands = self._receive(op.params)
+        self.open_loop(op.params, operands)
+
+    def _end_function(self, name: str) -> None:
+        """Put the function built so far away, and be ready for another one."""
+        params = "".join(", " + param for param in self._function_params)
+        head = [f"define tailcc ptr @{name}(ptr %exit{params}) nounwind {{", "entry:"]
+        if self._call_slots:
+            head.append(f"  %frame = alloca [{self._call_slots} x ptr]")
+            head.append("  %slots = getelementptr ptr, ptr %frame, i64 1")
+        if self._needs_overflow:
+            head.append("  %overflow = alloca i32")
+        if self._needs_thread:
+            head.append(f"  %thread = call ptr {self.function('PyThreadState_Get')}() ; PyThreadState_Get")
+        head += ["  br label %start", "start:"]
+        self._functions.append("\n".join([*head, *self.lines, *self.cold, "}"]))
+        self.lines, self.cold = [], []
+        self.current_block = "start"
+        self._call_slots = 0
+        self._needs_overflow = self._needs_thread = False
 
     def open_loop(self, params: tuple[Value, ...], operands: list[str]) -> None:
         """Start the loop header: `params` become phis of `operands` and of what the jump will give."""
@@ -427,12 +465,13 @@ class Emitter:
     # --- the whole ----------------------------------------------------------------------------------------------------
 
     def emit(self, name: str) -> str:
-        """Return the module's text, with the function named `name`."""
+        """Return the module's text: the function named `name`, and behind a preamble `name.loop`."""
+        self._name = name
         operations = self.trace.operations
         loops_to_start = (
             operations[-1].opcode.name == "jump" and operations[-1].descr is None and self.trace.label is None
         )
-        params, operands = self._receive()
+        self._function_params, operands = self._receive(self.trace.inputs)
         if loops_to_start:
             self.open_loop(self.trace.inputs, operands)
         else:
@@ -449,22 +488,13 @@ class Emitter:
                 else:
                     assert isinstance(step, Release)
                     self.release(self.arg(step.value), nullable=step.nullable)
-        head = [f"define tailcc ptr @{name}(ptr %exit{''.join(', ' + param for param in params)}) nounwind {{", "entry:"]
-        if self._call_slots:
-            head.append(f"  %frame = alloca [{self._call_slots} x ptr]")
-            head.append("  %slots = getelementptr ptr, ptr %frame, i64 1")
-        if self._needs_overflow:
-            head.append("  %overflow = alloca i32")
-        if self._needs_thread:
-            head.append(f"  %thread = call ptr {self.function('PyThreadState_Get')}() ; PyThreadState_Get")
-        head += ["  br label %start", "start:"]
+        self._end_function(self._name)
         metadata = '!0 = !{!"branch_weights", i32 100000, i32 1}'
-        functions = []
         if self.needs_polling_function:
             from metatracer.backend.emit_control import polling_function
 
-            functions.append(polling_function(self))
-        return "\n".join([*self._declarations, *head, *self.lines, *self.cold, "}", *functions, metadata, ""])
+            self._functions.append(polling_function(self))
+        return "\n".join([*self._declarations, *self._functions, metadata, ""])
 
 
 _INTEGER_REGISTERS = 5

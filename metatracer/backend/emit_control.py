@@ -8,7 +8,7 @@ from metatracer.backend.emit import Emitter, emits, pointer
 from metatracer.backend.layout import eval_breaker_address, thread_state
 from metatracer.errors import IRError
 from metatracer.ir import opcodes as ops
-from metatracer.ir.values import LoopRef, Operation
+from metatracer.ir.values import LabelRef, LoopRef, Operation
 
 
 @emits(ops.MERGE_POINT)
@@ -18,13 +18,19 @@ def emit_merge_point(e: Emitter, op: Operation) -> None:
 
 @emits(ops.LABEL)
 def emit_label(e: Emitter, op: Operation) -> None:
-    e.open_loop(op.params, [e.arg(arg) for arg in op.args])
+    e.label(op)
 
 
 @emits(ops.JUMP)
 def emit_jump(e: Emitter, op: Operation) -> None:
     if op.descr is None:
         e.close_loop(op.args)
+        return
+    if isinstance(op.descr, LabelRef):
+        if not op.descr.address:
+            raise IRError(f"label {op.descr.name} has no code")
+        e.memory.objects.append(op.descr)
+        e.tail_call(pointer(op.descr.address), "null", op.args)
         return
     target = e.value(f"load ptr, ptr {loop_cell(e, op)}")
     e.tail_call(target, "null", op.args)

@@ -30,6 +30,7 @@ from metatracer.ir.values import (
     CFunction,
     Const,
     FrameState,
+    LabelRef,
     LoopRef,
     Operation,
     Snapshot,
@@ -188,7 +189,7 @@ class _Run:
     def __init__(
         self,
         bridges: Mapping[Operation, Trace],
-        loops: Mapping[LoopRef, Trace],
+        loops: Mapping[LoopRef | LabelRef, Trace],
         max_iterations: int,
         force_exit: Callable[[Operation, int], bool] | None,
     ) -> None:
@@ -309,19 +310,26 @@ class _Run:
             if target is None:
                 return self.exit("jump", op, args)
             leaving = self.pass_header(op, args)
-            if leaving is None:
+            if leaving is None and isinstance(op.descr, LabelRef):
+                self.trace = target
+                self.go_to_label(args)
+            elif leaving is None:
                 self.enter(target, args)
             return leaving
         leaving = self.pass_header(op, args)
         if leaving is not None:
             return leaving
+        self.go_to_label(args)
+        return None
+
+    def go_to_label(self, args: tuple[Any, ...]) -> None:
+        """Go to the label of the current trace, or to its start when there is none."""
         label = self.trace.label
         if label is None:
             self.enter(self.trace, args)
         else:
             self.enter_label(label, args)
             self.position = self.trace.operations.index(label) + 1
-        return None
 
     def finish(self, op: Operation, args: tuple[Any, ...]) -> Exit:
         return self.exit("finish" if op.opcode.name == "finish" else "raise", op, args)
@@ -406,7 +414,7 @@ def run(
     args: Sequence[Any],
     *,
     bridges: Mapping[Operation, Trace] | None = None,
-    loops: Mapping[LoopRef, Trace] | None = None,
+    loops: Mapping[LoopRef | LabelRef, Trace] | None = None,
     max_iterations: int = 10_000,
     force_exit: Callable[[Operation, int], bool] | None = None,
 ) -> Exit:
@@ -416,7 +424,8 @@ def run(
         trace: Valid IR (see `verifier`); what is not raises IRError when it is met.
         args: A value for each input.
         bridges: Traces that go on where a guard fails; their inputs are the guard's live values.
-        loops: Targets of jumps with a LoopRef, and of call_portal. A jump to another loop ends the run.
+        loops: Targets of jumps with a LoopRef or LabelRef, and of call_portal. A jump to a loop that is not given ends
+            the run.
         max_iterations: Stop with an Exit of kind "jump" when a loop header is passed for this many times. Falling
             into the label counts, so that a trace counts the same before and after peeling.
         force_exit: Asked at each forcible guard, with the number of times it was reached: True makes it fail.

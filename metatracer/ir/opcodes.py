@@ -309,7 +309,7 @@ XDECREF = _op("xdecref", "r", "", "arg may be NULL", writes=Effect.NONE, is_cont
 
 MERGE_POINT = _op("merge_point", "", "", "marks where the guest stands; descr: the printable location", descr="site", is_control=True)
 LABEL = _op("label", "*", "", "loop header: args are the values on first entry; `params` the values inside", is_control=True)
-JUMP = _op("jump", "*", "", "to the label of this trace, or (descr: LoopRef) to the entry of another loop", is_control=True, descr="loop")
+JUMP = _op("jump", "*", "", "to the label of this trace, or (descr: LoopRef) to the entry of another loop, or (descr: LabelRef) to its label", is_control=True, descr="loop")
 FINISH = _op("finish", "r", "", "the portal returns arg", is_control=True)
 FINISH_RAISE = _op("finish_raise", "r", "", "the exception arg leaves the portal (traceback already attached)", is_control=True)
 

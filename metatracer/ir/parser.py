@@ -20,6 +20,7 @@ from metatracer.ir.values import (
     Field,
     FrameState,
     Input,
+    LabelRef,
     LoopRef,
     Operation,
     PendingStore,
@@ -287,9 +288,16 @@ class _Parser:
             raise self.error(f"no C function {name!r}", column)
         return row
 
-    def loop(self) -> LoopRef:
+    def loop(self) -> LoopRef | LabelRef:
         column = self._tokens[self._at][2]
         name = self.take("name")
+        if name == "label" and self._tokens[self._at][0] == "name":
+            column = self._tokens[self._at][2]
+            name = self.take("name")
+            label = self._namespace.setdefault(name, LabelRef(name.strip("<>")))
+            if not isinstance(label, LabelRef):
+                raise self.error(f"{name!r} is not a label", column)
+            return label
         loop = self._namespace.setdefault(name, LoopRef(name.strip("<>")))
         if not isinstance(loop, LoopRef):
             raise self.error(f"{name!r} is not a loop", column)

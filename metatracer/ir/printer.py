@@ -18,6 +18,7 @@ from metatracer.ir.values import (
     Field,
     FrameState,
     Input,
+    LabelRef,
     LoopRef,
     Operation,
     Site,
@@ -155,7 +156,7 @@ class Printer:
     def _invent(self, value: Any) -> str:
         namespace = self._namespace
         stem = value.__name__ if isinstance(value, _NAMED_TYPES) else ""
-        if isinstance(value, LoopRef):
+        if isinstance(value, (LoopRef, LabelRef)):
             stem = value.name
         if WELL_KNOWN.get(stem) is value and namespace.get(stem, value) is value and self._is_usable(stem):
             return stem
@@ -180,6 +181,8 @@ class Printer:
         if isinstance(descr, Site):
             parts = (descr.driver, descr.location, descr.filename, descr.lineno)
             return f" {{{', '.join(map(repr, parts))}}}"
+        if isinstance(descr, LabelRef):
+            return f" {{label {self.name(descr)}}}"
         return f" {{{self.name(descr)}}}"
 
     def field(self, field: Field) -> str:

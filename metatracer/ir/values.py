@@ -353,6 +353,7 @@ class Trace:
         name: For people and profilers.
         entry: For an optimized loop, what the optimizer wants to know again when another trace enters it at its label;
             None when none can.
+        repeats: It ends in a copy of the loop that it jumps to.
     """
 
     inputs: tuple[Input, ...]
@@ -360,6 +361,7 @@ class Trace:
     assumptions: list[Any] = field(default_factory=list)
     name: str = "trace"
     entry: Any = None
+    repeats: bool = False
 
     @property
     def label(self) -> Operation | None:

@@ -9,7 +9,8 @@ Invariants it establishes, each with an error that shows the offending line:
 - an operation that may raise is followed at once by guard_no_exception or guard_exception on its result, and these
   guards stand nowhere else, except first in a bridge (where the exception is still pending);
 - the trace ends in its only jump, finish or finish_raise; a jump without descriptor has the arity and kinds of the
-  label's parameters, or of the inputs when there is no label; there is at most one label.
+  label's parameters, or of the inputs when there is no label; one to another trace's label, of that label's
+  parameters; there is at most one label.
 
 It does not look at what values are known to be (that a getfield's argument has the right class).
 """
@@ -31,6 +32,7 @@ from metatracer.ir.values import (
     Field,
     FrameState,
     Input,
+    LabelRef,
     LoopRef,
     Operation,
     PendingStore,
@@ -94,8 +96,11 @@ class _Verifier:
                 self.fail("only a label has parameters", op)
             if op.kind:
                 self.define(op, op)
-        if operations[-1].opcode.name == "jump" and operations[-1].descr is None:
-            self.jump(operations[-1], trace.inputs if label is None else label.params)
+        last = operations[-1]
+        if last.opcode.name == "jump" and last.descr is None:
+            self.jump(last, trace.inputs if label is None else label.params)
+        elif isinstance(last.descr, LabelRef) and last.descr.params is not None:
+            self.jump(last, last.descr.params)
 
     def fail(self, message: str, op: Operation | None) -> None:
         printer = Printer(self.trace)
@@ -276,7 +281,7 @@ def descr_problem(opcode: Opcode, descr: Any) -> str:
             codes = _TYPECODES[name[-2:]] if name[-2:] in _TYPECODES else _TYPECODES["_i"] | _TYPECODES["_f"]
             return "" if descr in codes else f"{descr!r} is no typecode for {name}"
         return "the descriptor is NULL" if descr is NULL_OBJECT else ""
-    if name == "jump" and descr is None:
+    if name == "jump" and (descr is None or isinstance(descr, LabelRef)):
         return ""
     wanted, spelled = _DESCRIPTORS[opcode.descr]
     if not isinstance(descr, wanted):

@@ -83,4 +83,4 @@ def remove_dead_operations(trace: Trace) -> Trace:
         elif op not in alive:
             continue
         operations.append(op)
-    return Trace(trace.inputs, operations, trace.assumptions, trace.name)
+    return Trace(trace.inputs, operations, trace.assumptions, trace.name, trace.entry, trace.repeats)

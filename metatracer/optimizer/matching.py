@@ -27,6 +27,7 @@ from metatracer.optimizer.state import (
 )
 
 if TYPE_CHECKING:
+    from metatracer.ir.opcodes import Opcode
     from metatracer.optimizer.forward import Forward
     from metatracer.optimizer.peeling import LabelState
 
@@ -66,7 +67,7 @@ class Matcher:
         """Compare; afterwards `weaken` and `settle` say whether something is to be done."""
         for number, end in enumerate(self._ends):
             self._pair(self._root_place(number), self._label.roots[number], end)
-        facts = list(self._after.used)
+        facts = self._wanted_facts()
         stores = self._before.stores()
         matched: set[int] = set()
         progress = True
@@ -81,12 +82,48 @@ class Matcher:
             stores = left
         if not self._weakenings:
             for fact in facts:  # used, but nothing leads to it any more
-                self._weakenings.append(lambda fact=fact: self._before.forget(*fact))  # type: ignore[misc]
+                self._unreached_fact(fact)
             for store in stores:
-                self._flush_before(store)
-        if self._after.used_valid and not self._after.valid:
-            self._weakenings.append(self._forget_validity)
+                self._unreached_store(store)
         self._flush_unmatched(matched)
+        if self._wants_validity() and not self._after.valid:
+            self._lacks_validity()
+
+    def _wanted_facts(self) -> list[FactKey]:
+        """The facts that the body relies on."""
+        return list(self._after.used)
+
+    def _wants_validity(self) -> bool:
+        return self._after.used_valid
+
+    # --- what does not hold at the end: the label state is weakened -----------------------------------------------------
+
+    def _lacks_validity(self) -> None:
+        self._weakenings.append(self._forget_validity)
+
+    def _lacks_fact(self, fact: FactKey, args: tuple[Value, ...]) -> None:
+        self._weakenings.append(lambda: self._before.forget(*fact))
+
+    def _lacks_store(self, store: Pending) -> None:
+        """The body does this store: do it before the label, too."""
+        self._flush_before(store)
+
+    def _unreached_fact(self, fact: FactKey) -> None:
+        self._weakenings.append(lambda: self._before.forget(*fact))
+
+    def _unreached_store(self, store: Pending) -> None:
+        self._flush_before(store)
+
+    def _lacks_payload(self, value: VirtualBox, end: Value) -> None:
+        self._force_before(value)
+
+    def _lacks_constant(self, place: Place, value: Const, end: Value) -> None:
+        self._weakenings.append(lambda: self._generalize(place, value, end))
+
+    def _lacks_info(self, value: Value, end: Value, weaken: Callable[[], object]) -> None:
+        self._weakenings.append(weaken)
+
+    # --- the comparison's two results -----------------------------------------------------------------------------------
 
     def weaken(self) -> bool:
         """Weaken the label state as needed; says whether anything was."""
@@ -144,7 +181,7 @@ class Matcher:
                 continue  # forgotten already
             end = self._after.lookup(table, head, tuple(present))
             if end is None:
-                self._weakenings.append(lambda fact=fact: self._before.forget(*fact))  # type: ignore[misc]
+                self._lacks_fact(fact, tuple(present))
             else:
                 self._pair(self._fact_place(fact), value, end)
         return later, len(later) < len(facts)
@@ -165,15 +202,13 @@ class Matcher:
             return False
         end = self._find_store(store)
         if end is None:
-            self._flush_before(store)
+            self._lacks_store(store)
         else:
             matched.add(id(end))
             self._pair(self._store_place(store), store.args[-1], end.args[-1])
         return True
 
     def _flush_before(self, store: Pending) -> None:
-        """The body does this store: do it before the label, too."""
-
         def flush() -> None:
             for table in (*self._before.pending_fields.values(), *self._before.pending_items.values()):
                 for key in [key for key, pending in table.items() if pending is store]:
@@ -195,11 +230,11 @@ class Matcher:
         end = self._after.resolve(end)
         if isinstance(value, Const):
             if value is not end and not self._equal_numbers(value, end):
-                self._weakenings.append(lambda: self._generalize(place, value, end))
+                self._lacks_constant(place, value, end)
         elif isinstance(value, VirtualBox):
             payload = self._after.payload(end, value.box)
             if payload is None:
-                self._force_before(value)
+                self._lacks_payload(value, end)
             else:
                 self._pair(lambda part: place(VirtualBox(value.box, part)), value.payload, payload)
         elif isinstance(value, Virtual):
@@ -290,14 +325,17 @@ class Matcher:
             return
         if isinstance(end, VirtualBox):
             payload = self._before.payload(value, end.box)
-            if payload is not None:
-                box = end.box
-                self._weakenings.append(lambda: place(VirtualBox(box, payload)))
+            if payload is not None and self._unbox_before(place, value, end.box, payload):
                 return
         self.found[value] = end
         self._check_info(value, end)
         if isinstance(end, Virtual):
             self._settlements.append(lambda: self._body.force(end))
+
+    def _unbox_before(self, place: Place, value: Value, box: Opcode, payload: Value) -> bool:
+        """Let the label take a number unboxed that is unboxed in the next iteration; says whether that is to be done."""
+        self._weakenings.append(lambda: place(VirtualBox(box, payload)))
+        return True
 
     def _same_box(self, left: Value, right: Value) -> bool:
         """Two boxes of one number become one object when they are forced."""
@@ -335,4 +373,4 @@ class Matcher:
             info.lo = info.lo if holds_lo else MIN_INT
             info.hi = info.hi if holds_hi else MAX_INT
 
-        self._weakenings.append(widen)
+        self._lacks_info(value, end, widen)

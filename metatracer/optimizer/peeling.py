@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from metatracer.ir.opcodes import JUMP, LABEL
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import Const, Input, Operation, Trace, Value
+from metatracer.optimizer.entering import Entry, header_of
 from metatracer.optimizer.forward import Forward
 from metatracer.optimizer.matching import Alias, Matcher
 from metatracer.optimizer.state import (
@@ -215,10 +216,30 @@ def peel_loop(trace: Trace, enabled: Collection[str]) -> Trace | None:
             matched = _match(label, body, ends)
             if matched is not None:
                 operations = _assemble(preamble, length, body, renaming, matched)
-                return Trace(trace.inputs, operations, trace.assumptions, trace.name)
+                entry = _entry(trace, label, body, renaming)
+                return Trace(trace.inputs, operations, trace.assumptions, trace.name, entry)
     except Contradiction:
         return None
     return None
+
+
+def _entry(trace: Trace, label: LabelState, body: Forward, renaming: Renaming) -> Entry | None:
+    """What other traces that enter the loop have to know."""
+    recorded, jump = trace.operations[:-1], trace.operations[-1]
+    header = header_of(recorded)
+    if header is None:
+        return None
+    return Entry(
+        trace.inputs,
+        recorded,
+        jump.args,
+        header,
+        label,
+        {param: value for value, param in renaming.params.items()},
+        list(body.state.used),
+        body.state.used_valid,
+        trace.assumptions,
+    )
 
 
 def _match(label: LabelState, body: Forward, ends: list[Value]) -> dict[Value, Value] | None:

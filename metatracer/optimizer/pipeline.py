@@ -57,22 +57,26 @@ def selected_passes(selection: str | None = None) -> frozenset[str]:
     return frozenset(chosen)
 
 
-def optimize(trace: Trace, *, peel: bool = True, passes: Collection[str] | None = None) -> Trace:
+def optimize(
+    trace: Trace, *, peel: bool = True, repeat: bool = True, passes: Collection[str] | None = None
+) -> Trace:
     """Optimize a recorded trace.
 
     Args:
         trace: Linear, without a label. Not changed, and not to be used any more (operations are shared).
         peel: False forbids peeling, whatever `passes` says.
+        repeat: Whether the loop that a trace jumps to may be repeated at its end, so that it can enter it at its label.
         passes: Names from `PASSES`; None means what METATRACER_OPT says.
 
     Returns:
-        A new trace. A root loop has a label: behind its preamble when it was peeled, else at its start.
+        A new trace. A root loop has a label: behind its preamble when it was peeled, else at its start. A jump to a loop
+        that has a label goes there if that is possible.
     """
     enabled = selected_passes() if passes is None else frozenset(passes)
     last = trace.operations[-1]
     is_loop = last.opcode is JUMP and last.descr is None
     if not is_loop:
-        result = _straight(trace, enabled)
+        result = _straight(trace, enabled, repeat)
     else:
         peeled = None
         if peel and "peel" in enabled:
@@ -96,9 +100,9 @@ def _check(trace: Trace) -> None:
         verify(trace)
 
 
-def start(trace: Trace, enabled: Collection[str]) -> Forward:
+def start(trace: Trace, enabled: Collection[str], pool: ConstantPool | None = None) -> Forward:
     """A forward pass that knows what the trace's inputs are known to be."""
-    forward = Forward(ConstantPool(), enabled)
+    forward = Forward(ConstantPool() if pool is None else pool, enabled)
     for value in trace.inputs:
         if value.kind == "r":
             info = forward.state.info(value)
@@ -108,8 +112,14 @@ def start(trace: Trace, enabled: Collection[str]) -> Forward:
     return forward
 
 
-def _straight(trace: Trace, enabled: Collection[str]) -> Trace:
+def _straight(trace: Trace, enabled: Collection[str], repeat: bool) -> Trace:
     """A bridge, or a root that does not loop."""
+    if "peel" in enabled:
+        from metatracer.optimizer.entering import enter_at_label
+
+        entered = enter_at_label(trace, enabled, repeat=repeat)
+        if entered is not None:
+            return entered
     forward = start(trace, enabled)
     try:
         forward.run_all(trace.operations)

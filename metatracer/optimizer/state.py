@@ -405,6 +405,13 @@ class State:
         contents, key = self._table(table, head, args)
         contents.pop(key, None)
 
+    def note_fact(self, table: str, head: Any, args: tuple[Value, ...], value: Value) -> None:
+        """Take note of a fact that has just been found out."""
+        contents, key = self._table(table, head, args)
+        contents[key] = value
+        if table == "length":
+            self.offsets[args[0]] = head
+
     def import_fact(self, origin: FactKey, args: tuple[Value, ...], value: Value) -> None:
         """Take over a fact from the other side of the back edge."""
         table, head, _ = origin

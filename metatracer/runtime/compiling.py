@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer import hooks, log
 from metatracer.backend.compile import CompiledCode, compile_trace, set_cell
-from metatracer.ir.values import LoopRef
+from metatracer.ir.values import LabelRef, LoopRef
 from metatracer.runtime import assumptions
-from metatracer.runtime.loops import GuardState, Loop, Piece, register_guards, retire
+from metatracer.runtime.loops import GuardState, Loop, Piece, hold, register_guards, release, retire
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
@@ -53,11 +53,16 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
     if _record_log.on:
         _record_log.write(_text(trace))
     start = time.perf_counter()
-    optimized = optimize(trace, peel=ended.recorded.kind == "loop")
+    # Guards of a repeated iteration have bridges, too: without a limit, each would repeat it again.
+    repeat = guard is None or not guard.piece.trace.repeats
+    optimized = optimize(trace, peel=ended.recorded.kind == "loop", repeat=repeat)
     after_optimizing = time.perf_counter()
     if _opt_log.on:
         _opt_log.write(_text(optimized))
     params = loop.portal.driver.params
+    entered = _hold_entered(optimized, guard)
+    if entered is None:
+        return None
     code = compile_trace(optimized, level=params.compile_level, force_exits=params.force_exits or None)
     after_compiling = time.perf_counter()
     if _llvm_log.on:
@@ -73,7 +78,13 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
     piece.targets = list({
         id(op.descr): op.descr.token for op in optimized.operations if isinstance(op.descr, LoopRef)
     }.values())
-    if not assumptions.register(optimized.assumptions, piece):
+    piece.entered = entered
+    label = optimized.label
+    if label is not None and code.label_address and optimized.entry is not None:
+        piece.label = LabelRef(f"{optimized.name}_label", label.params, code.label_address, optimized.entry, piece)
+    if not assumptions.register(optimized.assumptions, piece) or any(other.reason for other in entered):
+        for other in entered:
+            release(other)
         code.free()
         return None
     for target in piece.targets:
@@ -106,6 +117,19 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
     return piece
 
 
+def _hold_entered(trace: Trace, guard: GuardState | None) -> list[Piece] | None:
+    """The code of other trees that a trace enters at its label, kept; None when it is gone by now."""
+    target = trace.operations[-1].descr
+    if not isinstance(target, LabelRef):
+        return []
+    own: Piece | None = guard.piece if guard is not None else None
+    while own is not None and own.parent is not None:
+        own = own.parent.piece
+    if target.token is own:  # a bridge goes with its root
+        return []
+    return [target.token] if hold(target.token) else None
+
+
 def _put_in_place(piece: Piece) -> None:
     loop, guard = piece.loop, piece.parent
     record = loop.record
@@ -118,6 +142,7 @@ def _put_in_place(piece: Piece) -> None:
         record.bridges += 1
         return
     set_cell(loop.ref, piece.code)
+    loop.ref.label = piece.label
     if loop.stale is not None:
         stale, loop.stale = loop.stale, None
         retire(stale)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer import hooks, log
 from metatracer.ir.snapshots import live_values
-from metatracer.ir.values import LoopRef, Value
+from metatracer.ir.values import LabelRef, LoopRef, Value
 from metatracer.statistics import STATISTICS, LoopRecord
 
 if TYPE_CHECKING:
@@ -104,6 +104,10 @@ class Piece:
         parent: For a bridge, the guard it hangs on.
         number: Of the trace, for people.
         targets: Loops that the code refers to by their cells.
+        label: The label of a loop's code, where other code may enter it.
+        entered: Code of other trees that this code enters at their labels.
+        holders: How much live code of other trees enters this code at its label: it is not retired before they are.
+        is_waiting: It is to be retired when there are no holders. is_retired: that has happened.
         reason: Why it was invalidated, "" while valid.
     """
 
@@ -113,6 +117,11 @@ class Piece:
     parent: GuardState | None
     number: int
     targets: list[Loop] = field(default_factory=list)
+    label: LabelRef | None = None
+    entered: list[Piece] = field(default_factory=list)
+    holders: int = 0
+    is_waiting: bool = False
+    is_retired: bool = False
     reason: str = ""
     guards: dict[int, GuardState] = field(default_factory=dict)
 
@@ -130,6 +139,7 @@ class Piece:
         if loop.piece is self:
             # Other code may still jump here through the cell: the code stays, and leaves at once, until it is replaced.
             loop.stale, loop.piece = self, None
+            loop.ref.label = None
             loop.count = loop.entries = 0
         elif self.parent is not None:
             detach(self)
@@ -199,15 +209,42 @@ def detach(bridge: Piece) -> None:
 
 
 def retire(piece: Piece) -> None:
-    """No slot and no cell leads to the code any more: free it, and its bridges, when no thread is in it."""
+    """No slot and no cell leads to the code any more: free it, and its bridges, when no thread is in it.
+
+    Code that others enter at its label waits until they are retired.
+    """
     with _lock:
+        if piece.holders:
+            piece.is_waiting = True
+            return
+        piece.is_retired = True
         _epoch[0] = next(_epochs)
         _retired.append((_epoch[0], piece))
+    while piece.entered:
+        release(piece.entered.pop())
     for guard in piece.guards.values():
         if guard.bridge is not None:
             bridge, guard.bridge = guard.bridge, None
             retire(bridge)
     free_retired()
+
+
+def hold(piece: Piece) -> bool:
+    """Keep code from being retired; says whether it is not too late."""
+    with _lock:
+        if piece.is_retired:
+            return False
+        piece.holders += 1
+        return True
+
+
+def release(piece: Piece) -> None:
+    """Undo `hold`."""
+    with _lock:
+        piece.holders -= 1
+        ready = piece.is_waiting and not piece.holders
+    if ready:
+        retire(piece)
 
 
 def free_retired() -> None:
