@@ -16,7 +16,7 @@ from metatracer.ir.values import CFunction
 CFUNCTIONS: dict[str, CFunction] = {}
 
 
-def _row(
+def _row(  # noqa: PLR0913 - the columns of the table
     name: str,
     symbol: str,
     args: str,
@@ -76,8 +76,10 @@ for _symbol, _stem, _function, _inplace in [
     BINARY[_symbol + "="] = _row(
         f"number_inplace_{_stem.lower()}", f"PyNumber_InPlace{_stem}", "rr", "r", runs_code=True, evaluate=_inplace
     )
+_IPOW: Any = operator.ipow
+_SETATTR: Any = setattr
 NUMBER_POWER = _row("number_power", "PyNumber_Power", "rrr", "r", runs_code=True, evaluate=lambda a, b, none: a**b)
-NUMBER_INPLACE_POWER = _row("number_inplace_power", "PyNumber_InPlacePower", "rrr", "r", runs_code=True, evaluate=lambda a, b, none: operator.ipow(a, b))
+NUMBER_INPLACE_POWER = _row("number_inplace_power", "PyNumber_InPlacePower", "rrr", "r", runs_code=True, evaluate=lambda a, b, none: _IPOW(a, b))
 NUMBER_NEGATIVE = _row("number_negative", "PyNumber_Negative", "r", "r", runs_code=True, evaluate=operator.neg)
 NUMBER_POSITIVE = _row("number_positive", "PyNumber_Positive", "r", "r", runs_code=True, evaluate=operator.pos)
 NUMBER_INVERT = _row("number_invert", "PyNumber_Invert", "r", "r", runs_code=True, evaluate=operator.invert)
@@ -89,7 +91,7 @@ RICH_OPERATORS = {"<": 0, "<=": 1, "==": 2, "!=": 3, ">": 4, ">=": 5}
 OBJECT_COMPARE = _row("object_compare", "PyObject_RichCompare", "rri", "r", c_args=("ptr", "ptr", "i32"), runs_code=True, evaluate=lambda a, b, op: _RICH[op](a, b))
 OBJECT_IS_TRUE = _row("object_is_true", "PyObject_IsTrue", "r", "i", c_result="i32", runs_code=True, evaluate=lambda a: int(bool(a)))
 OBJECT_GETATTR = _row("object_getattr", "PyObject_GetAttr", "rr", "r", runs_code=True, evaluate=getattr)
-OBJECT_SETATTR = _row("object_setattr", "PyObject_SetAttr", "rrr", "i", c_result="i32", runs_code=True, evaluate=lambda o, n, v: setattr(o, n, v) or 0)
+OBJECT_SETATTR = _row("object_setattr", "PyObject_SetAttr", "rrr", "i", c_result="i32", runs_code=True, evaluate=lambda o, n, v: _SETATTR(o, n, v) or 0)
 OBJECT_GETITEM = _row("object_getitem", "PyObject_GetItem", "rr", "r", runs_code=True, evaluate=operator.getitem)
 OBJECT_SETITEM = _row("object_setitem", "PyObject_SetItem", "rrr", "i", c_result="i32", runs_code=True, evaluate=lambda o, k, v: operator.setitem(o, k, v) or 0)
 OBJECT_DELITEM = _row("object_delitem", "PyObject_DelItem", "rr", "i", c_result="i32", runs_code=True, evaluate=lambda o, k: operator.delitem(o, k) or 0)
@@ -129,9 +131,9 @@ FLOAT_POW = _row("float_pow", "pow", "ff", "f", error="never", pure=True, evalua
 FLOAT_FMOD = _row("float_fmod", "fmod", "ff", "f", error="never", pure=True, evaluate=math.fmod)
 MATH: dict[Any, CFunction] = {}
 """Row of each function of `math` that is total on finite doubles once the recorder has guarded its domain."""
-for _function in (math.sin, math.cos, math.tan, math.atan, math.exp, math.log):
-    _stem = _function.__name__
-    MATH[_function] = _row(f"float_{_stem}", _stem, "f", "f", error="never", pure=True, evaluate=_function)
+for _of_float in (math.sin, math.cos, math.tan, math.atan, math.exp, math.log):
+    _stem = _of_float.__name__
+    MATH[_of_float] = _row(f"float_{_stem}", _stem, "f", "f", error="never", pure=True, evaluate=_of_float)
 MATH[math.atan2] = _row("float_atan2", "atan2", "ff", "f", error="never", pure=True, evaluate=math.atan2)
 
 # --- exact builtin numbers and strings: no code of the guest runs, but ZeroDivisionError and the like are possible ------

@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Effect(enum.Flag):
@@ -240,7 +242,7 @@ GUARD_NONNULL = _op("guard_nonnull", "r", "", "arg is not NULL", is_guard=True)
 GUARD_NULL = _op("guard_null", "r", "", "arg is NULL", is_guard=True)
 GUARD_NEXT = _op("guard_next", "r", "", "the iterator gave an item (arg not NULL)", is_guard=True, forcible=False)
 GUARD_EXHAUSTED = _op("guard_exhausted", "r", "", "the iterator is exhausted (arg is NULL); on failure arg is its item", is_guard=True, forcible=False)
-GUARD_NO_EXCEPTION = _op("guard_no_exception", "*", "", "the call before (its only argument, if it has a result) did not raise", is_guard=True)
+GUARD_NO_EXCEPTION = _op("guard_no_exception", "*", "", "the call before (its only argument, if it has a result) did not raise", is_guard=True, forcible=False)
 GUARD_EXCEPTION = _op("guard_exception", "*", "r", "the call before raised; takes the exception (normalized, traceback attached), clears it", is_guard=True, forcible=False)
 GUARD_NOT_INVALIDATED = _op("guard_not_invalidated", "", "", "all assumptions of the trace still hold", is_guard=True)
 GUARD_NO_ATTENTION = _op("guard_no_attention", "", "", "no signal, GIL request or pending call waits", is_guard=True)

@@ -30,7 +30,8 @@ def live_values(snapshot: Snapshot) -> tuple[Value, ...]:
     """The distinct values (operations and inputs, no constants) that an exit must hand over, in a fixed order.
 
     Order: depth first from the frames, outermost frame first (locals, stack, kept), then the pending stores, then
-    the exception that is raised; parts of a virtual at the virtual's first appearance. A bridge's inputs correspond to these one by one.
+    the exception that is raised; parts of a virtual at the virtual's first appearance. A bridge's inputs correspond to
+    these one by one.
     """
     found: dict[int, Value] = {}
     seen_virtuals: set[int] = set()

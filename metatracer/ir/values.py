@@ -275,7 +275,8 @@ class VirtualSequence:
 class PendingStore:
     """A store that machine code has delayed; done when a guard exits, in order.
 
-    `opcode` is setfield, list_setitem, cell_set or list_append; `args` and `descr` are those of the operation. Args may be virtual.
+    `opcode` is setfield, list_setitem, cell_set or list_append; `args` and `descr` are those of the operation. Args may
+    be virtual.
     """
 
     opcode: Opcode

@@ -117,7 +117,7 @@ def find_attribute(meta: MetaInterpreter, box: Box, name: str) -> _Found:
     if found.kind == "missing" and not has_instance_dict(cls):
         return _ASK
     if found.kind == "data_descriptor":
-        getter = found.attribute.fget if type(found.attribute) is property else None
+        getter: Any = found.attribute.fget if type(found.attribute) is property else None
         if getter is None or not can_inline(meta, getter):
             return _ASK
         _know_class(meta, box, cls)
@@ -158,7 +158,7 @@ def _find_own_or_class(meta: MetaInterpreter, box: Box, cls: type, name: str, fo
         return _ASK
     if found.kind == "nondata_descriptor":
         if type(found.attribute) is staticmethod:
-            value = found.attribute.__func__
+            value: Any = found.attribute.__func__
         else:
             return _ASK
     else:
@@ -242,7 +242,7 @@ def _deliver(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:
 def _ask(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: Box, store: Any = None) -> None:
     """Leave the access to CPython."""
     name = instruction.arg
-    if box.is_const and type(box.object) in (BuiltinFunctionType,):
+    if box.is_const and type(box.object) is BuiltinFunctionType:
         frame.registers[instruction.dst[0]] = const_box(getattr(box.object, name))
         return
     meta.c_call(frame, instruction, c.OBJECT_GETATTR, [meta.ref(box), Const("r", name)], [box.object, name], store=store)
@@ -369,7 +369,7 @@ def setattr_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     if not isinstance(box.object, type | ModuleType | FunctionType) and not has_custom_setattr(cls):
         found = lookup_attribute(cls, name)
         if found.kind == "data_descriptor":
-            setter = found.attribute.fset if type(found.attribute) is property else None
+            setter: Any = found.attribute.fset if type(found.attribute) is property else None
             if setter is not None and can_inline(meta, setter):
                 _know_class(meta, box, cls)
                 pending = Pending(instruction, _discard, finish_discard, (), False)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import builtins
 import sys
-from types import BuiltinFunctionType, BuiltinMethodType, FunctionType, MethodDescriptorType, MethodType, WrapperDescriptorType
+from types import (
+    BuiltinFunctionType,
+    BuiltinMethodType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+    WrapperDescriptorType,
+)
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.fields import has_finalizer, lookup_attribute, plain_creation
@@ -69,6 +76,9 @@ def refusal(meta: MetaInterpreter, function: FunctionType) -> str:
     return ""
 
 
+_C_CALLABLES = (BuiltinFunctionType, BuiltinMethodType, MethodDescriptorType, WrapperDescriptorType)
+
+
 def can_inline(meta: MetaInterpreter, function: Any) -> bool:
     """Whether a callable is a Python function that is looked into."""
     return (
@@ -110,9 +120,12 @@ def call_python(
         elif register == bound.star_args:
             refs = [meta.ref(box) for box in value]
             objects = tuple([box.object for box in value])
-            value = const_box(()) if not objects else Box(objects, meta.emit(ops.NEW_TUPLE, *refs))
             if objects:
-                meta.types[value.ref] = tuple
+                made = meta.emit(ops.NEW_TUPLE, *refs)
+                meta.types[made] = tuple
+                value = Box(objects, made)
+            else:
+                value = const_box(())
         elif register == bound.star_kwargs:
             if value:
                 return False  # a dict with contents: called as it is
@@ -217,13 +230,13 @@ def call_object(
             pending = Pending(instruction, _deliver_result)
             if _enter(meta, frame, found.attribute, [function, *arguments], keywords, pending):
                 return
-        elif not isinstance(target, BuiltinFunctionType | BuiltinMethodType | MethodDescriptorType | WrapperDescriptorType | MethodType):
+        elif not isinstance(target, (*_C_CALLABLES, MethodType)):
             _note(meta, frame, target, "an object that is no Python function")
     if any(target is reader for reader in _FRAME_READERS if _is_hashable(target)):
         name = getattr(target, "__name__", repr(target))
         frame.jitcode.notes["called, not traced"] = f"it calls {name}, which looks at its caller's frame"
         raise meta.aborted(AbortReason.UNSUPPORTED, f"{name}() looks at its caller's frame")
-    if isinstance(target, BuiltinFunctionType | BuiltinMethodType | MethodDescriptorType | WrapperDescriptorType):
+    if isinstance(target, _C_CALLABLES):
         _note(meta, frame, target, "a C function")
     meta.residual_call(frame, instruction, function, arguments, keywords, known=_result_type(target))
 
@@ -235,7 +248,8 @@ def _is_hashable(target: Any) -> bool:
 def _result_type(target: Any) -> type | None:
     """Exact class of what some builtin classes and functions give."""
     if target in (list, tuple, dict, set, frozenset, range, enumerate, zip, slice, bytearray, repr, sorted):
-        return {repr: str, sorted: list}.get(target, target)
+        cls: type = {repr: str, sorted: list}.get(target, target)
+        return cls
     return None
 
 

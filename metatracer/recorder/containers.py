@@ -15,25 +15,32 @@ from metatracer.ir.values import Const, Snapshot, Value
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
-from metatracer.recorder.virtuals import VirtualBox, step, virtual_iterator
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.numeric import as_int
+from metatracer.recorder.virtuals import VirtualBox, step, virtual_iterator
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
+    from metatracer.ir.opcodes import Opcode
+    from metatracer.ir.values import CFunction
 
 _HASHED_BY_VALUE = (str, int, bytes, float, bool, type(None))
 _NO_CODE_ITERABLES = (list, tuple, range, dict, str, bytes, bytearray, set, frozenset)
-_BUILTIN_ITERATORS = tuple(
-    type(iter(example))
-    for example in ([], (), range(1), range(1 << 70), {}, {}.values(), {}.items(), "", "\u1234", b"", bytearray(), set(), reversed([]))
+_EMPTY: dict[str, int] = {}
+_BUILTIN_ITERATORS: tuple[type, ...] = tuple(
+    type(iterator)
+    for iterator in (
+        *map(iter, ([], (), range(1), range(1 << 70), "", "\u1234", b"", bytearray(), set())),
+        *map(iter, (_EMPTY, _EMPTY.values(), _EMPTY.items())),
+        reversed([]),
+    )
 )
-_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+_VIEWS = (type(_EMPTY.keys()), type(_EMPTY.values()), type(_EMPTY.items()))
 
 
 # --- sequences ------------------------------------------------------------------------------------------------------------
 
-_LENGTHS = {
+_LENGTHS: dict[type, Opcode] = {
     list: ops.LIST_LEN,
     tuple: ops.TUPLE_LEN,
     str: ops.STR_LEN,
@@ -159,10 +166,9 @@ def _get_sequence_item(
     if cls is str:
         if both_const:
             return const_box(obj)
-        box = meta.c_call(
+        return meta.c_call(
             frame, instruction, c.STR_GETITEM, [owner, index], [container.object, key.object], known=str
         )
-        return box
     return _get_array_item(meta, container, owner, index, obj)
 
 
@@ -191,10 +197,10 @@ def _get_array_item(meta: MetaInterpreter, container: Box, owner: Value, index: 
 
 
 def _guard_typecode(meta: MetaInterpreter, owner: Value, typecode: str) -> None:
-    key = (owner, "typecode", typecode)
+    key: Any = (owner, "typecode", typecode)
     if key not in meta.raws:
         meta.guard(ops.GUARD_ARRAY_TYPECODE, owner, descr=typecode)
-        meta.raws[key] = owner  # type: ignore[index] # an array never changes its typecode, so this is never forgotten
+        meta.raws[key] = owner  # an array never changes its typecode, so this is never forgotten
 
 
 @handles("setitem")
@@ -317,7 +323,7 @@ def contains(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     item, container = frame.box(instruction.src[0]), frame.box(instruction.src[1])
     cls = type(container.object)
     invert = instruction.arg
-    rows = {dict: c.DICT_CONTAINS, set: c.SET_CONTAINS, frozenset: c.SET_CONTAINS}
+    rows: dict[type, CFunction] = {dict: c.DICT_CONTAINS, set: c.SET_CONTAINS, frozenset: c.SET_CONTAINS}
     row = rows.get(cls) if type(item.object) in _HASHED_BY_VALUE else None
     if row is not None:
         meta.guard_class(container)

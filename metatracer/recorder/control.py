@@ -14,8 +14,8 @@ from metatracer.ir.values import NULL_OBJECT, Const
 from metatracer.recorder import residual
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, handles
-from metatracer.recorder.virtuals import VirtualBox, virtual_function, with_attribute
 from metatracer.recorder.truth import guard_truth, negate, truth_value
+from metatracer.recorder.virtuals import VirtualBox, virtual_function, with_attribute
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction

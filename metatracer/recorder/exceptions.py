@@ -98,11 +98,11 @@ def raise_here(what: Any, cause: Any, has_cause: bool, *places: Place) -> BaseEx
             if isinstance(cause, type) and issubclass(cause, BaseException):
                 cause = cause()
             if cause is not None and not isinstance(cause, BaseException):
-                raise TypeError("exception causes must derive from BaseException")
+                raise TypeError("exception causes must derive from BaseException")  # noqa: TRY301 - as `raise` does
             exception.__cause__ = cause
         traceback = exception.__traceback__
-        raise exception
-    except BaseException as error:
+        raise exception  # noqa: TRY301 - raising it gives it its context
+    except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the guest
         raised = error
         if raised is exception:
             raised.__traceback__ = traceback

@@ -18,9 +18,9 @@ from metatracer.recorder.attributes import note_super
 from metatracer.recorder.calls import intrinsic, set_result
 from metatracer.recorder.containers import append_item, forget_items, length_of
 from metatracer.recorder.frames import Box, MetaFrame, const_box
-from metatracer.recorder.virtuals import virtual_enumerate, virtual_range, virtual_zip
 from metatracer.recorder.numeric import as_float, as_int, compare_numbers
 from metatracer.recorder.truth import truth_raw
+from metatracer.recorder.virtuals import virtual_enumerate, virtual_range, virtual_zip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,7 +224,9 @@ def _abs(meta: MetaInterpreter, box: Box) -> Box | None:
     cls = type(box.object)
     if cls is float:
         value = meta.float_value(box)
-        return const_box(abs(box.object)) if isinstance(value, Const) else Box(abs(box.object), None, meta.emit(ops.FLOAT_ABS, value))
+        if isinstance(value, Const):
+            return const_box(abs(box.object))
+        return Box(abs(box.object), None, meta.emit(ops.FLOAT_ABS, value))
     if cls is not int:
         return None
     raw = meta.int_value(box)

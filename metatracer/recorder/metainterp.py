@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import NULL, NULL_OBJECT, CallShape, Const, Input, LoopRef, Operation, Snapshot, Trace, Value
+from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
 from metatracer.recorder.virtuals import VirtualBox
-from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, ResumeFrame, Stopped, const_box, resume_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ def handles(*names: str) -> Callable[[Any], Any]:
     return register
 
 
-class Thrown(Exception):  # noqa: N818 - control flow of the recorder, not an error
+class Thrown(Exception):
     """A guest exception was raised at the current instruction.
 
     Attributes:
@@ -59,7 +59,7 @@ class Thrown(Exception):  # noqa: N818 - control flow of the recorder, not an er
         self.add_entry = add_entry
 
 
-class Unrecordable(Exception):  # noqa: N818 - control flow of the recorder, not an error
+class Unrecordable(Exception):
     """A guest exception was raised where a trace cannot go on with it: the recording ends, the guest gets it.
 
     Attributes:
@@ -387,7 +387,7 @@ class MetaInterpreter:
         self.effect_done = True
         try:
             return function(*args, **keywords), None
-        except BaseException as exception:
+        except BaseException as exception:  # noqa: BLE001 - whatever it is belongs to the guest
             traceback = exception.__traceback__
             exception.__traceback__ = traceback.tb_next if traceback is not None else None
             return None, exception
@@ -407,8 +407,10 @@ class MetaInterpreter:
         """Record and make a call that is not looked into; raises `Thrown` if it raised.
 
         Args:
-            frame, instruction: Where the call stands.
-            function, arguments: Boxes; the last `len(keywords)` arguments are keyword arguments.
+            frame: The frame that calls.
+            instruction: The call.
+            function: What is called.
+            arguments: The last `len(keywords)` of them are keyword arguments.
             keywords: Their names.
             store: Puts the result where the instruction wants it (before the snapshot behind it is taken); by default
                 its first destination register, if it has one.
@@ -578,7 +580,8 @@ class MetaInterpreter:
         """Begin a root trace at the merge point of a portal.
 
         Args:
-            portal, key: Whose loop.
+            portal: Whose loop.
+            key: Its green key.
             function: The portal function.
             values: Greens and reds there, NULL_OBJECT for an unbound red.
         """
@@ -614,7 +617,8 @@ class MetaInterpreter:
             for red, _ in unbound_known:
                 number = portal.red_numbers[self.inputs.index(red)]
                 if all(number != known for known, _ in state.locals):
-                    state = dataclasses.replace(state, locals=tuple(sorted([*state.locals, (number, red)], key=lambda item: item[0])))
+                    known_locals = sorted([*state.locals, (number, red)], key=lambda item: item[0])
+                    state = dataclasses.replace(state, locals=tuple(known_locals))
             header = Snapshot((state,))
         self.guard(ops.GUARD_NO_ATTENTION, snapshot=header)
         self.guard(ops.GUARD_NOT_INVALIDATED, snapshot=header)

@@ -92,7 +92,8 @@ def int_binary(meta: MetaInterpreter, symbol: str, left: Box, right: Box, masked
     Args:
         meta: The meta-interpreter.
         symbol: Operator.
-        left, right: Operands.
+        left: Left operand.
+        right: Right operand.
         masked: The result goes straight into `intmask`, so wrapping is meant.
     """
     a, b = as_int(meta, left), as_int(meta, right)
@@ -193,7 +194,7 @@ def binary(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) ->
     """A binary or in-place operator."""
     symbol = instruction.arg
     left, right = frame.box(instruction.src[0]), frame.box(instruction.src[1])
-    plain = symbol[:-1] if symbol.endswith("=") else symbol
+    plain = symbol.removesuffix("=")
     kinds = (type(left.object), type(right.object))
     if all(kind in _NUMBERS for kind in kinds):
         if float in kinds:
@@ -292,7 +293,7 @@ def _inline_binary(
 ) -> bool:
     """Look into a Python-level operator method of the left operand. Whether that was done."""
     cls, other = type(left.object), type(right.object)
-    plain = symbol[:-1] if symbol.endswith("=") else symbol
+    plain = symbol.removesuffix("=")
     forward, _, inplace = _DUNDER[plain]
     if symbol != plain and raw_lookup(cls, inplace)[1] is not None:
         return False  # an in-place method: called as it is

@@ -13,16 +13,17 @@ from metatracer.ir.values import NULL_OBJECT, Const, Input, Snapshot, Value, Vir
 from metatracer.recorder import attributes, calls, containers, control, exceptions, intrinsics, numeric
 from metatracer.recorder.exceptions import is_toolkit_code, unwind, without_toolkit
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, ResumeFrame, const_box, resume_frame
-from metatracer.recorder.virtuals import MADE_FROM_PARTS, VirtualBox
 from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown, Unrecordable
-from metatracer.recorder.resume import Rebuilt
+from metatracer.recorder.virtuals import MADE_FROM_PARTS, VirtualBox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FunctionType
 
+    from metatracer.ir.opcodes import Opcode
     from metatracer.ir.values import FrameState, Operation
     from metatracer.recorder.metainterp import Host
+    from metatracer.recorder.resume import Rebuilt
 
 HANDLER_MODULES = (attributes, calls, containers, control, exceptions, intrinsics, numeric)
 """The modules whose import fills `HANDLERS`."""
@@ -71,10 +72,13 @@ def record_bridge(
     """Record a bridge from a guard that has just failed.
 
     Args:
-        host, portal, limits, name: As for a loop.
+        host: The runtime.
+        portal: Whose loop the guard belongs to.
+        limits: Bounds.
         guard: The guard; its snapshot says what the inputs of the bridge are.
         rebuilt: The frames and objects of this failure.
         exception: The exception that was pending at the exit.
+        name: Of the trace.
     """
     meta = MetaInterpreter(host, portal, limits, None, None, name)
     snapshot = guard.snapshot
@@ -179,9 +183,10 @@ class _BridgeStart:
         meta = self.meta
         if value.cls in MADE_FROM_PARTS:
             parts = [self.box(part) for part in value.items]
-            box = self.boxes[id(value)] = VirtualBox(self.objects[id(value)], value.cls, parts)
-            return box
-        opcode = {list: ops.NEW_LIST, tuple: ops.NEW_TUPLE}.get(value.cls, ops.NEW_CELL)
+            virtual = self.boxes[id(value)] = VirtualBox(self.objects[id(value)], value.cls, parts)
+            return virtual
+        opcodes: dict[type, Opcode] = {list: ops.NEW_LIST, tuple: ops.NEW_TUPLE}
+        opcode = opcodes.get(value.cls, ops.NEW_CELL)
         op = meta.emit(opcode, *[meta.ref(self.box(part)) for part in value.items])
         meta.types[op] = value.cls
         box = self.boxes[id(value)] = Box(self.objects[id(value)], op)
@@ -230,7 +235,7 @@ def _run(meta: MetaInterpreter) -> Ended:
     except Unrecordable as left:
         aborted = meta.aborted(AbortReason.UNSUPPORTED, left.detail)
         return Ended(None, aborted, _frames_now(meta), left.exception, meta.own_loop, len(meta.operations))
-    except BaseException as exception:
+    except BaseException as exception:  # noqa: BLE001 - told apart by `_why_arrived`
         arrived = exception
     if meta.outcome is not None and arrived is None:
         return Ended(meta.outcome, None, [], None, meta.own_loop, len(meta.operations))

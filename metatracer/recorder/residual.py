@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from metatracer.recorder.frames import Box, MetaFrame, const_box
+from metatracer.recorder.frames import MetaFrame, const_box
 
 if TYPE_CHECKING:
     from metatracer.recorder.metainterp import MetaInterpreter
@@ -85,7 +85,7 @@ def import_name(namespace: dict[str, Any], name: str, level: int, fromlist: Any)
 
 def class_cell(mapping: Any, cell: CellType, name: str) -> Any:
     """A free variable as a class body sees it."""
-    return mapping[name] if name in mapping else cell.cell_contents
+    return mapping[name] if name in mapping else cell.cell_contents  # noqa: SIM401 - the cell may be empty
 
 
 # --- with ------------------------------------------------------------------------------------------------------------

@@ -47,7 +47,8 @@ class _Builder:
         if key in known:
             return known[key]
         if isinstance(value, VirtualObject):
-            built = known[key] = object.__new__(value.cls)
+            built: Any = object.__new__(value.cls)
+            known[key] = built
             for field, part in value.fields:
                 content = self.get(part)
                 if content is not NULL_OBJECT:

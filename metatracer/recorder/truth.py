@@ -12,6 +12,7 @@ from metatracer.recorder.frames import Box, MetaFrame, const_box
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
+    from metatracer.ir.opcodes import Opcode
     from metatracer.recorder.metainterp import MetaInterpreter
 
 
@@ -33,13 +34,14 @@ def truth_raw(meta: MetaInterpreter, box: Box) -> Box | None:
         return Box(obj != 0.0, None, meta.emit(ops.FLOAT_NE, meta.float_value(box), Const("f", 0.0)))
     if obj is None:
         return Box(False, None, Const("b", False))
-    length = {
+    lengths: dict[type, Opcode] = {
         str: ops.STR_LEN,
         list: ops.LIST_LEN,
         tuple: ops.TUPLE_LEN,
         bytes: ops.BYTES_LEN,
         bytearray: ops.BYTEARRAY_LEN,
-    }.get(cls)
+    }
+    length = lengths.get(cls)
     if length is not None:
         value = meta.emit(length, meta.ref(box))
         return Box(bool(obj), None, meta.emit(ops.INT_NE, value, Const("i", 0)))

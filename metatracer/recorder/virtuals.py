@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from metatracer.recorder.metainterp import MetaInterpreter
 
-LIST_ITERATOR = type(iter([]))
-TUPLE_ITERATOR = type(iter(()))
-RANGE_ITERATOR = type(iter(range(0)))
+LIST_ITERATOR: type = type(iter([]))
+TUPLE_ITERATOR: type = type(iter(()))
+RANGE_ITERATOR: type = type(iter(range(0)))
 
-_ITERATOR_OF = {list: LIST_ITERATOR, tuple: TUPLE_ITERATOR, range: RANGE_ITERATOR}
+_ITERATOR_OF: dict[type, type] = {list: LIST_ITERATOR, tuple: TUPLE_ITERATOR, range: RANGE_ITERATOR}
 
 
 class VirtualBox(Box):

@@ -45,9 +45,10 @@ class RecordingHost:
         """The JitCode of the author's code of a function."""
         return jitcode_for(self.original_code(function))
 
-    def new_loop(self, portal: Portal, key: Any, greens: tuple[Any, ...]) -> LoopRef:
+    def new_loop(self, portal: Any, key: Any, greens: tuple[Any, ...]) -> LoopRef:
         """The name of a loop that is about to be recorded; the interpreter may not have counted it yet."""
-        return portal.loop_of(key, greens).ref
+        ref: LoopRef = portal.loop_of(key, greens).ref
+        return ref
 
     def item_is(self, namespace: dict[str, Any], name: str, value: Any) -> DictItemIs:
         """The assumption that a global (or builtin, or module attribute) stays what it is."""
