@@ -93,7 +93,6 @@ class PortalView(Protocol):
     def may_inline(self, key: Any) -> bool: ...
     def refuse_inlining(self, key: Any) -> None: ...
     def run_from_merge_point(self, values: list[Any]) -> Any: ...
-    def portal_caller(self) -> Any: ...
 
 
 class Host(Protocol):
@@ -103,6 +102,7 @@ class Host(Protocol):
     def original_code(self, function: FunctionType) -> CodeType: ...
     def jitcode_of(self, function: FunctionType) -> JitCode: ...
     def new_loop(self, portal: PortalView, key: Any, greens: tuple[Any, ...]) -> LoopRef: ...
+    def callable_loop(self, portal: PortalView, key: Any, greens: Sequence[Any]) -> LoopRef: ...
     def item_is(self, namespace: dict[str, Any], name: str, value: Any) -> Any: ...
     def item_absent(self, namespace: dict[str, Any], name: str) -> Any: ...
     def is_mutable_item(self, namespace: dict[str, Any], name: str) -> bool: ...
@@ -634,7 +634,7 @@ class MetaInterpreter:
         if len(self.frames) == 1:
             if self._merge_outermost(frame, portal, key):
                 return
-        elif self._merge_inlined(frame, portal, key):
+        elif self._merge_inlined(frame, portal, key, greens):
             return
         frame.visited.add(key)
         self.emit(ops.MERGE_POINT, descr=portal.site(greens, frame.line))
@@ -660,7 +660,7 @@ class MetaInterpreter:
             return True
         return False
 
-    def _merge_inlined(self, frame: MetaFrame, portal: PortalView, key: Any) -> bool:
+    def _merge_inlined(self, frame: MetaFrame, portal: PortalView, key: Any, greens: Sequence[Any]) -> bool:
         """At a merge point of an inlined portal call. Whether it became a call."""
         if frame.entry_key is not None:
             if key in frame.visited:
@@ -673,22 +673,18 @@ class MetaInterpreter:
         if portal.may_inline(key) and recursion < self.limits.max_unroll_recursion:
             return False
         own = self.start_key == key and self.own_loop is not None
-        self._call_portal(frame, portal, self.own_loop if own else portal.compiled_loop(key))
+        if own and self.own_loop is not None:
+            self._call_portal(frame, portal, self.own_loop)
+        else:
+            self._call_portal(frame, portal, self.host.callable_loop(portal, key, greens))
         return True
 
-    def _call_portal(self, frame: MetaFrame, portal: PortalView, loop: LoopRef | None) -> None:
+    def _call_portal(self, frame: MetaFrame, portal: PortalView, loop: LoopRef) -> None:
         """Turn the inlined portal call, which stands at its first merge point, into a call from there."""
         greens = [frame.box(number) for number in portal.green_numbers]
         reds = [frame.registers[number] or NULL_BOX for number in portal.red_numbers]
-        if loop is None and any(box is NULL_BOX for box in reds):
-            raise self.aborted(AbortReason.UNSUPPORTED, "an unbound local at the merge point of a called portal")
         values = [box.object for box in (*greens, *reds)]
-        arguments = [self.ref(box) for box in reds]
-        if loop is not None:
-            op = self.emit(ops.CALL_PORTAL, *arguments, descr=loop)
-        else:
-            caller = Const("r", portal.portal_caller())
-            op = self.emit(ops.CALL, caller, *[self.ref(box) for box in greens], *arguments, descr=CallShape())
+        op = self.emit(ops.CALL_PORTAL, *[self.ref(box) for box in reds], descr=loop)
         self.pop_frame()
         below = self.frames[-1]
         pending = below.pending

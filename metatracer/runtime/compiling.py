@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer import hooks, log
 from metatracer.backend.compile import CompiledCode, compile_trace, set_cell
-from metatracer.ir.values import LabelRef, LoopRef
+from metatracer.frontend.decode import jitcode_for
+from metatracer.ir.opcodes import FINISH, GUARD_NOT_INVALIDATED
+from metatracer.ir.values import Const, FrameState, Input, LabelRef, LoopRef, Operation, Snapshot, Trace, Value
 from metatracer.runtime import assumptions
 from metatracer.runtime.loops import GuardState, Loop, Piece, hold, register_guards, release, retire
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from metatracer.errors import RecordingAborted
-    from metatracer.ir.values import Trace
     from metatracer.recorder.record import Ended
     from metatracer.runtime.host import RecordingHost
 
@@ -152,6 +153,31 @@ def _put_in_place(piece: Piece) -> None:
     STATISTICS.loops_compiled += 1
     record.traces += 1
     loop.portal.code_appeared()
+
+
+def install_stub(loop: Loop) -> None:
+    """Let machine code call a loop that has no code yet: a trace that leaves to the interpreter at once."""
+    portal = loop.portal
+    reds = tuple(Input("r") for _ in portal.red_numbers)
+    bound: list[tuple[int, Value]] = [
+        (number, Const("r", green)) for number, green in zip(portal.green_numbers, loop.greens, strict=True)
+    ]
+    bound += zip(portal.red_numbers, reds, strict=True)
+    state = FrameState(
+        jitcode_for(portal.layout.code), portal.function, portal.merge_start, -1, tuple(sorted(bound, key=_number)), ()
+    )
+    leave = Operation(GUARD_NOT_INVALIDATED, (), None, Snapshot((state,)))
+    trace = Trace(reds, [leave, Operation(FINISH, (Const("r", None),))], [], f"{loop.ref.name}_stub")
+    code = compile_trace(trace, level=0)
+    piece = Piece(loop, code, trace, None, next(_numbers), reason="it has no code yet")
+    code.invalidate()
+    register_guards(piece)
+    set_cell(loop.ref, code)
+    loop.stale = piece
+
+
+def _number(bound: tuple[int, Value]) -> int:
+    return bound[0]
 
 
 def note_abort(loop: Loop, aborted: RecordingAborted, guard: GuardState | None) -> None:

@@ -179,11 +179,24 @@ class _Driving:
                 from metatracer.runtime import assumptions
 
                 assumptions.recheck(guard.piece)
+            if guard.piece.reason and self._waits_for_code(loop, rebuilt.frames):
+                return
         elif self._wants_bridge(guard):
             self._record_bridge(guard, rebuilt, exception)
             return
         self.frames.extend(rebuilt.frames)
         self.exception, self.fresh = exception, exception is None
+
+    def _waits_for_code(self, loop: Loop, frames: list[ResumeFrame]) -> bool:
+        """Whether code that is not valid (any more, or yet) was left at its entry: that visit counts like any other."""
+        portal = loop.portal
+        if len(frames) != 1 or frames[0].index != portal.merge_start:
+            return False
+        bound = dict(frames[0].locals)
+        self.values = [bound.get(number, NULL_OBJECT) for number in portal.green_numbers + portal.red_numbers]
+        self.request = loop
+        loop.entries += 1
+        return True
 
     def _raised(self, exception: BaseException | None) -> None:
         from metatracer.recorder.exceptions import without_toolkit

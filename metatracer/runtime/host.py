@@ -10,10 +10,12 @@ from metatracer.runtime.assumptions import ClassUnchanged, DictItemIs, FunctionU
 from metatracer.statistics import STATISTICS, ResidualCall
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import CodeType, FunctionType
 
     from metatracer.frontend.jitcode import JitCode
     from metatracer.ir.values import LoopRef
+    from metatracer.runtime.loops import Loop
     from metatracer.runtime.portal import Portal
 
 PORTALS: dict[CodeType, Portal] = {}
@@ -49,6 +51,15 @@ class RecordingHost:
         """The name of a loop that is about to be recorded; the interpreter may not have counted it yet."""
         ref: LoopRef = portal.loop_of(key, greens).ref
         return ref
+
+    def callable_loop(self, portal: Any, key: Any, greens: Sequence[Any]) -> LoopRef:
+        """The name of a loop that machine code can call at once, compiled or not."""
+        from metatracer.runtime.compiling import install_stub
+
+        loop: Loop = portal.loop_of(key, tuple(greens))
+        if loop.piece is None and loop.stale is None:
+            install_stub(loop)
+        return loop.ref
 
     def item_is(self, namespace: dict[str, Any], name: str, value: Any) -> DictItemIs:
         """The assumption that a global (or builtin, or module attribute) stays what it is."""

@@ -189,13 +189,6 @@ class Portal:
             raise exception
         return result
 
-    def portal_caller(self) -> Any:
-        """The same as a function of the values, for traces to call."""
-        return self._caller
-
-    def _caller(self, *values: Any) -> Any:
-        return self.run_from_merge_point(list(values))
-
     def frame_locals(self, values: Sequence[Any]) -> list[tuple[int, Any]]:
         """The values of a merge point as the locals of a frame."""
         numbers = self.green_numbers + self.red_numbers
