@@ -374,7 +374,6 @@ _AS_CALLS = (
     "build_map",
     "build_const_key_map",
     "build_string",
-    "build_slice",
     "convert_value",
     "format_value",
     "set_add",
@@ -397,11 +396,25 @@ _RESULT_TYPES: dict[str, type] = {
     "build_map": dict,
     "build_const_key_map": dict,
     "build_string": str,
-    "build_slice": slice,
     "list_to_tuple": tuple,
     "match_mapping": bool,
     "match_sequence": bool,
 }
+
+
+@handles("build_slice")
+def build_slice(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`a:b:c`; the first half of an instruction that takes or stores a slice."""
+    boxes = [frame.box(register) for register in instruction.src]
+    boxes += [const_box(None)] * (3 - len(boxes))
+    start = meta.snapshot()
+    refs, objects = [meta.ref(box) for box in boxes], [box.object for box in boxes]
+    result = meta.c_call(
+        frame, instruction, c.NEW_SLICE, refs, objects, store=lambda _: None, snapshot=lambda: start, known=slice
+    )
+    frame.registers[instruction.dst[0]] = result
+    # Nobody has seen the slice yet, so the instruction may still be repeated.
+    meta.effect_done = False
 
 
 @handles(*_AS_CALLS)

@@ -66,6 +66,9 @@ def make_function(
     """MAKE_FUNCTION."""
     given = dict(zip(parts, values, strict=True))
     closure: tuple[CellType, ...] | None = given.get("closure")
+    if closure is None and code.co_freevars:
+        # 3.13 gives a new function its closure with a later instruction; until then these cells stand for it.
+        closure = tuple([CellType() for _ in code.co_freevars])
     function = FunctionType(code, namespace, code.co_name, given.get("defaults"), closure)
     if "kwdefaults" in given:
         function.__kwdefaults__ = given["kwdefaults"]
