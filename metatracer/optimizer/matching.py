@@ -11,7 +11,7 @@ gets in the next iteration. The comparison changes nothing; it collects what wou
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metatracer.ir.values import Const, Value
 from metatracer.optimizer.state import (
@@ -221,7 +221,15 @@ class Matcher:
         for table in (*self._after.pending_fields.values(), *self._after.pending_items.values()):
             for key, store in table.items():
                 if id(store) not in matched:
-                    self._settlements.append(lambda table=table, key=key: self._body.heap.do(table.pop(key)))  # type: ignore[misc]
+                    self._flush_after(table, key, store)
+
+    def _flush_after(self, table: dict[Any, Pending], key: Any, store: Pending) -> None:
+        def flush() -> None:
+            # Doing another store may have done this one before it.
+            if table.get(key) is store:
+                self._body.heap.do(table.pop(key))
+
+        self._settlements.append(flush)
 
     # --- values -----------------------------------------------------------------------------------------------------
 
