@@ -1,0 +1,396 @@
+"""The drive loop: into machine code, out of it, through resume twins, and in again.
+
+A portal's hot place calls `drive(loop, values)`. From there on one loop of this module runs the portal's frame to its
+end, whatever happens: machine code exits with frames to be continued, twins of these frames run until they return,
+raise or ask for machine code again. The frames that wait are a list, so neither the Python stack nor the C stack grows
+with the number of entries and exits.
+
+This module loads all that native code needs, and is itself loaded when something first becomes hot.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from metatracer import hooks, log
+from metatracer.backend.compile import set_exit_handler
+from metatracer.errors import AbortReason, RecordingAborted
+from metatracer.frontend.decode import jitcode_for
+from metatracer.ir.values import NULL_OBJECT
+from metatracer.recorder.exceptions import without_toolkit
+from metatracer.recorder.frames import ResumeFrame
+from metatracer.recorder.metainterp import Limits
+from metatracer.recorder.record import record_bridge, record_loop
+from metatracer.recorder.resume import rebuild
+from metatracer.runtime import assumptions
+from metatracer.runtime.compiling import install_recorded, note_abort
+from metatracer.runtime.host import RecordingHost
+from metatracer.runtime.loops import GUARDS, GuardState, Loop, began, ended
+from metatracer.runtime.portal import Request
+from metatracer.runtime.twin import twin_for
+from metatracer.statistics import STATISTICS
+
+if TYPE_CHECKING:
+    from metatracer.recorder.record import Ended
+
+_exit_log = log.section("exit")
+_recording = threading.local()
+
+
+class _Driving:
+    """One portal frame on its way to its end.
+
+    Attributes:
+        frames: Frames that wait for the one above them, outermost first; the last one is next.
+        exception: To be thrown into the next frame.
+        result: To be given to the next frame; `fresh` says instead that it goes on where it stands.
+        request: The loop to enter next (then `values` are its greens and reds).
+        exits: Exit tuples not looked at yet. Machine code puts its tuple here without returning to the interpreter
+            in between, where a signal handler could raise and the tuple be lost.
+    """
+
+    __slots__ = ("exception", "exits", "frames", "fresh", "request", "result", "values")
+
+    def __init__(self) -> None:
+        self.frames: list[ResumeFrame] = []
+        self.exception: BaseException | None = None
+        self.result: Any = None
+        self.fresh = False
+        self.request: Loop | None = None
+        self.values: list[Any] = []
+        self.exits: list[tuple[Any, ...]] = []
+
+    def run(self) -> tuple[BaseException | None, Any]:
+        """Run to the end; gives (exception, value)."""
+        while True:
+            try:
+                while True:
+                    if self.exits:
+                        self._take_exit()
+                    elif self.request is not None:
+                        self._enter()
+                    elif self.frames:
+                        self._continue_frame()
+                    else:
+                        return self.exception, self.result
+            except BaseException as arrived:  # noqa: BLE001 - a signal handler's exception belongs to the guest
+                caught = arrived
+            self._interrupted(caught)
+
+    # --- in ---------------------------------------------------------------------------------------------------------------
+
+    def _enter(self) -> None:
+        loop = self.request
+        assert loop is not None
+        piece = loop.piece
+        if piece is None:
+            if not self._may_record(loop):
+                self._interpret(loop)
+                return
+            self._record_loop(loop)
+            return
+        n_greens = len(loop.portal.green_numbers)
+        reds = self.values[n_greens:]
+        self.values = []
+        self.request = None
+        STATISTICS.loop_entries += 1
+        loop.record.entries += 1
+        ticket = began()
+        try:
+            enter = piece.code.enter
+            assert enter is not None
+            self.exits.extend(map(enter, (reds,)))
+        finally:
+            ended(ticket)
+
+    def _interpret(self, loop: Loop) -> None:
+        """Go on from the merge point in the interpreter."""
+        self.frames.append(_frame_at_merge_point(loop, self.values))
+        self.request, self.values = None, []
+        self.fresh = True
+
+    def _may_record(self, loop: Loop) -> bool:
+        params = loop.portal.driver.params
+        if not params.enable or loop.is_recording or getattr(_recording, "active", False):
+            return False
+        due = (
+            loop.count >= params.threshold * loop.wait or loop.entries >= params.function_threshold * loop.wait
+        )
+        return due and _is_confirmed(loop, self.values)
+
+    def _record_loop(self, loop: Loop) -> None:
+        host = RecordingHost()
+        portal = loop.portal
+        loop.is_recording = _recording.active = True
+        STATISTICS.recordings_started += 1
+        start = time.perf_counter()
+        try:
+            ended_ = record_loop(
+                host, portal, _limits(loop), loop.ref, loop.key, portal.function, self.values, loop.ref.name
+            )
+        finally:
+            loop.is_recording = _recording.active = False
+        self.request, self.values = None, []
+        seconds = time.perf_counter() - start
+        STATISTICS.recording_seconds += seconds
+        self._recorded(loop, ended_, host, None, seconds)
+
+    # --- out --------------------------------------------------------------------------------------------------------------
+
+    def _take_exit(self) -> None:
+        exit_tuple = self.exits.pop()
+        number = exit_tuple[0]
+        if number == 0:
+            self.exception, self.result, self.fresh = None, exit_tuple[2], False
+            return
+        if number == -1:
+            self._raised(exit_tuple[1])
+            return
+        guard = GUARDS[number]
+        exception = exit_tuple[1]
+        snapshot = guard.operation.snapshot
+        assert snapshot is not None
+        rebuilt = rebuild(snapshot, exit_tuple[2:], guard.live)
+        del exit_tuple
+        guard.failures += 1
+        loop = guard.piece.loop
+        STATISTICS.guard_exits += 1
+        loop.record.guard_exits += 1
+        if _exit_log.on:
+            _exit_log.write(f"{guard.piece.code.name}: guard {number} {guard.operation.opcode.name} x{guard.failures}")
+        if hooks.registered["guard_failure"]:
+            record = loop.record
+            hooks.fire(
+                "guard_failure",
+                hooks.GuardFailureEvent(
+                    driver=record.driver,
+                    location=record.location,
+                    filename=record.filename,
+                    lineno=record.lineno,
+                    guard=number,
+                    failures=guard.failures,
+                ),
+            )
+        if not rebuilt.frames:
+            assert snapshot.raising is not None
+            self._raised(exception or rebuilt.objects.get(id(snapshot.raising)))
+            return
+        if guard.refused:
+            if guard.operation.opcode.name == "guard_not_invalidated" and not guard.piece.reason:
+                assumptions.recheck(guard.piece)
+            if guard.piece.reason and self._waits_for_code(loop, rebuilt.frames):
+                return
+        elif self._wants_bridge(guard):
+            self._record_bridge(guard, rebuilt, exception)
+            return
+        self.frames.extend(rebuilt.frames)
+        self.exception, self.fresh = exception, exception is None
+
+    def _waits_for_code(self, loop: Loop, frames: list[ResumeFrame]) -> bool:
+        """Whether code that is not valid (any more, or yet) was left at its entry: that visit counts like any other."""
+        portal = loop.portal
+        if len(frames) != 1 or frames[0].index != portal.merge_start:
+            return False
+        bound = dict(frames[0].locals)
+        self.values = [bound.get(number, NULL_OBJECT) for number in portal.green_numbers + portal.red_numbers]
+        self.request = loop
+        loop.entries += 1
+        return True
+
+    def _raised(self, exception: BaseException | None) -> None:
+        assert exception is not None
+        exception.__traceback__ = without_toolkit(exception.__traceback__)
+        self.exception, self.result, self.fresh = exception, None, False
+
+    def _wants_bridge(self, guard: GuardState) -> bool:
+        params = guard.piece.loop.portal.driver.params
+        if guard.bridge is not None or guard.piece.reason or not params.enable:
+            return False
+        if getattr(_recording, "active", False):
+            return False
+        if guard.piece.loop.record.bridges >= params.bridge_limit:
+            return False
+        return guard.failures >= max(guard.wait, params.trace_eagerness)
+
+    def _record_bridge(self, guard: GuardState, rebuilt: Any, exception: BaseException | None) -> None:
+        host = RecordingHost()
+        loop = guard.piece.loop
+        _recording.active = True
+        STATISTICS.recordings_started += 1
+        start = time.perf_counter()
+        name = f"{loop.ref.name}_bridge_{guard.operation.guard_id}"
+        try:
+            ended_ = record_bridge(host, loop.portal, _limits(loop), guard.operation, rebuilt, exception, name)
+        finally:
+            _recording.active = False
+        del rebuilt
+        seconds = time.perf_counter() - start
+        STATISTICS.recording_seconds += seconds
+        self._recorded(loop, ended_, host, guard, seconds)
+
+    # --- what recordings leave behind ---------------------------------------------------------------------------------------
+
+    def _recorded(
+        self, loop: Loop, ended_: Ended, host: RecordingHost, guard: GuardState | None, seconds: float
+    ) -> None:
+        """Put a recording in place or give it up, and go on where it left the guest."""
+        recorded = ended_.recorded
+        if recorded is None:
+            self.frames.extend(ended_.frames)
+            self.exception, self.fresh = ended_.exception, ended_.exception is None
+            assert ended_.aborted is not None
+            note_abort(loop, ended_.aborted, guard)
+            if guard is not None:
+                guard.wait = guard.failures * loop.portal.driver.params.backoff_factor
+            return
+        own = loop
+        if recorded.restarted:
+            # The recording began again at an inner loop's header: it is that loop's root.
+            own = ended_.own_loop.token
+        where = guard if guard is not None and not recorded.restarted else None
+        if recorded.kind in ("loop", "jump"):
+            greens = tuple(recorded.values[: len(loop.portal.green_numbers)])
+            self.request = loop.portal.loop_of(recorded.key, greens)
+            self.values = recorded.values
+        elif recorded.kind == "finish":
+            self.exception, self.result, self.fresh = None, recorded.values[0], False
+        else:
+            self._raised(recorded.values[0])
+        try:
+            aborted = None
+            if install_recorded(own, ended_, host, where, seconds) is None:
+                aborted = RecordingAborted(AbortReason.ASSUMPTION_BROKEN)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the guest goes on in the interpreter
+            detail = "".join(traceback.format_exception(error)).strip()
+            aborted = RecordingAborted(AbortReason.COMPILE_FAILED, detail)
+        if aborted is not None:
+            note_abort(own, aborted, where)
+        if where is not None:
+            where.wait = where.failures * loop.portal.driver.params.backoff_factor
+
+    # --- frames -----------------------------------------------------------------------------------------------------------
+
+    def _continue_frame(self) -> None:
+        frame = self.frames.pop()
+        exception, result = self.exception, self.result
+        self.exception = self.result = None
+        index, stack = frame.index, frame.stack
+        if exception is None and not self.fresh:
+            if frame.finish is not None:
+                exception, result = _finish(frame, result)
+            if exception is None and frame.pushes:
+                stack = (*stack, result)
+        if exception is not None:
+            exception.__traceback__ = without_toolkit(exception.__traceback__)
+            if frame.throw_index >= 0:
+                index = frame.throw_index
+        self.fresh = False
+        function, bound = frame.function, frame.locals
+        code = frame.jitcode.code
+        del frame, result
+        thrown, exception = [exception], None
+        outcome, value = twin_for(code).run(function, index, _hand_over(bound), stack, thrown.pop())
+        if type(value) is Request:
+            self.request, self.values = value.loop, value.values
+            return
+        self.exception, self.result = outcome, value
+
+    def _interrupted(self, arrived: BaseException) -> None:
+        """An exception came from outside while this loop itself was running: throw it where the guest stands."""
+        if self.request is not None:
+            self.frames.append(_frame_at_merge_point(self.request, self.values))
+            self.request, self.values = None, []
+        while self.exits:
+            # Machine code has just exited: its frames first.
+            try:
+                self._take_exit()
+            except BaseException as again:  # noqa: BLE001 - the later one wins, with the earlier as its context
+                again.__context__ = arrived
+                arrived = again
+        if self.exception is not None and arrived.__context__ is None and arrived is not self.exception:
+            arrived.__context__ = self.exception
+        if self.request is not None:
+            self.frames.append(_frame_at_merge_point(self.request, self.values))
+            self.request, self.values = None, []
+        if self.frames and self.frames[-1].throw_index < 0:
+            self.frames[-1].throw_index = self.frames[-1].index
+        self._raised(arrived)
+
+
+def _hand_over(bound: list[tuple[int, Any]]) -> Any:
+    """The pairs of a list, which is emptied: nothing but the frame keeps the objects alive."""
+    bound.reverse()
+    while bound:
+        yield bound.pop()
+
+
+def _finish(frame: ResumeFrame, result: Any) -> tuple[BaseException | None, Any]:
+    try:
+        return None, frame.finish(result, *frame.kept)
+    except BaseException as error:  # noqa: BLE001 - thrown into the frame
+        return error, None
+
+
+def _frame_at_merge_point(loop: Loop, values: list[Any]) -> ResumeFrame:
+    portal = loop.portal
+    start = portal.merge_start
+    return ResumeFrame(
+        jitcode_for(portal.layout.code), portal.function, start, start, portal.frame_locals(values), ()
+    )
+
+
+def _is_confirmed(loop: Loop, values: list[Any]) -> bool:
+    """Ask the author's `confirm_enter_jit`, which may name greens and reds."""
+    driver = loop.portal.driver
+    if driver.confirm_enter_jit is None:
+        return True
+    if driver.confirm_enter_jit(*[None if value is NULL_OBJECT else value for value in values]):
+        return True
+    if loop.record.status == "counting":
+        loop.record.status = "refused"
+        loop.record.reason = AbortReason.HOOK_REFUSED.value
+    loop.count = loop.entries = 0
+    return False
+
+
+def _limits(loop: Loop) -> Any:
+    params = loop.portal.driver.params
+    return Limits(
+        params.trace_limit,
+        params.max_inline_depth,
+        params.max_unroll_recursion,
+        max_unroll_loops=params.max_unroll_loops,
+        inlining=params.inlining,
+    )
+
+
+def drive(loop: Loop, values: list[Any]) -> tuple[BaseException | None, Any]:
+    """Run a portal's frame from its merge point to its end.
+
+    Args:
+        loop: The token that the tick gave.
+        values: Greens and reds; taken over.
+
+    Returns:
+        (exception, value): what the frame raises, or None and what it returns.
+    """
+    driving = _Driving()
+    driving.request, driving.values = loop, values
+    return driving.run()
+
+
+def _finish_portal_call(exit_tuple: tuple[Any, ...]) -> Any:
+    """A portal called by machine code left its own: run it to its end in the interpreter."""
+    driving = _Driving()
+    driving.exits.append(exit_tuple)
+    del exit_tuple
+    exception, result = driving.run()
+    if exception is not None:
+        raise exception
+    return result
+
+
+set_exit_handler(_finish_portal_call)
