@@ -243,6 +243,7 @@ def _step(meta: MetaInterpreter, box: VirtualBox, steps: list[tuple[VirtualBox, 
             if item is None:
                 return None
             items.append(item)
+        steps.append((box, box.parts))  # the parts are the same, but not what a snapshot names them
         return _tuple(meta, items)
     return _step_sequence(meta, box, steps)
 

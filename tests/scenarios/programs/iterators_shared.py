@@ -81,7 +81,20 @@ def changes_dict(i, value):
     return value
 
 
+def zips(i, value):
+    for a, b in zip(range(i % 4 + 1), [1, value, 3]):
+        value += a * 3 + (b if i % 5 else b // 2)
+        if value % 11 == i % 11:
+            value += 1
+    for n, (a, b) in enumerate(zip(PARTS, enumerate(range(i % 6))), i):
+        value += n * a + b[1]
+        if value % 7 == i % 7:
+            break
+    return value % 10007
+
+
 def main():
+    print(fold(zips, 150, 0))
     print(fold(shared_iterator, 120, 0))
     print(fold(sums_generator, 120, 0))
     print(fold(rescales, 300, 0))
