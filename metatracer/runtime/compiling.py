@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer import hooks, log
 from metatracer.backend.compile import CompiledCode, compile_trace, set_cell
+from metatracer.errors import AbortReason
 from metatracer.frontend.decode import jitcode_for
 from metatracer.ir.opcodes import FINISH, GUARD_NOT_INVALIDATED
 from metatracer.ir.values import Const, FrameState, Input, LabelRef, LoopRef, Operation, Snapshot, Trace, Value
@@ -178,6 +179,15 @@ def install_stub(loop: Loop) -> None:
 
 def _number(bound: tuple[int, Value]) -> int:
     return bound[0]
+
+
+def note_miss(loop: Loop) -> None:
+    """A recording left the loop: it is thrown away, and the next visit but two is recorded."""
+    reason = AbortReason.LEFT_PORTAL
+    STATISTICS.count_abort(reason.name)
+    loop.record.add_abort(reason.name, reason.value)
+    params = loop.portal.driver.params
+    loop.count = max(0, int(params.threshold * loop.wait) - 2)
 
 
 def note_abort(loop: Loop, aborted: RecordingAborted, guard: GuardState | None) -> None:

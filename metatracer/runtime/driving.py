@@ -26,7 +26,7 @@ from metatracer.recorder.metainterp import Limits
 from metatracer.recorder.record import record_bridge, record_loop
 from metatracer.recorder.resume import rebuild
 from metatracer.runtime import assumptions
-from metatracer.runtime.compiling import install_recorded, note_abort
+from metatracer.runtime.compiling import install_recorded, note_abort, note_miss
 from metatracer.runtime.host import RecordingHost
 from metatracer.runtime.loops import GUARDS, GuardState, Loop, began, ended
 from metatracer.runtime.portal import Request
@@ -259,8 +259,11 @@ class _Driving:
             self.exception, self.result, self.fresh = None, recorded.values[0], False
         else:
             self._raised(recorded.values[0])
+        aborted = None
+        if where is None and recorded.kind in ("finish", "raise") and _left_the_loop(own):
+            note_miss(own)
+            return
         try:
-            aborted = None
             if install_recorded(own, ended_, host, where, seconds) is None:
                 aborted = RecordingAborted(AbortReason.ASSUMPTION_BROKEN)
         except Exception as error:  # noqa: BLE001 - whatever it is: the guest goes on in the interpreter
@@ -354,6 +357,21 @@ def _is_confirmed(loop: Loop, values: list[Any]) -> bool:
         loop.record.reason = AbortReason.HOOK_REFUSED.value
     loop.count = loop.entries = 0
     return False
+
+
+_MOST_MISSES = 4
+
+
+def _left_the_loop(loop: Loop) -> bool:
+    """Whether a root that was recorded because of back-edges, and then left the loop, is worth another attempt.
+
+    What is recorded first becomes the root; a loop's rare last iteration must not. Function entries may well end so.
+    """
+    params = loop.portal.driver.params
+    if loop.entries >= params.function_threshold * loop.wait or loop.misses >= _MOST_MISSES:
+        return False
+    loop.misses += 1
+    return True
 
 
 def _limits(loop: Loop) -> Any:

@@ -28,6 +28,7 @@ class Loop:
         portal: Whose.
         key, greens: Its green key, and the green values (kept alive with the loop).
         count: Back-edges counted since the last attempt. entries: function entries, likewise.
+        misses: Recordings thrown away because they left the loop.
         wait: Factor on the thresholds; grows with each abort.
         attempts: Recordings given up since the last success.
         piece: The root code, None when there is none (or it was invalidated).
@@ -45,6 +46,7 @@ class Loop:
         "is_recording",
         "key",
         "may_inline",
+        "misses",
         "piece",
         "portal",
         "record",
@@ -61,6 +63,7 @@ class Loop:
         self.entries = 0
         self.wait = 1.0
         self.attempts = 0
+        self.misses = 0
         self.piece: Piece | None = None
         self.stale: Piece | None = None
         self.incoming = 0
