@@ -125,6 +125,11 @@ def compile_text(text: str, exports: Iterable[str], *, level: int = 0, passes: b
         return Machine(tracker, {name: tracker[name] for name in names}, _code_size(image), seconds)
 
 
+def owners(machine: Machine) -> tuple[Any, ...]:
+    """What must live for `machine` to stay mapped when the interpreter shuts down."""
+    return (machine.tracker, _linker())
+
+
 _EXECUTABLE = 4
 """SHF_EXECINSTR, a flag of an ELF section."""
 

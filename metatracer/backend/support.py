@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer.backend import llvm
 from metatracer.backend.emit import LLVM_TYPES, Addresses, pointer, register_positions
+from metatracer.backend.interposers import sweep_address
 from metatracer.backend.layout import layout
 from metatracer.ir.values import NULL_OBJECT
 
@@ -384,6 +385,8 @@ def _entry_method(count: int) -> _MethodDef:
         for number in range(count)
     )
     stores, args = _pass_references(count)
+    sweep = sweep_address()
+    look_around = f"call void {pointer(sweep)}()" if sweep else ""
     _link(
         f"""
 define ptr @{name}(ptr %self, ptr %list) nounwind {{
@@ -410,6 +413,7 @@ freed:
   call void {_c("PyErr_SetString")}(ptr %error2, ptr {_message("freed")})
   ret ptr null
 run:
+  {look_around}
   store i64 0, ptr %sizep
   %itemsp = getelementptr i8, ptr %list, i64 {figures.list_items}
   %items = load ptr, ptr %itemsp

@@ -10,6 +10,8 @@ only set the word `Watchers.dirty_address`, which all code that relies on assump
 * Functions: every change of the code or defaults of any function sets it (creation and destruction do not).
 * Dicts: a hash table tells which keys of which dicts are relied on, and with which value. A change of another key does
   not set it, provided the key is an interned string, so that identity decides.
+
+`ChangeNotices` is what `runtime.assumptions` knows of all this; on 3.11 `interposers` gives one for classes and functions.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import sys
 from typing import Any
 
 from metatracer.backend.layout import layout
+from metatracer.errors import LayoutError
 
 _MASK_64 = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -109,18 +112,60 @@ def _api(name: str, *arguments: Any) -> Any:
     return ctypes.PYFUNCTYPE(ctypes.c_int, *arguments)((name, ctypes.pythonapi))
 
 
-class Watchers:
-    """The process's three watchers and their table of relied-on dict items. Use `watchers()`.
+class ChangeNotices:
+    """Something that sets a word when what is relied on may have changed. Use `watchers()`.
 
     All methods must be called with one lock held (the registry's). Watched objects must be kept alive by the caller.
 
     Attributes:
+        sees_dicts: Whether changes of dict items set the word, too.
         dirty_address: Address of an 8-byte word: 0 until something that is relied on may have changed.
         clean_address: Address of an 8-byte word that is always 0, to compare with.
+        sweep_address: Of a C function ``void (void)`` that looks for changes that nothing else notices; to be called
+            when machine code is entered. 0: there is none.
+    """
+
+    sees_dicts = False
+    dirty_address: int
+    clean_address: int
+    sweep_address = 0
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether something that is relied on may have changed since `clean`."""
+        return bool(ctypes.c_uint64.from_address(self.dirty_address).value)
+
+    def clean(self) -> None:
+        """Forget past changes. Call this before checking, so that changes meanwhile are not lost."""
+        ctypes.c_uint64.from_address(self.dirty_address).value = 0
+
+    def watch_type(self, cls: type) -> None:
+        """Notice changes of `cls` and its bases. It must have a version tag, else CPython does not tell."""
+
+    def unwatch_type(self, cls: type) -> None:
+        """Stop noticing changes of `cls`."""
+
+    def watch_dict(self, mapping: dict[Any, Any]) -> None:
+        """Notice changes of the items of `mapping` that `expect_item` names."""
+
+    def unwatch_dict(self, mapping: dict[Any, Any]) -> None:
+        """Stop noticing changes of `mapping`."""
+
+    def expect_item(self, mapping: dict[Any, Any], key: str, value_address: int) -> None:
+        """Rely on an item: its value's address, or 0 when the key is absent. Replaces an earlier expectation."""
+
+    def forget_item(self, mapping: dict[Any, Any], key: str) -> None:
+        """Rely on the item no longer."""
+
+
+class Watchers(ChangeNotices):
+    """The process's three watchers and their table of relied-on dict items.
 
     Raises:
         RuntimeError: CPython has no free watcher (there are eight of each kind).
     """
+
+    sees_dicts = True
 
     def __init__(self) -> None:
         from metatracer.backend import llvm
@@ -170,11 +215,6 @@ class Watchers:
             clear, number = self._registered.pop()
             clear(number)
         self._state[0] = 1
-
-    @property
-    def is_dirty(self) -> bool:
-        """Whether something that is relied on may have changed since `clean`."""
-        return bool(self._state[0])
 
     def clean(self) -> None:
         """Forget past changes. Call this before checking, so that changes meanwhile are not lost."""
@@ -245,11 +285,13 @@ class Watchers:
 
 
 @functools.lru_cache(maxsize=1)
-def watchers() -> Watchers | None:
-    """The process's watchers; None where CPython has none (3.11) or none is free: then memory must be polled."""
-    if sys.version_info < (3, 12):
-        return None
+def watchers() -> ChangeNotices | None:
+    """What notices changes in this process; None where nothing can: then memory must be polled."""
     try:
+        if sys.version_info < (3, 12):
+            from metatracer.backend.interposers import Interposers
+
+            return Interposers()
         return Watchers()
-    except RuntimeError:
+    except (RuntimeError, LayoutError):
         return None

@@ -8,8 +8,11 @@ are told so through ``code.invalidate(reason)``, once; for the others the expect
 How a change reaches the polled words:
 
 * 3.12 and 3.13: CPython's watchers (`backend.watchers`) set one word, the same for everybody.
-* 3.11, or when no watcher is free: the version tags of the classes and dicts and the fields of the functions themselves
-  are polled. The tag of a dict changes with any of its items; after `NOISY_DICT` changes that concerned nobody, code
+* 3.11: functions put before CPython's own (`backend.interposers`) set that word for classes and functions. A class that only
+  C code can have changed (``PyType_Modified``) is noticed when machine code is next entered from Python. The version
+  tags of dicts are polled, one word for each dict.
+* When neither is possible: the version tags of the classes and dicts and the fields of the functions themselves are
+  polled. The tag of a dict changes with any of its items; after `NOISY_DICT` changes that concerned nobody, code
   compiled from then on polls its items one by one, and code that polls the tag is invalidated.
 * Fields of objects (`QuasiFieldIs`) are polled in place on all versions.
 
@@ -35,7 +38,7 @@ from metatracer.runtime.polling import Cell, DependentWord, Polling, PollWord
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from metatracer.backend.watchers import Watchers
+    from metatracer.backend.watchers import ChangeNotices
 
 MISSING = NULL_OBJECT
 """The value of a dict item that is absent."""
@@ -101,10 +104,10 @@ class Assumption:
         """
         return True
 
-    def watch(self, watching: Watchers) -> None:
+    def watch(self, watching: ChangeNotices) -> None:
         """Have changes noticed."""
 
-    def unwatch(self, watching: Watchers) -> None:
+    def unwatch(self, watching: ChangeNotices) -> None:
         """The opposite of `watch`."""
 
     def _expect(self, address: int, size: int, value: int, kind: type[PollWord] = PollWord) -> PollWord:
@@ -146,11 +149,11 @@ class ClassUnchanged(Assumption):
             return shared
         return [self._expect(id(self.cls) + layout().tp_version_tag, 4, self._tag)]
 
-    def watch(self, watching: Watchers) -> None:
+    def watch(self, watching: ChangeNotices) -> None:
         if not self.is_immutable:
             watching.watch_type(self.cls)
 
-    def unwatch(self, watching: Watchers) -> None:
+    def unwatch(self, watching: ChangeNotices) -> None:
         if not self.is_immutable:
             watching.unwatch_type(self.cls)
 
@@ -187,7 +190,7 @@ class DictItemIs(Assumption):
 
     def poll_words(self) -> list[PollWord]:
         shared = REGISTRY.polling.shared_words()
-        if shared is not None:
+        if shared is not None and not REGISTRY.polling.polls_dicts:
             return shared
         if REGISTRY.polling.is_noisy(self.mapping):
             self._words = [self._expect(*word) for word in self._item_words()]
@@ -238,12 +241,12 @@ class DictItemIs(Assumption):
             cell.memory.value = word[2] & 0xFFFFFFFFFFFFFFFF
         return True
 
-    def watch(self, watching: Watchers) -> None:
+    def watch(self, watching: ChangeNotices) -> None:
         watching.watch_dict(self.mapping)
         self._current = dict.get(self.mapping, self.key, MISSING)
         watching.expect_item(self.mapping, self.key, 0 if self._current is MISSING else id(self._current))
 
-    def unwatch(self, watching: Watchers) -> None:
+    def unwatch(self, watching: ChangeNotices) -> None:
         watching.forget_item(self.mapping, self.key)
 
 
@@ -276,16 +279,17 @@ class FunctionUnchanged(Assumption):
         return self._kwdefault_items
 
     def poll_words(self) -> list[PollWord]:
+        parts = [word for part in self._kwdefault_items for word in part.poll_words()]
         shared = REGISTRY.polling.shared_words()
         if shared is not None:
-            return shared
+            return [*shared, *parts]
         figures = layout()
         places = (figures.function_code, figures.function_defaults, figures.function_kwdefaults)
         words = [
             self._expect(id(self.function) + place, 8, 0 if value is None else id(value))
             for place, value in zip(places, self._state, strict=True)
         ]
-        return [*words, *(word for part in self._kwdefault_items for word in part.poll_words())]
+        return [*words, *parts]
 
 
 class QuasiFieldIs(Assumption):
@@ -378,7 +382,7 @@ class Registry:
     """Which codes rely on which assumptions. Thread-safe; codes are told of their end outside the lock.
 
     Args:
-        use_watchers: Use CPython's watchers where there are any, else poll.
+        use_watchers: Use what `backend.watchers` offers in this process, else poll.
 
     Attributes:
         polling: Which words the code of this registry polls.

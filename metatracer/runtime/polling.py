@@ -13,7 +13,7 @@ from metatracer.backend.watchers import watchers
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from metatracer.backend.watchers import Watchers
+    from metatracer.backend.watchers import ChangeNotices
 
 NOISY_DICT = 100
 """Rechecks caused by changes in a dict that concerned nobody, until its items are polled one by one."""
@@ -60,7 +60,7 @@ class Polling:
     """How changes reach the polled words in this process, and the version tags of dicts.
 
     Args:
-        use_watchers: Use CPython's watchers where there are any, else poll.
+        use_watchers: Use what `backend.watchers` offers in this process, else poll.
     """
 
     def __init__(self, *, use_watchers: bool) -> None:
@@ -70,12 +70,18 @@ class Polling:
         self._noise: dict[int, int] = {}
 
     @property
-    def watching(self) -> Watchers | None:
-        """The watchers, or None where memory must be polled."""
+    def watching(self) -> ChangeNotices | None:
+        """What notices changes, or None where memory must be polled."""
         return watchers() if self._use_watchers else None
 
+    @property
+    def polls_dicts(self) -> bool:
+        """Whether nothing notices changes of dict items, so that memory of the dicts must be polled."""
+        watching = self.watching
+        return watching is None or not watching.sees_dicts
+
     def shared_words(self) -> list[PollWord] | None:
-        """The one word that watchers set, or None where memory must be polled."""
+        """The one word that tells of changes of classes and functions (and dicts), or None where memory must be polled."""
         watching = self.watching
         return None if watching is None else [PollWord(watching.dirty_address, 8, watching.clean_address)]
 

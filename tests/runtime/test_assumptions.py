@@ -1,5 +1,6 @@
-"""Assumptions break when they should, and only then; on 3.12 on both through watchers and by polling."""
+"""Assumptions break when they should, and only then; both when changes are noticed and when memory is polled."""
 
+import abc
 import builtins
 import ctypes
 import gc
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.skipif(native_support() != "", reason=native_support() 
 _SIZES = {1: ctypes.c_uint8, 4: ctypes.c_uint32, 8: ctypes.c_uint64}
 
 
-@pytest.fixture(params=["watch", "poll"] if sys.version_info >= (3, 12) else ["poll"])
+@pytest.fixture(params=["watch", "poll"])
 def registry(request, monkeypatch):
     if request.param == "watch":
         watching = watchers()
@@ -585,6 +586,181 @@ def test_watchers_table_survives_much_coming_and_going():
             registry.forget(code)
 
 
+# --- functions put before CPython's own (3.11) --------------------------------------------------------------------------------
+
+only_interposed = pytest.mark.skipif(sys.version_info >= (3, 12), reason="watchers are used from 3.12 on")
+
+
+class Meta(type):
+    pass
+
+
+class MetaWithSetattr(type):
+    def __setattr__(cls, name, value):
+        super().__setattr__(name, value)
+
+    def __delattr__(cls, name):
+        type.__delattr__(cls, name)
+
+
+class MetaOfAbstractClasses(MetaWithSetattr, abc.ABCMeta):
+    pass
+
+
+@only_interposed
+@pytest.mark.parametrize("meta", [type, Meta, MetaWithSetattr, MetaOfAbstractClasses, None])
+@pytest.mark.parametrize("where", [0, 1])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cls: setattr(cls, "value", 2),
+        lambda cls: delattr(cls, "value"),
+        lambda cls: type.__setattr__(cls, "added", 2),
+        lambda cls: type.__delattr__(cls, "value"),
+        lambda cls: type.__dict__["__setattr__"].__get__(cls)("added", 2),
+        lambda cls: setattr(cls, "__doc__", "text"),
+        lambda cls: type.__dict__["__abstractmethods__"].__set__(cls, frozenset({"value"})),
+        lambda cls: setattr(cls, "__module__", "other"),
+        lambda cls: exec("cls.value = 5", {"cls": cls}),
+        lambda cls: ctypes.pythonapi.PyObject_SetAttrString(ctypes.py_object(cls), b"x", ctypes.py_object(1)),
+    ],
+)
+def test_every_way_of_changing_a_class_is_noticed(meta, where, change):
+    watching, registry = watchers(), Registry()
+    if meta is None:  # made later than the functions were put in place
+        meta = type("Later", (type,), {})
+    base = type.__new__(meta, "Base", (), {"value": 1})
+    leaf = type.__new__(meta, "Leaf", (base,), {})
+    code = Compiled(registry, ClassUnchanged(leaf))
+    assert code.runs()
+    watching.clean()
+    change((base, leaf)[where] if "value" in vars((base, leaf)[where]) else base)
+    assert watching.is_dirty
+    assert not code.runs()
+    assert not watching.is_dirty
+
+
+@only_interposed
+@pytest.mark.parametrize("through_descriptor", [False, True])
+def test_changed_bases_are_noticed(through_descriptor):
+    watching, registry = watchers(), Registry()
+    first, second = class_family()[0], class_family()[0]
+    middle = type("Middle", (first,), {})
+    code = Compiled(registry, ClassUnchanged(type("Leaf", (middle,), {})))
+    watching.clean()
+    if through_descriptor:
+        type.__dict__["__bases__"].__set__(middle, (second,))
+    else:
+        middle.__bases__ = (second,)
+    assert watching.is_dirty
+    assert not code.runs()
+
+
+@only_interposed
+def test_classes_that_nobody_relies_on_may_change():
+    watching, registry = watchers(), Registry()
+    _, middle, leaf = class_family()
+    code = Compiled(registry, ClassUnchanged(middle))
+    watching.clean()
+    for cls in (leaf, *class_family(), type("Other", (leaf,), {})):
+        cls.value = 5
+        del cls.value
+    assert not watching.is_dirty
+    assert code.runs()
+
+
+@only_interposed
+def test_failing_stores_fail_as_before():
+    cls = class_family()[0]
+    with pytest.raises(TypeError, match="cannot set 'x' attribute of immutable type 'int'"):
+        int.x = 1
+    with pytest.raises(AttributeError, match="missing"):
+        del cls.missing
+    with pytest.raises(TypeError, match="can't apply this __setattr__ to"):
+        object.__setattr__(cls, "value", 3)
+    with pytest.raises(TypeError, match="must be set to a code object"):
+        make_function().__code__ = 1
+
+
+@only_interposed
+def test_finalizer_that_makes_the_runtime_check_does_not_hide_the_change():
+    registry = Registry()
+    cls = class_family()[0]
+
+    class Finalized:
+        def __del__(self):
+            registry.recheck(code)
+
+    cls.held = Finalized()
+    code = Compiled(registry, ClassUnchanged(cls))
+    cls.held = None
+    assert not code.runs()
+
+
+@only_interposed
+def test_class_changed_by_c_code_is_noticed_by_the_sweep():
+    gc.collect()  # classes that were watched for registries that are gone
+    watching, registry = watchers(), Registry()
+    families = [class_family() for _ in range(100)]
+    sweep = ctypes.PYFUNCTYPE(None)(watching.sweep_address)
+    codes = [Compiled(registry, ClassUnchanged(leaf)) for _, _, leaf in families]
+    for code in codes[::3]:
+        registry.forget(code)
+    watching.clean()
+    sweep()
+    assert not watching.is_dirty
+    modified = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyType_Modified", ctypes.pythonapi))
+    for number in (1, 50, 98):
+        modified(families[number][0])
+        assert codes[number].words_match()
+        sweep()
+        assert not codes[number].runs()
+    sweep()
+    assert not watching.is_dirty
+    assert [number for number, code in enumerate(codes) if code.reason] == [1, 50, 98]
+
+
+@only_interposed
+def test_class_changed_by_c_code_and_relied_on_again_breaks_older_code():
+    registry = Registry()
+    cls = class_family()[0]
+    code = Compiled(registry, ClassUnchanged(cls))
+    ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyType_Modified", ctypes.pythonapi))(cls)
+    newer = Compiled(registry, ClassUnchanged(cls))
+    assert not code.runs()
+    assert newer.runs()
+
+
+@only_interposed
+def test_entering_machine_code_sweeps():
+    from metatracer.backend.compile import compile_trace
+    from metatracer.ir.text import parse_trace
+
+    watching, registry = watchers(), Registry()
+    gc.collect()
+    cls = class_family()[0]
+    code = Compiled(registry, ClassUnchanged(cls))
+    compiled = compile_trace(parse_trace("trace plain(r0)\n  finish(r0)", {}))
+    watching.clean()
+    assert compiled.enter([cls]) == (0, None, cls)
+    assert not watching.is_dirty
+    ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyType_Modified", ctypes.pythonapi))(cls)
+    compiled.enter([cls])
+    assert watching.is_dirty
+    assert not code.runs()
+
+
+@only_interposed
+def test_cost_of_a_check_does_not_grow_with_classes_and_functions(registry, request):
+    if "poll" in request.node.name:
+        pytest.skip("all words are polled then")
+    functions = [make_function() for _ in range(20)]
+    for function in functions:
+        function.__kwdefaults__ = None
+    facts = [*map(ClassUnchanged, class_family()), *map(FunctionUnchanged, functions)]
+    assert len({word for fact in facts for word in fact.poll_words()}) == 1
+
+
 def test_process_ends_quietly_with_live_assumptions():
     script = textwrap.dedent(
         """
@@ -599,6 +775,14 @@ def test_process_ends_quietly_with_live_assumptions():
         code, kept = Code(), Cls()
         facts = [ClassUnchanged(Cls), DictItemIs(globals(), "other", 1), DictItemIs(globals(), "kept", kept)]
         assert register(facts, code)
+        class Late:
+            def __del__(self, cls=Cls, function=lambda: 1, other=lambda: 2):
+                cls.value = 5
+                function.__code__ = other.__code__
+                type("New", (cls,), {}).value = 3
+        import sys, builtins
+        sys.late = builtins.late = late = Late()
+        late.cycle = [late]
         """
     )
     environment = {"PYTHONPATH": ":".join(sys.path)}
