@@ -1,0 +1,378 @@
+"""Lists, tuples, dicts, strings, buffers; iterators, which exist in the trace only; comprehensions."""
+
+from __future__ import annotations
+
+import array
+
+import pytest
+
+from metatracer import parameters
+from tests.recorder.recording import agrees, cases, check, fold, outcome, plain, record, recorded
+
+BUFFERS = [bytearray(b"abc"), b"xyz", array.array("q", [5, 6, 7]), array.array("d", [0.5, 1.5])]
+
+
+@recorded(1, [5, 6, 7])
+def list_read(a, b):
+    """
+    guard_type(r0) {int}
+    i2 = int_unbox(r0)
+    guard_type(r1) {list}
+    i3 = list_len(r1)
+    b4 = uint_lt(i2, i3)
+    guard_true(b4)
+    r5 = list_getitem(r1, i2)
+    jump(r5, r1)
+    """
+    return b[a]
+
+
+@recorded(1, [5, 6, 7])
+def list_read_from_the_end(a, b):
+    """
+    guard_type(r1) {list}
+    ...
+    ! object_getitem
+    ! call
+    """
+    return b[-1] - 6
+
+
+@recorded(1, [5, 6, 7])
+def list_write(a, b):
+    """
+    ...
+    ! object_setitem
+    """
+    b[a] = a
+    return a
+
+
+@recorded(1, [5, 6, 7])
+def list_append_and_pop(a, b):
+    """
+    guard_type(r1) {list}
+    ...
+    ! object_getattr
+    """
+    b.append(a)
+    return b.pop()
+
+
+@recorded(1, (5, 1))
+def tuple_unpacking(a, b):
+    """
+    guard_type(r1) {tuple}
+    i2 = tuple_len(r1)
+    guard_int_value(i2) {2}
+    r3 = tuple_getitem(r1, 0)
+    r4 = tuple_getitem(r1, 1)
+    guard_type(r3) {int}
+    i5 = int_unbox(r3)
+    guard_type(r4) {int}
+    i6 = int_unbox(r4)
+    i7 = int_mul_ovf(i5, i6)
+    guard_type(r0) {int}
+    i8 = int_unbox(r0)
+    i9 = int_add_ovf(i8, i7)
+    i10 = int_sub_ovf(i9, 5)
+    r11 = int_box(i10)
+    jump(r11, r1)
+    """
+    x, y = b
+    return a + x * y - 5
+
+
+@recorded((1, 2), 3)
+def tuples_made(a, b):
+    """
+    guard_type(r0) {tuple}
+    i2 = tuple_len(r0)
+    guard_int_value(i2) {2}
+    r3 = tuple_getitem(r0, 0)
+    r4 = tuple_getitem(r0, 1)
+    r5 = new_tuple(r4, r3)
+    jump(r5, r1)
+    """
+    x, y = a
+    return (y, x)
+
+
+@recorded("x", {"x": "y", "y": "x"})
+def dict_read(a, b):
+    """
+    guard_type(r1) {dict}
+    guard_type(r0) {str}
+    r2 = call_c_r(r1, r0) {dict_getitem}
+    guard_no_exception(r2)
+    jump(r2, r1)
+    """
+    return b[a]
+
+
+@recorded("x", {"x": 1})
+def dict_write(a, b):
+    """
+    ...
+    ! object_setitem
+    """
+    b[a] = 2
+    return a
+
+
+@recorded(1, bytearray(b"\1\2\3"))
+def bytearray_access(a, b):
+    """
+    ...
+    guard_type(r1) {bytearray}
+    ...
+    ! object_getitem
+    ! object_setitem
+    """
+    b[0] = b[a] & 1
+    return b[0] + 1
+
+
+@recorded(1, array.array("q", [5, 1, 7]))
+def array_access(a, b):
+    """
+    ...
+    i3 = array_len(r1)
+    ...
+    ! object_getitem
+    ! object_setitem
+    """
+    b[0] = b[a]
+    return b[0]
+
+
+@recorded(1, b"\0\1\2")
+def bytes_access(a, b):
+    """
+    ...
+    guard_type(r1) {bytes}
+    ...
+    ! object_getitem
+    """
+    return b[a]
+
+
+@recorded(0, [5, 6])
+def list_iterator(a, b):
+    """
+    guard_type(r1) {list}
+    i2 = list_len(r1)
+    b3 = int_lt(0, i2)
+    guard_true(b3)
+    ...
+    ! call
+    """
+    a = 0
+    for x in b:
+        a += x
+    return a
+
+
+@recorded(0, (5, 6))
+def tuple_iterator(a, b):
+    """
+    guard_type(r1) {tuple}
+    ...
+    ! call
+    """
+    a = 0
+    for x in b:
+        a += x
+    return a
+
+
+@recorded(0, 3)
+def range_iterator(a, b):
+    """
+    ...
+    ! call
+    """
+    a = 0
+    for x in range(b):
+        a += x
+    return a
+
+
+@recorded(0, [5, 6])
+def enumerate_and_zip(a, b):
+    """
+    ...
+    ! call
+    """
+    a = 0
+    for i, x in enumerate(b):
+        a += i * x
+    for x, y in zip(b, (1, 2)):
+        a -= x * y
+    return a
+
+
+@recorded(0, [5, 6])
+def comprehension(a, b):
+    """
+    ...
+    ! call
+    """
+    return [x + 1 for x in b][0] - 6 + a
+
+
+@pytest.mark.parametrize("step", cases(globals()), ids=lambda step: step.__name__)
+def test_recorded(step):
+    check(step)
+
+
+def _out_of_range(a, b):
+    try:
+        return b[a] + a
+    except IndexError as error:
+        return len(str(error)) % 2
+
+
+def _missing_key(a, b):
+    try:
+        return b[a % 3]
+    except KeyError as error:
+        b[error.args[0]] = a + 7
+        return a + 1
+
+
+def _slices(a, b):
+    b[1:2] = [a, a]
+    del b[0]
+    return a + len(b[:2]) + sum(b[::2]) % 5
+
+
+def _unpacking(a, b):
+    first, *rest = b
+    b[:] = [*rest, first]
+    return (a + first + len([*b, *rest])) % 1000
+
+
+def _unpack_error(a, b):
+    try:
+        x, y = b[: a % 4]
+    except ValueError as error:
+        return a + len(str(error)) % 2 + 1
+    return a + x + y
+
+
+def _grows_while_iterated(a, b):
+    for x in b:
+        if len(b) < 12:
+            b.append(x + 1)
+    return a + len(b)
+
+
+def _left_early(a, b):
+    for i, x in enumerate(b):
+        if x > a % 9:
+            break
+    else:
+        i = 100
+    return a + i % 7
+
+
+def _dict_iteration(a, b):
+    total = 0
+    for key, value in b.items():
+        total += value * len(key)
+    return (a + total + len(b.keys() | {"q"}) + max(b.values())) % 1009
+
+
+def _changes_size(a, b):
+    try:
+        for key in b:
+            b[key + str(a)] = 1
+    except RuntimeError:
+        b.clear()
+        b["k"] = 1
+        return a + 1
+    return a
+
+
+def _sets(a, b):
+    seen = {a, b}
+    seen.add(a + 1)
+    return a + len(seen) + (b in seen)
+
+
+def _buffers(a, b):
+    data, text, integers, floats = b
+    data[a % 3] = (a + text[a % 3]) % 256
+    integers[a % 3] += data[0]
+    floats[1] += 0.5
+    return a + data[1] + integers[2] % 3 + int(floats[1]) % 2
+
+
+def _bad_byte(a, b):
+    try:
+        b[0] = a
+    except ValueError:
+        return 0
+    return a + 100
+
+
+def _comprehensions(a, b):
+    squares = {x: x * x for x in b}
+    pairs = [(x, y) for x in b for y in range(2) if (x + y) % 2]
+    return a + len(pairs) + sum(squares.values()) % 7 + len({x % 2 for x in b}) + next(x for x in b if x)
+
+
+def _format(a, b):
+    b[0] = f"{a:>4}|{a!r}|{b[1]:.2f}"
+    return a + len(b[0])
+
+
+def _other_sequences(a, b):
+    x = b[a % len(b)]
+    return a + len(x) + (x[0] == "a")
+
+
+@pytest.mark.parametrize(
+    ("step", "a", "b"),
+    [
+        (_out_of_range, 0, [1, 2, 3]),
+        (_out_of_range, 0, (1, 2, 3)),
+        (_missing_key, 0, {}),
+        (_slices, 0, [1, 2, 3]),
+        (_unpacking, 0, [1, 2, 3]),
+        (_unpack_error, 0, [1, 2, 3]),
+        (_grows_while_iterated, 0, [1]),
+        (_left_early, 0, [1, 3, 5, 7]),
+        (_left_early, 0, (1, 3, 5, 7)),
+        (_left_early, 0, range(1, 8, 3)),
+        (_dict_iteration, 0, {"a": 1, "bb": 2}),
+        (_sets, 0, 5),
+        (_buffers, 0, BUFFERS),
+        (_bad_byte, 0, bytearray(b"x")),
+        (_comprehensions, 0, [3, 4, 5]),
+        (_format, 0, ["", 1.5]),
+        (_other_sequences, 0, ["abc", b"abc", [1, 2], ("a",), bytearray(b"a")]),
+        (lambda a, b: b[a], 0, [1, 2, 3]),
+        (lambda a, b: b["x"], 0, {}),
+        (lambda a, b: (a + 1) if a in b else (a + 2), 0, [4, 5, 6]),
+        (lambda a, b: [*b, a][-4:], 0, [4, 5, 6]),
+        (lambda a, b: a + len(list(reversed(b))) + any(b) + sum(range(3)), 0, [4, 5, 6]),
+    ],
+)
+def test_same_as_plain(step, a, b):
+    agrees(step, a, b)
+
+
+def test_errors_of_iterators_end_a_recording_and_are_the_guests():
+    recording = record(_changes_size, 0, {"a": 1})
+    assert recording.aborted.detail == "builtin_next raised RuntimeError"
+    assert isinstance(recording.ended.exception, RuntimeError)
+    with parameters(threshold=1, function_threshold=1):
+        assert outcome(fold, _changes_size, 40, 0, {"a": 1}) == outcome(plain, _changes_size, 40, 0, {"a": 1})
+
+
+def test_iterators_that_escape_are_made():
+    recording = record(lambda a, b: list(iter(b))[0] + a, 0, [1, 2])
+    assert recording.result == 1
+    assert "call" in recording.names
