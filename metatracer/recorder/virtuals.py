@@ -63,10 +63,12 @@ class VirtualBox(Box):
         """How a snapshot names it."""
         if self.ref is not None:
             return self.ref
-        if self._named is None:
-            parts = [_number(part) or part.snapshot_value() for part in self.parts]
-            self._named = VirtualSequence(self.cls, parts)
-        return self._named
+        # A part may have changed by itself, so that it has another name.
+        parts = [_number(part) or part.snapshot_value() for part in self.parts]
+        named = self._named
+        if named is None or any(old is not new for old, new in zip(named.items, parts, strict=True)):
+            named = self._named = VirtualSequence(self.cls, parts)
+        return named
 
     def make(self, meta: MetaInterpreter) -> Value:
         """Record the making of the real object."""
@@ -208,12 +210,12 @@ def step(meta: MetaInterpreter, box: VirtualBox) -> Box | None:
     """
     steps: list[tuple[VirtualBox, list[Box]]] = []
     item = _step(meta, box, steps)
-    if item is not None:
-        meta.effect_done = True
-        for stepped, parts in steps:
-            stepped.set_parts(parts)
-        meta.forget_states()
-        next(_real(box), None)
+    # At the end, too: the first iterators of a zip have made a step when a later one ends.
+    meta.effect_done = True
+    for stepped, parts in steps:
+        stepped.set_parts(parts)
+    meta.forget_states()
+    next(_real(box), None)
     return item
 
 
@@ -243,7 +245,6 @@ def _step(meta: MetaInterpreter, box: VirtualBox, steps: list[tuple[VirtualBox, 
             if item is None:
                 return None
             items.append(item)
-        steps.append((box, box.parts))  # the parts are the same, but not what a snapshot names them
         return _tuple(meta, items)
     return _step_sequence(meta, box, steps)
 
@@ -316,6 +317,8 @@ def _step_sequence(meta: MetaInterpreter, box: VirtualBox, steps: list[tuple[Vir
         length = meta.emit(ops.TUPLE_LEN if is_tuple else ops.LIST_LEN, owner)
         _decide(meta, meta.emit(ops.INT_LT, value, length), more)
     if not more:
+        # It stays at its end even if the list grows.
+        steps.append((box, [const_box(() if is_tuple else []), Box(0, None, Const("i", 0))]))
         return None
     following = Box(position + 1, None, Const("i", position + 1))
     if not isinstance(value, Const):

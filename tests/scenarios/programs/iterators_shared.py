@@ -93,7 +93,32 @@ def zips(i, value):
     return value % 10007
 
 
+def shared_part(i, value):
+    pairs = enumerate(PARTS)
+    both = zip(pairs, range(i % 5 + 1))
+    for n, item in pairs:
+        for (m, other), k in both:
+            value += n * other + m * k
+            if (value + i) % 3 == 0:
+                break
+        value += item
+    return value % 10007
+
+
+def over_at_the_end(i, value):
+    items = [i, 1]
+    numbered = enumerate(items)
+    for n, item in numbered:
+        value += n * item
+    items.append(i)
+    for n, item in numbered:
+        value += 1000
+    return value
+
+
 def main():
+    print(fold(over_at_the_end, 150, 0))
+    print(fold(shared_part, 150, 0))
     print(fold(zips, 150, 0))
     print(fold(shared_iterator, 120, 0))
     print(fold(sums_generator, 120, 0))
