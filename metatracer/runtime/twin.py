@@ -106,6 +106,7 @@ class Twin:
         self._lasti = builder.lasti
         self._offsets = sorted(builder.raises)
         self._size = len(_localsplus(body.code))
+        self._first_free = self._size - len(body.code.co_freevars)
         self._bound: dict[int, tuple[weakref.ref[FunctionType], FunctionType]] = {}
 
     def run(
@@ -119,7 +120,7 @@ class Twin:
         """Continue a frame of `function`, at an instruction or with an exception raised at it.
 
         Args:
-            function: Whose globals and closure are used.
+            function: Whose globals are used, and whose closure for free variables that are not among the locals.
             index: Byte offset in the original code.
             locals_: (number, value) for each bound local; numbers index "localsplus". Cells are given as cells.
             stack: The operand stack, bottom first, NULL_OBJECT for NULL.
@@ -132,11 +133,11 @@ class Twin:
         `locals_` and `stack` are let go before the frame continues, so a caller that passes temporaries keeps no
         object alive.
         """
-        bound = self.function(function)
         slots: list[Any] = [NULL_OBJECT] * self._size
         for number, value in locals_:
             slots[number] = value
         value = None
+        bound = self._with_cells(function, slots[self._first_free :])
         if index in self._moved:
             index, depth = self._moved[index]
             stack = stack[:depth]
@@ -213,6 +214,14 @@ class Twin:
 
         bound[key] = (weakref.ref(function, forget), twin)
         return twin
+
+    def _with_cells(self, function: FunctionType, cells: list[Any]) -> FunctionType:
+        """The twin with the cells of a frame: those of a function made in a trace are made at each exit anew."""
+        closure = function.__closure__ or ()
+        if all(cell is NULL_OBJECT or cell is own for cell, own in zip(cells, closure, strict=True)):
+            return self.function(function)
+        given = tuple([own if cell is NULL_OBJECT else cell for cell, own in zip(cells, closure, strict=True)])
+        return FunctionType(self.code, function.__globals__, function.__name__, None, given)
 
     def _raise_at(self, index: int) -> _Raise:
         try:

@@ -661,6 +661,26 @@ def test_locals_shows_the_content_of_cells():
     assert {name: found[name] for name in "ab"} == {"a": 1, "b": 2}
 
 
+def test_free_variables_may_be_given_as_cells():
+    def make(n):
+        def inner(by):
+            nonlocal n
+            n += by
+            return n
+
+        return inner
+
+    function = make(100)
+    jitcode = jitcode_for(function.__code__)
+    by, n = (jitcode.local_names.index(name) for name in ("by", "n"))
+    given = types.CellType(5)
+    start = min(index for index, depth in jitcode.depths.items() if not depth and index > 2)
+    assert twin_for(function.__code__).run(function, start, [(by, 2), (n, given)], ()) == (None, 7)
+    assert given.cell_contents == 7
+    assert twin_for(function.__code__).run(function, start, [(by, 2)], ()) == (None, 102)
+    assert function(1) == 103
+
+
 def test_cells_are_shared():
     def outer():
         n = 1
