@@ -155,6 +155,7 @@ class Emitter:
         self._call_slots = 0
         self._needs_overflow = False
         self._needs_thread = False
+        self._needs_no_memory = False
         self._header: tuple[str, int, str, tuple[Value, ...], list[str]] | None = None
         self._name = ""
         self._function_params: list[str] = []
@@ -257,6 +258,18 @@ class Emitter:
             self.line(f"{text} ; {name}")
             return ""
         return self.value(f"{text} ; {name}")
+
+    def allocated(self, operand: str) -> str:
+        """The operand, a new object; without memory for it the process ends with a message (`support`)."""
+        self.end_unless(self.value(f"icmp ne ptr {operand}, null"))
+        return operand
+
+    def end_unless(self, has_memory: str) -> None:
+        """End the process with a message unless an allocation succeeded."""
+        self._needs_no_memory = True
+        go_on = self.new_label("y")
+        self.likely(has_memory, go_on, "nomemory")
+        self.block(go_on)
 
     def argument_slots(self, count: int) -> str:
         """An array for `count` call arguments with one more word in front of the place returned."""
@@ -430,11 +443,14 @@ class Emitter:
         if self._needs_thread:
             head.append(f"  %thread = call ptr {self.function('PyThreadState_Get')}() ; PyThreadState_Get")
         head += ["  br label %start", "start:"]
+        if self._needs_no_memory:
+            function = self.function("no_memory")
+            self.cold += ["nomemory:", f"  call void {function}() noreturn ; no_memory", "  unreachable"]
         self._functions.append("\n".join([*head, *self.lines, *self.cold, "}"]))
         self.lines, self.cold = [], []
         self.current_block = "start"
         self._call_slots = 0
-        self._needs_overflow = self._needs_thread = False
+        self._needs_overflow = self._needs_thread = self._needs_no_memory = False
 
     def open_loop(self, params: tuple[Value, ...], operands: list[str]) -> None:
         """Start the loop header: `params` become phis of `operands` and of what the jump will give."""

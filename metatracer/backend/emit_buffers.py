@@ -53,7 +53,7 @@ def _byte_at(e: Emitter, data: str, index: str) -> str:
 @emits(ops.STR_CHR)
 def emit_str_chr(e: Emitter, op: Operation) -> None:
     ordinal = e.value(f"trunc i64 {e.arg(op.args[0])} to i32")
-    e.alias(op, e.call("ptr", "PyUnicode_FromOrdinal", f"i32 {ordinal}"))
+    e.alias(op, e.allocated(e.call("ptr", "PyUnicode_FromOrdinal", f"i32 {ordinal}")))
 
 
 @emits(ops.STR_EQ)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from metatracer.backend.emit import Emitter, emits, pointer
 from metatracer.backend.fields import shadow_check
-from metatracer.backend.layout import WORD, read_word
+from metatracer.backend.layout import TPFLAGS_IS_ABSTRACT, TPFLAGS_MANAGED_DICT, WORD, read_word
 from metatracer.errors import IRError
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const, Field, Operation, Value
@@ -139,10 +139,20 @@ def _guard_unset(e: Emitter, op: Operation, instance: str, index: int) -> None:
 
 @emits(ops.NEW)
 def emit_new(e: Emitter, op: Operation) -> None:
-    """`object.__new__`, which initializes the instance's dict or values as every version wants it."""
+    """What `object.__new__` does: without an instance dict it only allocates.
+
+    With one, `object.__new__` also makes the dict or the values (3.11, 3.12); for abstract classes it raises TypeError.
+    """
+    flags = read_word(id(op.descr) + e.layout.tp_flags)
+    allocate = read_word(id(op.descr) + e.layout.tp_alloc)
+    has_dict = read_word(id(op.descr) + e.layout.tp_dictoffset) != 0
+    plain = allocate == read_word(id(object) + e.layout.tp_alloc) and not has_dict
+    if plain and not flags & (TPFLAGS_MANAGED_DICT | TPFLAGS_IS_ABSTRACT):
+        e.allocated(e.result(op, f"call ptr {pointer(allocate)}(ptr {e.object(op.descr)}, i64 0) ; PyType_GenericAlloc"))
+        return
     create = pointer(read_word(id(object) + e.layout.tp_new))
     cls, empty = e.object(op.descr), e.object(())
-    e.result(op, f"call ptr {create}(ptr {cls}, ptr {empty}, ptr null) ; object.__new__")
+    e.allocated(e.result(op, f"call ptr {create}(ptr {cls}, ptr {empty}, ptr null) ; object.__new__"))
 
 
 # --- lists --------------------------------------------------------------------------------------------------------------
@@ -180,14 +190,17 @@ def emit_list_append(e: Emitter, op: Operation) -> None:
     size = e.load("i64", sequence, e.layout.ob_size)
     allocated = e.load("i64", sequence, e.layout.list_allocated)
     room, grow, done = e.new_label("l"), e.new_label("e"), e.new_label("p")
-    ignored = e.temporary()
+    failed = e.temporary()
     e.likely(e.value(f"icmp slt i64 {size}, {allocated}"), room, grow)
     e.cold += [
         f"{grow}:",
-        f"  {ignored} = call i32 {e.function('PyList_Append')}(ptr {sequence}, ptr {item}) ; PyList_Append",
+        f"  {failed} = call i32 {e.function('PyList_Append')}(ptr {sequence}, ptr {item}) ; PyList_Append",
         f"  call void {e.function('Py_DecRef')}(ptr {item}) ; Py_DecRef",
-        f"  br label %{done}",
     ]
+    main, e.lines = e.lines, e.cold
+    e.end_unless(e.value(f"icmp eq i32 {failed}, 0"))
+    e.line(f"br label %{done}")
+    e.lines = main
     e.block(room)
     e.line(f"store ptr {item}, ptr {_list_place(e, sequence, size)}")
     e.store(f"i64 {e.value(f'add i64 {size}, 1')}", sequence, e.layout.ob_size)
@@ -222,7 +235,7 @@ def emit_list_pop(e: Emitter, op: Operation) -> None:
 
 @emits(ops.NEW_LIST)
 def emit_new_list(e: Emitter, op: Operation) -> None:
-    sequence = e.call("ptr", "PyList_New", f"i64 {len(op.args)}")
+    sequence = e.allocated(e.call("ptr", "PyList_New", f"i64 {len(op.args)}"))
     if op.args:
         items = e.load("ptr", sequence, e.layout.list_items)
         _fill(e, items, 0, op.args)
@@ -234,7 +247,7 @@ def emit_new_list(e: Emitter, op: Operation) -> None:
 
 @emits(ops.NEW_TUPLE)
 def emit_new_tuple(e: Emitter, op: Operation) -> None:
-    sequence = e.call("ptr", "PyTuple_New", f"i64 {len(op.args)}")
+    sequence = e.allocated(e.call("ptr", "PyTuple_New", f"i64 {len(op.args)}"))
     _fill(e, sequence, e.layout.tuple_items, op.args)
     e.alias(op, sequence)
 
@@ -254,7 +267,7 @@ def emit_tuple_getitem(e: Emitter, op: Operation) -> None:
 @emits(ops.NEW_CELL)
 def emit_new_cell(e: Emitter, op: Operation) -> None:
     """An empty cell, then its content: `PyCell_New` would take a second reference."""
-    cell = e.call("ptr", "PyCell_New", "ptr null")
+    cell = e.allocated(e.call("ptr", "PyCell_New", "ptr null"))
     e.store(e.typed(op.args[0]), cell, e.layout.cell_content)
     e.alias(op, cell)
 

@@ -35,6 +35,7 @@ _BYTES_DATA = 32
 _MESSAGES = {
     "recursion": b"maximum recursion depth exceeded\0",
     "handler": b"metatracer: no exit handler is set\0",
+    "memory": b"metatracer: out of memory in machine code, at an allocation that cannot be undone\0",
     "freed": b"metatracer: this machine code has been freed\0",
     "entry": b"metatracer: wrong number of values\0",
 }
@@ -272,10 +273,22 @@ note:
 }}"""
 
 
+def _no_memory() -> str:
+    """`no_memory`: ends the process. A MemoryError cannot be raised where there is no guard to leave by."""
+    return f"""
+define void @no_memory() noreturn nounwind {{
+  call void {_c("Py_FatalError")}(ptr {_message("memory")})
+  unreachable
+}}"""
+
+
+_BASE = ("fetch", "restore", "decode", "portal_exit", "stack_limit", "no_memory")
+
+
 @functools.cache
 def _base() -> None:
-    names = ("fetch", "restore", "decode", "portal_exit", "stack_limit")
-    _link(f"{_fetch_exception()}\n{_decode()}\n{_portal_exit()}\n{_stack_limit()}", names)
+    texts = (_fetch_exception(), _decode(), _portal_exit(), _stack_limit(), _no_memory())
+    _link("\n".join(texts), _BASE)
 
 
 def _link(text: str, names: Iterable[str]) -> None:
@@ -286,7 +299,7 @@ def _link(text: str, names: Iterable[str]) -> None:
 
 def function_address(name: str) -> int:
     """Address of a function of this module, or of a C function of the process."""
-    if name in ("fetch", "restore", "decode", "portal_exit", "stack_limit"):
+    if name in _BASE:
         _base()
     return _functions.get(name) or llvm.symbol_address(name)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import array
 import gc
+import signal
+import subprocess
 import sys
 import types
 from typing import Any
@@ -80,6 +82,73 @@ def test_a_new_object_is_filled_without_releasing_anything() -> None:
     del made
     assert counts.changes() == [0]
     code.free()
+
+
+def new_classes() -> list[type]:
+    """With slots, inline values, both, and weak references only."""
+
+    class WithValues:
+        pass
+
+    class Both(Slotted):
+        pass
+
+    class Weak:
+        __slots__ = ("__weakref__",)
+
+    return [Slotted, WithValues, Both, Weak]
+
+
+def test_every_kind_of_new_object_is_as_python_makes_it() -> None:
+    for cls in new_classes():
+        code = compiled("trace t()\n  r0 = new() {cls}\n  finish(r0)", {"cls": cls})
+        before = sys.getrefcount(cls)
+        made = [outcome(code)[2] for _ in range(50)]
+        assert sys.getrefcount(cls) == before + 50
+        for instance in made:
+            assert type(instance) is cls
+            assert gc.is_tracked(instance)
+            if hasattr(instance, "__dict__"):
+                assert vars(instance) == {}
+                instance.name = instance.log = []
+                assert vars(instance) == {"name": [], "log": []}
+        del instance, made
+        gc.collect()
+        assert sys.getrefcount(cls) == before
+        code.free()
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "new() {Slotted}",
+        "new() {Plain}",
+        "new_list(r0, r0)",
+        "new_tuple(r0, r0, r0)",
+        "new_cell(r0)",
+        "int_box(1267650600228229)",
+        "float_box(0.25)",
+    ],
+)
+def test_without_memory_the_process_ends_with_a_message(operation: str) -> None:
+    pytest.importorskip("_testcapi")
+    script = f"""
+import _testcapi
+from tests.backend.machine import compiled
+from tests.backend.test_emit_heap import Slotted, Plain
+code = compiled("trace t(r0)\\n  r1 = {operation}\\n  finish(r1)", {{"Slotted": Slotted, "Plain": Plain}})
+enter, values = code.enter, [None]
+# Uses up the free lists.
+keep = [float(i) for i in range(5000)], [(None, None, i) for i in range(5000)], [[i] for i in range(500)]
+_testcapi.set_nomemory(0)
+enter(values)
+"""
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False
+    )
+    assert result.returncode == -signal.SIGABRT, result.stderr
+    assert "metatracer: out of memory in machine code" in result.stderr
 
 
 def test_inline_values_are_read_written_and_kept_in_order() -> None:
