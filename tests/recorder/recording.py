@@ -32,8 +32,7 @@ from metatracer.ir.values import Operation
 from metatracer.ir.verifier import verify
 from metatracer.recorder.metainterp import Limits
 from metatracer.recorder.record import Ended, record_loop
-from metatracer.runtime.driver import PORTALS
-from metatracer.runtime.host import RecordingHost
+from metatracer.runtime.host import PORTALS, RecordingHost
 from metatracer.statistics import STATISTICS
 
 spin_driver = JitDriver(greens=["step"], reds=["a", "b"], name="spin")
@@ -135,7 +134,7 @@ def outcome(function: Callable[..., Any], *arguments: Any) -> tuple[Any, ...]:
     a, b = copy.deepcopy((a, b))
     try:
         result, error = function(*first, a, b), None
-    except Exception as exception:
+    except Exception as exception:  # noqa: BLE001 - compared
         result, error = None, exception
     return state(result), type(error), str(error), state(a), state(b)
 
