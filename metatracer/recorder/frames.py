@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from weakref import ReferenceType, getweakrefcount
 
 from metatracer.ir.values import NULL, NULL_OBJECT, Const, FrameState, Value
 
@@ -165,7 +166,7 @@ class MetaFrame:
         jitcode = self.jitcode
         live = tuple(
             (number, box.snapshot_value())
-            for number in _live(jitcode, index, throw_index)
+            for number in _live(jitcode, self.registers, index, throw_index)
             if (box := self.registers[number]) is not None
         )
         base = jitcode.n_locals
@@ -177,12 +178,32 @@ class MetaFrame:
         )
 
 
-def _live(jitcode: JitCode, index: int, throw_index: int) -> list[int]:
-    """The locals needed at an index, and by the handler of an exception that is thrown at `throw_index`."""
+def _live(jitcode: JitCode, registers: list[Box | None], index: int, throw_index: int) -> list[int]:
+    """The locals that a state holds.
+
+    They are those needed at an index, and by the handler of an exception that is thrown at `throw_index`. An object
+    whose end is observed lives as long as a local refers to it, even if nobody reads that local again.
+    """
     live = jitcode.live_locals[index]
     if throw_index >= 0:
         live = live | jitcode.live_locals[throw_index]
-    return sorted(live)
+    observed = [
+        number
+        for number in range(jitcode.n_locals)
+        if number not in live and (box := registers[number]) is not None and _is_observed(box.object)
+    ]
+    return sorted([*live, *observed])
+
+
+_HEAP_TYPE = 1 << 9
+
+
+def _is_observed(obj: Any) -> bool:
+    """Whether somebody notices when the object is freed: its class has a finalizer, or a weak reference exists."""
+    cls = type(obj)
+    if not cls.__flags__ & _HEAP_TYPE:
+        return cls is ReferenceType  # its callback comes only while it lives
+    return hasattr(cls, "__del__") or (cls.__weakrefoffset__ != 0 and getweakrefcount(obj) > 0)
 
 
 @dataclass(slots=True)
@@ -214,7 +235,7 @@ def resume_frame(frame: MetaFrame, index: int, throw_index: int, depth: int, pen
     jitcode = frame.jitcode
     live = [
         (number, box.object)
-        for number in _live(jitcode, index, throw_index)
+        for number in range(jitcode.n_locals)
         if (box := frame.registers[number]) is not None
     ]
     base = jitcode.n_locals

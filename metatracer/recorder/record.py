@@ -51,12 +51,16 @@ class Ended:
 
 
 def record_loop(
-    host: Host, portal: PortalView, limits: Limits, loop: Any, key: Any, function: FunctionType, values: Sequence[Any],
+    host: Host, portal: PortalView, limits: Limits, loop: Any, key: Any, function: FunctionType, values: list[Any],
     name: str,
 ) -> Ended:
-    """Record a root trace from a merge point, with the greens and reds `values` (unbound reds are NULL_OBJECT)."""
+    """Record a root trace from a merge point, with the greens and reds `values` (unbound reds are NULL_OBJECT).
+
+    The list is emptied: objects die while recording when they would die anyway.
+    """
     meta = MetaInterpreter(host, portal, limits, loop, key, name)
     meta.start_at_merge_point(portal, key, function, values)
+    values.clear()
     return _run(meta)
 
 
@@ -84,6 +88,8 @@ def record_bridge(
     snapshot = guard.snapshot
     assert snapshot is not None
     _BridgeStart(meta, snapshot, rebuilt).frames()
+    frames = rebuilt.frames
+    del rebuilt
     if exception is not None:
         # The first thing the bridge does is to take the exception over from the thread.
         frame = meta.frames[-1]
@@ -96,9 +102,11 @@ def record_bridge(
         try:
             unwind(meta, Thrown(box))
         except RecordingAborted as aborted:
-            return Ended(None, aborted, rebuilt.frames, exception, None)
+            return Ended(None, aborted, frames, exception, None)
         if meta.outcome is not None:
             return Ended(meta.outcome, None, [], None, meta.own_loop, len(meta.operations))
+        del box
+    del frames, exception
     return _run(meta)
 
 

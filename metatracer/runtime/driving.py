@@ -127,13 +127,14 @@ class _Driving:
         loop.is_recording = _recording.active = True
         STATISTICS.recordings_started += 1
         start = time.perf_counter()
+        # While recording runs the guest, nothing here may keep its objects alive: `record_loop` empties the list.
+        values, self.request, self.values = self.values, None, []
         try:
             ended_ = record_loop(
-                host, portal, _limits(loop), loop.ref, loop.key, portal.function, self.values, loop.ref.name
+                host, portal, _limits(loop), loop.ref, loop.key, portal.function, values, loop.ref.name
             )
         finally:
             loop.is_recording = _recording.active = False
-        self.request, self.values = None, []
         seconds = time.perf_counter() - start
         STATISTICS.recording_seconds += seconds
         self._recorded(loop, ended_, host, None, seconds)
@@ -184,7 +185,9 @@ class _Driving:
             if guard.piece.reason and self._waits_for_code(loop, rebuilt.frames):
                 return
         elif self._wants_bridge(guard):
-            self._record_bridge(guard, rebuilt, exception)
+            state = [exception, rebuilt]
+            del exception, rebuilt
+            self._record_bridge(guard, state)
             return
         self.frames.extend(rebuilt.frames)
         self.exception, self.fresh = exception, exception is None
@@ -215,7 +218,8 @@ class _Driving:
             return False
         return guard.failures >= max(guard.wait, params.trace_eagerness)
 
-    def _record_bridge(self, guard: GuardState, rebuilt: Any, exception: BaseException | None) -> None:
+    def _record_bridge(self, guard: GuardState, state: list[Any]) -> None:
+        """Record from the failure with this exception and what was rebuilt; the list is emptied (see `_record_loop`)."""
         host = RecordingHost()
         loop = guard.piece.loop
         _recording.active = True
@@ -223,10 +227,9 @@ class _Driving:
         start = time.perf_counter()
         name = f"{loop.ref.name}_bridge_{guard.operation.guard_id}"
         try:
-            ended_ = record_bridge(host, loop.portal, _limits(loop), guard.operation, rebuilt, exception, name)
+            ended_ = record_bridge(host, loop.portal, _limits(loop), guard.operation, state.pop(), state.pop(), name)
         finally:
             _recording.active = False
-        del rebuilt
         seconds = time.perf_counter() - start
         STATISTICS.recording_seconds += seconds
         self._recorded(loop, ended_, host, guard, seconds)
@@ -294,8 +297,9 @@ class _Driving:
         function, bound = frame.function, frame.locals
         code = frame.jitcode.code
         del frame, result
-        thrown, exception = [exception], None
-        outcome, value = twin_for(code).run(function, index, _hand_over(bound), stack, thrown.pop())
+        given: list[Any] = [exception, stack]
+        del exception, stack
+        outcome, value = twin_for(code).run(function, index, _hand_over(bound), given.pop(), given.pop())
         if type(value) is Request:
             self.request, self.values = value.loop, value.values
             return
