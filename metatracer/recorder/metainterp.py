@@ -598,6 +598,9 @@ class MetaInterpreter:
         n_greens = len(portal.green_numbers)
         for number, obj in zip(portal.green_numbers, values, strict=False):
             frame.registers[number] = const_box(obj)
+        cells = function.__closure__ or ()
+        for number, cell in enumerate(cells, jitcode.n_locals - len(cells)):
+            frame.registers[number] = const_box(cell)
         unbound_known: list[tuple[Input, bool]] = []
         for number, obj in zip(portal.red_numbers, values[n_greens:], strict=True):
             red = Input("r", jitcode.local_names[number])

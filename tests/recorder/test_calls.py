@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from metatracer.hooks import on_abort, unregister
 from tests.recorder.recording import agrees, cases, check, record, recorded
 
 
@@ -314,3 +315,27 @@ def test_functions_taken_as_constant_are_assumptions():
     recording = record(lambda a, b: ADD_FIVE(a) + b, 3, 4)
     assert recording.ended.recorded is not None
     assert "ADD_FIVE" in " ".join(map(repr, recording.ended.recorded.trace.assumptions))
+
+
+def test_portals_may_have_free_variables_of_their_own():
+    from metatracer import JitDriver, parameters
+
+    driver = JitDriver(greens=["n"], reds="auto")
+    scale = 2
+
+    @driver.portal
+    def run(n, total):
+        while total < n:
+            driver.jit_merge_point(n=n)
+            total += scale if n > 10 else run(20, 0)
+        return total
+
+    aborts = []
+    with parameters(threshold=1, function_threshold=1):
+        register = on_abort(lambda event: aborts.append(event.reason))
+        try:
+            assert run(1000, 1) == 1001
+            assert run(9, 0) == 20
+        finally:
+            unregister(register)
+    assert "INTERNAL_ERROR" not in aborts

@@ -137,12 +137,16 @@ def immutable_fields_of_what_is_promoted(a, b):
     return a + promote(b).size
 
 
-@pytest.mark.parametrize("step", [step for step in cases(globals()) if "promoted" not in step.__name__], ids=lambda step: step.__name__)
+def _name(step):
+    return step.__name__
+
+
+@pytest.mark.parametrize("step", [step for step in cases(globals()) if "promoted" not in step.__name__], ids=_name)
 def test_recorded(step):
     check(step)
 
 
-@pytest.mark.parametrize("step", [promoted, promoted_and_elidable, immutable_fields_of_what_is_promoted], ids=lambda step: step.__name__)
+@pytest.mark.parametrize("step", [promoted, promoted_and_elidable, immutable_fields_of_what_is_promoted], ids=_name)
 def test_promoted(step):
     a, b, _ = step.case
     recording = record(step, a, b)
