@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from types import CodeType, FunctionType, TracebackType
+from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from metatracer.backend import threadstate
@@ -19,19 +19,23 @@ if TYPE_CHECKING:
 
 
 class Place:
-    """An instruction of the author's code, as a traceback shows it."""
+    """An instruction of the author's code, as a traceback shows it.
 
-    __slots__ = ("code", "index", "lineno", "stub")
+    Its frame is that of a generator which is never started: it has no caller that it would keep alive, and so can be
+    used by every traceback.
+    """
+
+    __slots__ = ("code", "frame", "index", "lineno")
 
     def __init__(self, code: CodeType, namespace: dict[str, Any], index: int, lineno: int) -> None:
         self.code = code
         self.index = index
         self.lineno = lineno
-        self.stub = FunctionType(_stub_code(code, index, lineno), namespace | {"_getframe": sys._getframe})
+        self.frame: FrameType = FunctionType(_stub_code(code, index, lineno), namespace)().gi_frame
 
 
 def _stub_code(code: CodeType, index: int, lineno: int) -> CodeType:
-    """Code named and placed like the author's whose every instruction stands at one place; it gives its own frame."""
+    """A generator's code, named and placed like the author's; every instruction stands at one place."""
     from bytecode import Bytecode, Instr
     from bytecode.instr import InstrLocation
 
@@ -42,7 +46,7 @@ def _stub_code(code: CodeType, index: int, lineno: int) -> CodeType:
     if end_line is None or end_line < line:
         end_line = line
     location = InstrLocation(line, end_line, column, end_column if column is not None else None)
-    template = Bytecode.from_code(_give_frame.__code__)
+    template = Bytecode.from_code(_never_started.__code__)
     placed = Bytecode()
     for item in template:
         if isinstance(item, Instr):
@@ -56,16 +60,15 @@ def _stub_code(code: CodeType, index: int, lineno: int) -> CodeType:
     return placed.to_code()
 
 
-def _give_frame() -> Any:
-    return _getframe()  # type: ignore[name-defined] # noqa: F821 - in the stub's globals
+def _never_started() -> Any:
+    yield
 
 
 def add_entries(exception: BaseException, *places: Place) -> BaseException:
     """Add the traceback entries that the author's frames, innermost first, would have added (called from traces)."""
     traceback = without_toolkit(exception.__traceback__)
     for place in places:
-        frame = place.stub()
-        traceback = TracebackType(traceback, frame, max(frame.f_lasti, 0), place.lineno)
+        traceback = TracebackType(traceback, place.frame, max(place.frame.f_lasti, 0), place.lineno)
     exception.__traceback__ = traceback
     return exception
 
