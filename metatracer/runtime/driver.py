@@ -46,6 +46,8 @@ def install_portal(function: FunctionType, driver: JitDriver) -> FunctionType:
         # Known by its parameters: this package is below the one that defines the class.
         return receiver if isinstance(getattr(receiver, "params", None), Parameters) else None
 
+    # A function that makes portals gives them one code object, and twins and JitCode belong to a code object.
+    function.__code__ = function.__code__.replace()
     layout = analyse_portal(function, resolve, driver)
     if STARTED_OFF:
         function.__code__ = strip_portal(layout)
