@@ -17,7 +17,6 @@ from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, Po
 from metatracer.recorder.virtuals import MADE_FROM_PARTS, VirtualBox
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from types import FunctionType
 
     from metatracer.ir.opcodes import Opcode
