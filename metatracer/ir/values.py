@@ -289,7 +289,7 @@ class FrameState:
     """One interpreter frame as it must be rebuilt at an exit.
 
     Attributes:
-        jitcode: The `frontend.JitCode`; the IR does not look into it.
+        jitcode: The `frontend.jitcode.JitCode`; the IR does not look into it.
         function: The function object (constant: the recorder guards it).
         index: Resume at this instruction: byte offset in `co_code` of the original code object. For the innermost
             frame the instruction is executed (again); for outer frames it is the one *after* the pending call.

@@ -9,7 +9,7 @@ anyway.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, getweakrefcount
 
@@ -219,15 +219,6 @@ class ResumeFrame:
     finish: Any = None
     kept: tuple[Any, ...] = ()
     pushes: bool = True
-
-
-@dataclass(slots=True)
-class Stopped:
-    """Where a recording left the guest: frames to go on with, outermost first, and an exception to throw, if any."""
-
-    frames: list[ResumeFrame] = field(default_factory=list)
-    exception: BaseException | None = None
-    throw_in_place: bool = False
 
 
 def resume_frame(frame: MetaFrame, index: int, throw_index: int, depth: int, pending: Pending | None) -> ResumeFrame:
