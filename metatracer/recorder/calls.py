@@ -7,6 +7,7 @@ import sys
 from types import (
     BuiltinFunctionType,
     BuiltinMethodType,
+    CellType,
     FunctionType,
     MethodDescriptorType,
     MethodType,
@@ -322,8 +323,21 @@ def _call_function(
         callee = meta.frames[-1]
         for register, cell in zip(callee.jitcode.free_registers, closure, strict=True):
             callee.registers[register] = cell
+        callee.function = _without_cells(callee)
         meta.assumptions.pop(meta.host.function_unchanged(target), None)
     return True
+
+
+def _without_cells(callee: MetaFrame) -> FunctionType:
+    """A function like the one just made, for snapshots: they stay as long as the trace, its cells must not."""
+    made = callee.function
+    templates = callee.jitcode.notes.setdefault("templates", {})
+    template = templates.get(id(made.__globals__))
+    if template is None:
+        cells = tuple([CellType() for _ in made.__code__.co_freevars])
+        template = FunctionType(made.__code__, made.__globals__, made.__name__, None, cells)
+        templates[id(made.__globals__)] = template
+    return template  # type: ignore[no-any-return]
 
 
 def _ask_predicate(meta: MetaInterpreter, predicate: Callable[..., bool], arguments: list[Box]) -> bool:
