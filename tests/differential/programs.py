@@ -13,7 +13,8 @@ _REGISTERVM_COUNTED = (
 INTERPRETERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "calc": ("examples.calc.calc", ()),
     "brainfuck": ("examples.brainfuck.brainfuck", ("Tape", "Terminal")),
-    "astlang": ("examples.astlang.interpreter", ("Frame", "Instance", "GuestError", "ReturnValue")),
+    # Not Frame: traces keep the guest functions that they take for constants, and those keep the frames they close over.
+    "astlang": ("examples.astlang.interpreter", ("Instance", "GuestError", "ReturnValue")),
     "registervm": ("examples.registervm.vm", _REGISTERVM_COUNTED),
 }
 """Package -> its interpreter's module, and the classes whose objects are counted."""
