@@ -65,7 +65,12 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
     entered = _hold_entered(optimized, guard)
     if entered is None:
         return None
-    code = compile_trace(optimized, level=params.compile_level, force_exits=params.force_exits or None)
+    try:
+        code = compile_trace(optimized, level=params.compile_level, force_exits=params.force_exits or None)
+    except BaseException:
+        for other in entered:
+            release(other)
+        raise
     after_compiling = time.perf_counter()
     if _llvm_log.on:
         _llvm_log.write(code.ir_text)
