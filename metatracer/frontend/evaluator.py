@@ -229,7 +229,7 @@ def _load_class_cell(frame: _Frame, ins: Instruction) -> None:
 
 
 def _global(frame: _Frame, name: str) -> Any:
-    for namespace in (frame.function.__globals__, frame.function.__builtins__):  # type: ignore[attr-defined]
+    for namespace in (frame.function.__globals__, frame.function.__builtins__):
         if name in namespace:
             return namespace[name]
     raise NameError(f"name '{name}' is not defined", name=name)
@@ -333,7 +333,7 @@ def _make_function(frame: _Frame, ins: Instruction) -> None:
 
 def _import_name(frame: _Frame, ins: Instruction) -> None:
     level, fromlist = (frame.registers[source] for source in ins.src)
-    importer = frame.function.__builtins__["__import__"]  # type: ignore[attr-defined]
+    importer = frame.function.__builtins__["__import__"]
     frame.registers[ins.dst[0]] = importer(ins.arg, frame.function.__globals__, None, fromlist, level)
 
 

@@ -168,7 +168,7 @@ def load_global(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
             return
         meta.assume(meta.host.item_is(namespace, name, value))
     else:
-        builtin = frame.function.__builtins__  # type: ignore[attr-defined]
+        builtin = frame.function.__builtins__
         value = builtin.get(name, _ABSENT)
         if not mutable:
             meta.assume(meta.host.item_absent(namespace, name))

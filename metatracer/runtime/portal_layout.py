@@ -189,7 +189,7 @@ class _Analysis:
         value: object
         if root.name in ("LOAD_GLOBAL", "LOAD_NAME"):
             name = self.code.co_names[root.arg >> 1 if root.name == "LOAD_GLOBAL" else root.arg]
-            spaces = (self.function.__globals__, self.function.__builtins__)  # type: ignore[attr-defined]  # typeshed lacks it
+            spaces = (self.function.__globals__, self.function.__builtins__)
             space = next((each for each in spaces if name in each), None)
             if space is None:
                 return place, None, False
