@@ -591,3 +591,13 @@ def test_a_parsed_copy_behaves_the_same(case: Case) -> None:
         one = run(case.trace, args, max_iterations=4, force_exit=leave_at_attention(k))
         two = run(copy, copied, max_iterations=4, force_exit=leave_at_attention(k))
         assert observable(one, args) == observable(two, copied)
+
+
+def test_jump_to_the_label_of_another_trace() -> None:
+    namespace = dict(NAMESPACE)
+    first = parse_trace("trace t(r0)\n jump(7, r0) {label inside}", namespace)
+    assert run(first, ["x"]).values == (7, "x")
+    second = parse_trace("trace u(r0)\n label(i1 = 3, r2 = r0)\n r3 = int_box(i1)\n finish(r3)", namespace)
+    leaving = run(first, ["x"], loops={namespace["inside"]: second})
+    assert leaving.values == (7,)
+    assert leaving.iterations == 1

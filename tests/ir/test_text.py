@@ -21,6 +21,7 @@ from metatracer.ir.values import (
     Field,
     FrameState,
     Input,
+    LabelRef,
     LoopRef,
     Operation,
     Site,
@@ -30,6 +31,7 @@ from metatracer.ir.values import (
     VirtualObject,
     VirtualSequence,
 )
+from metatracer.ir.verifier import verify
 from tests.ir.strategies import NAMESPACE, Case, W_Int, W_Node, bump, cases
 
 
@@ -358,3 +360,21 @@ def test_trace_names_that_are_no_words_are_quoted() -> None:
 def test_null_is_the_null_object() -> None:
     trace = parse_trace("trace t()\n finish(NULL)", {})
     assert trace.operations[0].args[0].value is NULL_OBJECT
+
+
+def test_jump_to_a_label() -> None:
+    namespace: dict[str, Any] = {}
+    text = "trace t(r0)\n  jump(1, r0) {label inside}\n"
+    trace = parse_trace(text, namespace)
+    assert trace.operations[0].descr is namespace["inside"]
+    assert isinstance(namespace["inside"], LabelRef)
+    assert format_trace(trace, namespace) == text
+    verify(trace)
+    with pytest.raises(IRError, match="is not a label"):
+        parse_trace("trace t(r0)\n jump(r0) {label int}", {"int": int})
+    namespace["inside"].params = (Input("i"),)
+    with pytest.raises(IRError, match="the jump gives 2 values for 1"):
+        verify(trace)
+    namespace["inside"].params = (Input("r"), Input("r"))
+    with pytest.raises(IRError, match="argument 1 of the jump is of kind 'i', not 'r'"):
+        verify(trace)
