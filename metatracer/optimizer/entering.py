@@ -198,7 +198,9 @@ class EntryMatcher(Matcher):
     def _lacks_info(self, value: Value, end: Value, weaken: Callable[[], object]) -> None:
         info, after = self._before.infos[value], self._after
         known = after.type_of(end)
-        if isinstance(end, (Const, Virtual)) or (known is not None and info.type is not None and known is not info.type):
+        if isinstance(end, (Const, Virtual)) or (
+            known is not None and info.type is not None and known is not info.type
+        ):
             self._fail()
             return
         known_info = after.infos.get(end)
@@ -415,14 +417,18 @@ _CONDITIONAL = frozenset(
 )  # fmt: skip
 """Operations that want a certain second argument; 1 to 63 is right for all of them."""
 
-_ALWAYS_SAFE = frozenset(
-    {
-        row
-        for row in ops.OPCODES.values()
-        if row.is_pure and row.result in ("i", "f", "b") and row.args and set(row.args) <= {"i", "f", "b"}
-    }
-    | {ops.PTR_EQ, ops.PTR_NE, ops.BOOL_BOX}
-) - _CONDITIONAL - {ops.FLOAT_TRUEDIV}
+_ALWAYS_SAFE = (
+    frozenset(
+        {
+            row
+            for row in ops.OPCODES.values()
+            if row.is_pure and row.result in ("i", "f", "b") and row.args and set(row.args) <= {"i", "f", "b"}
+        }
+        | {ops.PTR_EQ, ops.PTR_NE, ops.BOOL_BOX}
+    )
+    - _CONDITIONAL
+    - {ops.FLOAT_TRUEDIV}
+)
 """Pure operations that any arguments of their kinds can be given (those with an overflow check leave through it)."""
 
 _SAFE_FOR_TYPE: dict[ops.Opcode, type] = {

@@ -73,7 +73,9 @@ def bridge(text: str, target: LoopRef, **options: Any) -> Trace:
 
 
 def test_numbers_are_handed_over_unboxed() -> None:
-    trace = bridge("b(i0, r1: int)\n guard_no_attention() -> [r1]\n r2 = int_box(i0)\n jump(r2, r1) {target}", loop(COUNTING))
+    trace = bridge(
+        "b(i0, r1: int)\n guard_no_attention() -> [r1]\n r2 = int_box(i0)\n jump(r2, r1) {target}", loop(COUNTING)
+    )
     # What the loop knows of the ranges of its numbers must hold here, too.
     assert set(names(trace.operations)) == {"guard_no_attention", "int_unbox", "int_le", "guard_true", "jump"}
     assert isinstance(trace.operations[-1].descr, LabelRef)
@@ -155,7 +157,9 @@ def mark_header(trace: Trace) -> None:
             op.snapshot = Snapshot((FrameState(None, None, AT_HEADER, -1, frame.locals, ()),))
 
 
-def follow(start: Trace, loops: dict[Any, Trace], plain: dict[Any, Trace], raw: Trace, args: list[Any], leave: int) -> Any:
+def follow(
+    start: Trace, loops: dict[Any, Trace], plain: dict[Any, Trace], raw: Trace, args: list[Any], leave: int
+) -> Any:
     """Run until the guest leaves; an exit at the header that nobody forced goes on in the interpreter: the plain loop."""
     roots = list(args)
     force = leave_at_attention(leave)
