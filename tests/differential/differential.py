@@ -255,3 +255,14 @@ def supported_modes(modes: Iterable[Mode] = TRACED_MODES) -> list[Mode]:
     from metatracer.params import BY_NAME
 
     return [mode for mode in modes if "force_exits" in BY_NAME or "force_exits" not in mode.setting]
+
+
+def mode_params(modes: Iterable[Mode]) -> list[Any]:
+    """The supported modes as parameters of a fixture; what only some runs need to check is marked slow."""
+    import pytest
+
+    quick = (TRACED, EAGERLY, FORCED[0])
+    return [
+        pytest.param(mode, id=mode.name, marks=() if mode in quick else pytest.mark.slow)
+        for mode in supported_modes(modes)
+    ]

@@ -13,8 +13,8 @@ from tests.differential.differential import (
     Outcome,
     Worker,
     differences,
+    mode_params,
     save,
-    supported_modes,
 )  # fmt: skip
 from tests.differential.programs import SMALL, example_scenarios, program_path
 
@@ -32,7 +32,7 @@ def expected(reference: Worker) -> dict[str, Outcome]:
     return {name: reference.run(scenario) for name, scenario in SCENARIOS.items()}
 
 
-@pytest.fixture(scope="module", params=supported_modes(TRACED_MODES), ids=lambda mode: mode.name)
+@pytest.fixture(scope="module", params=mode_params(TRACED_MODES))
 def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
     mode: Mode = request.param
     with Worker(mode) as started:

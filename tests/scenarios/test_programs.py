@@ -19,8 +19,8 @@ from tests.differential.differential import (
     Scenario,
     Worker,
     differences,
+    mode_params,
     save,
-    supported_modes,
 )  # fmt: skip
 
 PROGRAMS = {path.stem: path for path in sorted((Path(__file__).parent / "programs").glob("*.py"))}
@@ -36,7 +36,7 @@ def reference() -> Iterator[Worker]:
         yield worker
 
 
-@pytest.fixture(scope="module", params=supported_modes((TRACED, EAGERLY, *FORCED[:3])), ids=lambda mode: mode.name)
+@pytest.fixture(scope="module", params=mode_params((TRACED, EAGERLY, *FORCED[:3])))
 def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
     mode: Mode = request.param
     with Worker(mode) as started:
