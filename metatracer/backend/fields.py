@@ -12,7 +12,6 @@ descriptors that were found.
 from __future__ import annotations
 
 import ctypes
-import functools
 import struct
 from dataclasses import dataclass
 from types import FunctionType, MemberDescriptorType
@@ -20,6 +19,7 @@ from typing import Any
 
 from metatracer.backend import layout as lay
 from metatracer.backend.layout import layout, read_byte, read_signed, read_u32, read_word
+from metatracer.backend.once import once
 from metatracer.errors import UsageError
 from metatracer.ir.values import NULL_OBJECT, Field
 
@@ -349,7 +349,7 @@ _generic_dict = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_v
 )
 
 
-@functools.cache
+@once
 def _member(offset: int) -> tuple[_MemberDef, int]:
     """A member definition of our own for a slot at `offset`, and its address; one for each offset in use, kept."""
     definition = _MemberDef(b"slot", lay.MEMBER_OBJECT_EX, offset, 0, None)

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from llvmlite import binding  # type: ignore[import-untyped]  # it has no stubs
 
+from metatracer.backend.once import once
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -63,7 +65,7 @@ def _initialize() -> Any:
     return binding.Target.from_default_triple()
 
 
-@functools.cache
+@once
 def target_machine(level: int) -> Any:
     """The code generator of a level."""
     return _initialize().create_target_machine(
@@ -76,13 +78,13 @@ def target_machine(level: int) -> Any:
     )
 
 
-@functools.cache
+@once
 def _linker() -> Any:
     machine = _initialize().create_target_machine(opt=0, jit=True, reloc="pic", codemodel="small")
     return binding.create_lljit_compiler(machine, use_jit_link=False, suppress_errors=False)
 
 
-@functools.cache
+@once
 def _pass_manager(level: int) -> tuple[Any, Any]:
     options = binding.create_pipeline_tuning_options(speed_level=min(level + 1, 2))
     builder = binding.create_pass_builder(target_machine(level), options)
@@ -152,7 +154,7 @@ def assembly(text: str, level: int) -> str:
         return str(target_machine(level).emit_assembly(optimized_module(text, level)))
 
 
-@functools.cache
+@once
 def symbol_address(name: str) -> int:
     """Address of a C symbol of this process.
 

@@ -10,14 +10,15 @@ an exit stores into it until `decode` has copied it, and nothing that runs code 
 from __future__ import annotations
 
 import ctypes
-import functools
 import struct
+import threading
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend import llvm
 from metatracer.backend.emit import LLVM_TYPES, Addresses, pointer, register_positions
 from metatracer.backend.interposers import sweep_address
 from metatracer.backend.layout import layout
+from metatracer.backend.once import once
 from metatracer.ir.values import NULL_OBJECT
 
 if TYPE_CHECKING:
@@ -285,7 +286,7 @@ define void @no_memory() noreturn nounwind {{
 _BASE = ("fetch", "restore", "decode", "portal_exit", "stack_limit", "no_memory")
 
 
-@functools.cache
+@once
 def _base() -> None:
     texts = (_fetch_exception(), _decode(), _portal_exit(), _stack_limit(), _no_memory())
     _link("\n".join(texts), _BASE)
@@ -323,6 +324,15 @@ def spill_stubs(signatures: Iterable[str]) -> Callable[[str], int]:
 
     A stub stores the values that come in registers into the exit buffer and returns the descriptor.
     """
+    with _stub_lock:
+        _make_stubs(signatures)
+    return lambda kinds: _spill_stubs[_stub_key(kinds)]
+
+
+_stub_lock = threading.RLock()
+
+
+def _make_stubs(signatures: Iterable[str]) -> None:
     missing: dict[_StubKey, str] = {}
     for kinds in signatures:
         key = _stub_key(kinds)
@@ -334,7 +344,6 @@ def spill_stubs(signatures: Iterable[str]) -> Callable[[str], int]:
         _machines.append(machine)
         for key, name in missing.items():
             _spill_stubs[key] = machine.addresses[name]
-    return lambda kinds: _spill_stubs[_stub_key(kinds)]
 
 
 def _stub_key(kinds: str) -> _StubKey:
@@ -387,7 +396,7 @@ _new_function = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_o
 )
 
 
-@functools.cache
+@once
 def _entry_method(count: int) -> _MethodDef:
     """The method definition of entry points with `count` values."""
     _base()

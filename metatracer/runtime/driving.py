@@ -50,9 +50,10 @@ class _Driving:
         request: The loop to enter next (then `values` are its greens and reds).
         exits: Exit tuples not looked at yet. Machine code puts its tuple here without returning to the interpreter
             in between, where a signal handler could raise and the tuple be lost.
+        ticket: Of the machine code that is being run (`loops.began`), 0 if none.
     """
 
-    __slots__ = ("exception", "exits", "frames", "fresh", "request", "result", "values")
+    __slots__ = ("exception", "exits", "frames", "fresh", "request", "result", "ticket", "values")
 
     def __init__(self) -> None:
         self.frames: list[ResumeFrame] = []
@@ -62,6 +63,7 @@ class _Driving:
         self.request: Loop | None = None
         self.values: list[Any] = []
         self.exits: list[tuple[Any, ...]] = []
+        self.ticket = 0
 
     def run(self) -> tuple[BaseException | None, Any]:
         """Run to the end; gives (exception, value)."""
@@ -85,12 +87,14 @@ class _Driving:
     def _enter(self) -> None:
         loop = self.request
         assert loop is not None
+        self.ticket = began()  # from here until the exit has been understood no code is freed
         piece = loop.piece
         if piece is None:
-            if not self._may_record(loop):
+            self._left_code()
+            if self._may_record(loop):
+                self._record_loop(loop)
+            else:
                 self._interpret(loop)
-                return
-            self._record_loop(loop)
             return
         n_greens = len(loop.portal.green_numbers)
         reds = self.values[n_greens:]
@@ -98,12 +102,13 @@ class _Driving:
         self.request = None
         STATISTICS.loop_entries += 1
         loop.record.entries += 1
-        ticket = began()
-        try:
-            enter = piece.code.enter
-            assert enter is not None
-            self.exits.extend(map(enter, (reds,)))
-        finally:
+        enter = piece.code.enter
+        assert enter is not None
+        self.exits.extend(map(enter, (reds,)))
+
+    def _left_code(self) -> None:
+        if self.ticket:
+            ticket, self.ticket = self.ticket, 0
             ended(ticket)
 
     def _interpret(self, loop: Loop) -> None:
@@ -145,12 +150,15 @@ class _Driving:
         exit_tuple = self.exits.pop()
         number = exit_tuple[0]
         if number == 0:
+            self._left_code()
             self.exception, self.result, self.fresh = None, exit_tuple[2], False
             return
         if number == -1:
+            self._left_code()
             self._raised(exit_tuple[1])
             return
         guard = GUARDS[number]
+        self._left_code()
         exception = exit_tuple[1]
         snapshot = guard.operation.snapshot
         assert snapshot is not None
@@ -210,7 +218,7 @@ class _Driving:
 
     def _wants_bridge(self, guard: GuardState) -> bool:
         params = guard.piece.loop.portal.driver.params
-        if guard.bridge is not None or guard.piece.reason or not params.enable:
+        if guard.bridge is not None or guard.piece.reason or guard.piece.code.is_freed or not params.enable:
             return False
         if getattr(_recording, "active", False):
             return False
@@ -307,6 +315,8 @@ class _Driving:
 
     def _interrupted(self, arrived: BaseException) -> None:
         """An exception came from outside while this loop itself was running: throw it where the guest stands."""
+        if not self.exits:
+            self._left_code()
         if self.request is not None:
             self.frames.append(_frame_at_merge_point(self.request, self.values))
             self.request, self.values = None, []
