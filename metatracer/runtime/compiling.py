@@ -89,7 +89,13 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
     label = optimized.label
     if label is not None and code.label_address and optimized.entry is not None:
         piece.label = LabelRef(f"{optimized.name}_label", label.params, code.label_address, optimized.entry, piece)
-    if not assumptions.register(optimized.assumptions, piece) or any(other.reason for other in entered):
+    # Compiling lets other threads run: what this code belongs to may be gone by now.
+    is_orphan = guard is not None and guard.piece.code.is_freed
+    if (
+        is_orphan
+        or not assumptions.register(optimized.assumptions, piece)
+        or any(other.reason for other in entered)
+    ):
         for other in entered:
             release(other)
         code.free()
