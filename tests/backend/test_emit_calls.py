@@ -31,6 +31,7 @@ NAMES: dict[str, Any] = {"collect": collect, "fail": fail, "KeyError": KeyError}
 
 @pytest.fixture(autouse=True)
 def _no_exit_handler() -> Iterator[None]:
+    set_exit_handler(None)
     yield
     set_exit_handler(driving._finish_portal_call)  # what other tests of this process have
 
