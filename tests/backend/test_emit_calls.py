@@ -270,6 +270,7 @@ def test_finish_raise_of_a_called_portal_raises_in_the_caller() -> None:
 
 
 def test_without_a_handler_a_guard_exit_of_a_portal_call_raises() -> None:
+    set_exit_handler(None)  # whatever tests before in this process have loaded
     code, _ = portal()
     assert type(outcome(code, 3, None)[1]) is SystemError
     code.free()
