@@ -58,7 +58,12 @@ def selected_passes(selection: str | None = None) -> frozenset[str]:
 
 
 def optimize(
-    trace: Trace, *, peel: bool = True, repeat: bool = True, passes: Collection[str] | None = None
+    trace: Trace,
+    *,
+    peel: bool = True,
+    repeat: bool = True,
+    guess: bool = True,
+    passes: Collection[str] | None = None,
 ) -> Trace:
     """Optimize a recorded trace.
 
@@ -66,6 +71,7 @@ def optimize(
         trace: Linear, without a label. Not changed, and not to be used any more (operations are shared).
         peel: False forbids peeling, whatever `passes` says.
         repeat: Whether the loop that a trace jumps to may be repeated at its end, so that it can enter it at its label.
+        guess: False forbids the guesses of the pass "alias": for a bridge from a guess that was wrong.
         passes: Names from `PASSES`; None means what METATRACER_OPT says.
 
     Returns:
@@ -73,6 +79,8 @@ def optimize(
         that has a label goes there if that is possible.
     """
     enabled = selected_passes() if passes is None else frozenset(passes)
+    if not guess:
+        enabled = frozenset(enabled) - {"alias"}
     last = trace.operations[-1]
     is_loop = last.opcode is JUMP and last.descr is None
     if not is_loop:

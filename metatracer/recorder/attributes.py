@@ -41,7 +41,7 @@ def read_fixed(meta: MetaInterpreter, box: Box, field: Field, obj: Any) -> Box:
     """Record the read of an attribute in a fixed place, which is set; `obj` is its present value."""
     if field.immutable and box.is_const:
         if field.immutable_items and type(obj) is list:
-            meta.frozen.add(id(obj))
+            meta.frozen[id(obj)] = obj
         return const_box(obj)
     owner = meta.ref(box)
     if field.quasi and box.is_const:

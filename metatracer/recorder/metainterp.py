@@ -86,6 +86,7 @@ class PortalView(Protocol):
     green_numbers: tuple[int, ...]
     red_numbers: tuple[int, ...]
     maybe_unbound: frozenset[int]
+    frozen: dict[int, list[Any]]
 
     def key(self, greens: Sequence[Any]) -> Any: ...
     def compiled_loop(self, key: Any) -> LoopRef | None: ...
@@ -177,8 +178,7 @@ class MetaInterpreter:
         self.raws: dict[Value, Value] = {}
         self.nonnull: set[Value] = set()
         self.heap: dict[Any, Value] = {}
-        # Lists whose items never change (`_immutable_fields_ = ['x[*]']`), by id(): constants, so they stay alive.
-        self.frozen: set[int] = set()
+        self.frozen = portal.frozen
         # Tuples of cells made in the trace (for closures), with the cells.
         self.cells: dict[Value, tuple[Box, ...]] = {}
         self.super_parts: dict[Value, tuple[Box, Box]] = {}

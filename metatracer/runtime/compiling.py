@@ -11,7 +11,7 @@ from metatracer import hooks, log
 from metatracer.backend.compile import CompiledCode, compile_trace, set_cell
 from metatracer.errors import AbortReason
 from metatracer.frontend.decode import jitcode_for
-from metatracer.ir.opcodes import FINISH, GUARD_NOT_INVALIDATED
+from metatracer.ir.opcodes import FINISH, GUARD_FALSE, GUARD_NOT_INVALIDATED, PTR_EQ
 from metatracer.ir.values import Const, FrameState, Input, LabelRef, LoopRef, Operation, Snapshot, Trace, Value
 from metatracer.runtime import assumptions
 from metatracer.runtime.loops import GuardState, Loop, Piece, hold, register_guards, release, retire
@@ -57,7 +57,9 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
     start = time.perf_counter()
     # Guards of a repeated iteration have bridges, too: without a limit, each would repeat it again.
     repeat = guard is None or not guard.piece.trace.repeats
-    optimized = optimize(trace, peel=ended.recorded.kind == "loop", repeat=repeat)
+    # A bridge from a wrong guess (these two are different lists) would guess the same again, and so would its bridges.
+    guess = guard is None or not _is_guess(guard)
+    optimized = optimize(trace, peel=ended.recorded.kind == "loop", repeat=repeat, guess=guess)
     after_optimizing = time.perf_counter()
     if _opt_log.on:
         _opt_log.write(_text(optimized))
@@ -141,6 +143,13 @@ def _hold_entered(trace: Trace, guard: GuardState | None) -> list[Piece] | None:
     if target.token is own:  # a bridge goes with its root
         return []
     return [target.token] if hold(target.token) else None
+
+
+def _is_guess(guard: GuardState) -> bool:
+    """Whether a guard says that two references differ: as those do that the optimizer adds on its own."""
+    operation = guard.operation
+    condition = operation.args[0] if operation.opcode is GUARD_FALSE else None
+    return isinstance(condition, Operation) and condition.opcode is PTR_EQ
 
 
 def _put_in_place(piece: Piece) -> None:

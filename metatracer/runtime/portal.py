@@ -47,6 +47,8 @@ class Portal:
         driver: Its JitDriver.
         layout: Where its merge point is.
         loops: By green key.
+        frozen: Lists whose items never change (`_immutable_fields_ = ['x[*]']`) that traces have met, by id(). Bridges
+            meet them as constants of their parents, not as contents of the field that says so.
         drive: Runs a loop to the end of the portal's frame (`driver.drive`).
     """
 
@@ -62,6 +64,7 @@ class Portal:
         self.layout = layout
         self.drive = drive
         self.loops: dict[Any, Loop] = {}
+        self.frozen: dict[int, list[Any]] = {}
         self.merge_start = layout.merge_start
         self.merge_end = layout.merge_end
         self.skips = layout.skips
