@@ -265,12 +265,10 @@ def _call_intrinsic(
     meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, function: Box, arguments: list[Box]
 ) -> bool:
     target = function.object
-    if type(target).__hash__ is None:
+    # Only of these classes are there intrinsics; the hash of anything else may be code of the guest.
+    if type(target) not in (FunctionType, BuiltinFunctionType, MethodDescriptorType, type):
         return False
-    try:
-        handler = INTRINSICS.get(target)
-    except Exception:  # noqa: BLE001 - a guest class's __hash__ or __eq__ may do anything; then it is no intrinsic
-        return False
+    handler = INTRINSICS.get(target)
     if handler is None:
         return False
     if not function.is_const:
