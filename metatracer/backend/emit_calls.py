@@ -45,13 +45,14 @@ def emit_call_c(e: Emitter, op: Operation) -> None:
     e.alias(op, result)
 
 
-@emits(ops.CALL_PORTAL)
+@emits(ops.CALL_PORTAL, ops.CALL_LOOP)
 def emit_call_portal(e: Emitter, op: Operation) -> None:
     """The callee's frame counts against the recursion limit, and so do the frames inlined around the call."""
     guard = e.next_operation
     frames = len(guard.snapshot.frames) if guard is not None and guard.snapshot is not None else 1
     args = "".join(f", {e.typed(value)}" for value in op.args)
-    target = pointer(support.portal_call(len(op.args)))
+    kinds = "".join(value.kind for value in op.args)
+    target = pointer(support.portal_call(kinds, unwinds=op.opcode is ops.CALL_LOOP))
     e.result(op, f"call ptr {target}(ptr {loop_cell(e, op)}, i32 {frames}{args}) ; portal call")
 
 
@@ -61,7 +62,10 @@ def emit_call_portal(e: Emitter, op: Operation) -> None:
 def _raised(e: Emitter, op: Operation) -> str:
     """An i1: the call before `op` (its argument, if it has a result) has raised."""
     if not op.args:
-        return e.value(f"icmp ne ptr {e.call('ptr', 'PyErr_Occurred', '')}, null")
+        # At the start of a bridge. A callee that was left is no exception of the guest's: that goes on unwinding.
+        pending = e.call("ptr", "PyErr_Occurred", "")
+        some = e.value(f"icmp ne ptr {pending}, null")
+        return e.value(f"and i1 {some}, {e.value(f'icmp ne ptr {pending}, {pointer(id(support.Unwound))}')}")
     call = op.args[0]
     error = call.descr.error if isinstance(call, Operation) and isinstance(call.descr, CFunction) else "null"
     if error == "never":

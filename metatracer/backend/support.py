@@ -30,6 +30,7 @@ BUFFER_WORDS = 8192
 _buffer = (ctypes.c_int64 * BUFFER_WORDS)()
 _scratch = (ctypes.c_int64 * 2)()
 _handler = (ctypes.c_int64 * 1)()
+_unwind_handler = (ctypes.c_int64 * 1)()
 _FINISH = struct.pack("<qq", 0, 1) + b"r"
 _FINISH_RAISE = struct.pack("<qq", -1, 0)
 _BYTES_DATA = 32
@@ -206,10 +207,10 @@ done:
 }}"""
 
 
-def _portal_exit() -> str:
-    """`portal_exit`: the result of a portal call that left through a guard: what the exit handler makes of it."""
+def _portal_exit(name: str, handler: int) -> str:
+    """`portal_exit`, `unwind_exit`: the result of a portal call that left through a guard: what a handler makes of it."""
     return f"""
-define ptr @portal_exit(ptr %desc) nounwind {{
+define ptr @{name}(ptr %desc) nounwind {{
   %israise = icmp eq ptr %desc, {pointer(id(_FINISH_RAISE) + _BYTES_DATA)}
   br i1 %israise, label %raise, label %guard
 raise:
@@ -218,7 +219,7 @@ raise:
   ret ptr null
 guard:
   %tuple = call ptr @decode(ptr %desc)
-  %handler = load ptr, ptr {pointer(ctypes.addressof(_handler))}
+  %handler = load ptr, ptr {pointer(handler)}
   %missing = icmp eq ptr %handler, null
   br i1 %missing, label %error, label %handle
 error:
@@ -283,12 +284,19 @@ define void @no_memory() noreturn nounwind {{
 }}"""
 
 
-_BASE = ("fetch", "restore", "decode", "portal_exit", "stack_limit", "no_memory")
+_BASE = ("fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory")
 
 
 @once
 def _base() -> None:
-    texts = (_fetch_exception(), _decode(), _portal_exit(), _stack_limit(), _no_memory())
+    texts = (
+        _fetch_exception(),
+        _decode(),
+        _portal_exit("portal_exit", ctypes.addressof(_handler)),
+        _portal_exit("unwind_exit", ctypes.addressof(_unwind_handler)),
+        _stack_limit(),
+        _no_memory(),
+    )
     _link("\n".join(texts), _BASE)
 
 
@@ -367,15 +375,20 @@ def _spill_stub(key: _StubKey, name: str) -> str:
     return "\n".join(lines)
 
 
-def _pass_references(count: int) -> tuple[str, str]:
+def _pass_values(kinds: str) -> tuple[str, str]:
     """Arguments ``%a0`` ... of a call of trace code: the instructions that pass what does not fit, and the others."""
-    in_registers = register_positions("r" * count)
-    stores = "\n".join(
-        f"  store ptr %a{number}, ptr {pointer(ctypes.addressof(_buffer) + 8 * number)}"
-        for number in range(count)
-        if number not in in_registers
-    )
-    return stores, "".join(f", ptr %a{number}" for number in range(count) if number in in_registers)
+    in_registers = register_positions(kinds)
+    stores = []
+    for number, kind in enumerate(kinds):
+        if number in in_registers:
+            continue
+        place = pointer(ctypes.addressof(_buffer) + 8 * number)
+        if kind == "b":
+            stores += [f"  %w{number} = zext i1 %a{number} to i64", f"  store i64 %w{number}, ptr {place}"]
+        else:
+            stores.append(f"  store {LLVM_TYPES[kind]} %a{number}, ptr {place}")
+    passed = "".join(f", {LLVM_TYPES[kind]} %a{number}" for number, kind in enumerate(kinds) if number in in_registers)
+    return "\n".join(stores), passed
 
 
 # --- entering -------------------------------------------------------------------------------------------------------------
@@ -406,7 +419,7 @@ def _entry_method(count: int) -> _MethodDef:
         f"  %p{number} = getelementptr ptr, ptr %items, i64 {number}\n  %a{number} = load ptr, ptr %p{number}"
         for number in range(count)
     )
-    stores, args = _pass_references(count)
+    stores, args = _pass_values("r" * count)
     sweep = sweep_address()
     look_around = f"call void {pointer(sweep)}()" if sweep else ""
     _link(
@@ -474,30 +487,49 @@ class EntryPoint:
 def set_exit_handler(handler: Callable[[tuple[Any, ...]], Any] | None) -> None:
     """Set what finishes a called portal that left its machine code: takes the exit tuple, returns the result or raises."""
     _handler[0] = 0 if handler is None else id(handler)
-    _handler_owner[0] = handler
+    _owners["exit"] = handler
 
 
-_handler_owner: list[Any] = [None]
+class Unwound(BaseException):
+    """Passes through the machine code of callers whose callee has left its own; never seen by a guest.
+
+    Attributes:
+        exit: The exit tuple of the callee.
+    """
+
+    def __init__(self, exit_tuple: tuple[Any, ...]) -> None:
+        self.exit = exit_tuple
 
 
-def portal_call(count: int) -> int:
-    """Address of ``ptr (ptr cell, i32 frames, ptr args...)``: a portal call with `count` arguments, which it consumes.
+def _unwind(exit_tuple: tuple[Any, ...]) -> Any:
+    raise Unwound(exit_tuple)
+
+
+_owners: dict[str, Any] = {"unwind": _unwind}
+_unwind_handler[0] = id(_unwind)
+
+
+def portal_call(kinds: str, *, unwinds: bool) -> int:
+    """Address of ``ptr (ptr cell, i32 frames, args...)``: a portal call with arguments of these kinds, which it consumes.
 
     It accounts for `frames` Python frames, as the calls it stands for would, and raises RecursionError when those or
-    the C stack are used up.
+    the C stack are used up. When the callee leaves its machine code, the exit handler runs it to its end; or, if the call
+    `unwinds`, the unwind handler is called, which raises Unwound.
     """
     _base()
-    name = f"portal_call{count}"
+    name = f"portal_call_{kinds}{'_unwinding' if unwinds else ''}"
     if name not in _functions:
-        _link(_portal_call(name, count), [name])
+        _link(_portal_call(name, kinds, "unwind_exit" if unwinds else "portal_exit"), [name])
     return _functions[name]
 
 
-def _portal_call(name: str, count: int) -> str:
+def _portal_call(name: str, kinds: str, leave: str) -> str:
     figures = layout()
-    params = "".join(f", ptr %a{number}" for number in range(count))
-    stores, args = _pass_references(count)
-    drops = "\n".join(f"  call void {_c('Py_DecRef')}(ptr %a{number})" for number in range(count))
+    params = "".join(f", {LLVM_TYPES[kind]} %a{number}" for number, kind in enumerate(kinds))
+    stores, args = _pass_values(kinds)
+    drops = "\n".join(
+        f"  call void {_c('Py_DecRef')}(ptr %a{number})" for number, kind in enumerate(kinds) if kind == "r"
+    )
     return f"""
 declare ptr @llvm.frameaddress.p0(i32)
 define ptr @{name}(ptr %cell, i32 %frames{params}) nounwind {{
@@ -532,7 +564,7 @@ other:
   %low = load i32, ptr %leftp
   %raised = add i32 %low, {_HANDLER_FRAMES}
   store i32 %raised, ptr %leftp
-  %handled = call ptr {pointer(function_address("portal_exit"))}(ptr %desc)
+  %handled = call ptr {pointer(function_address(leave))}(ptr %desc)
   %high = load i32, ptr %leftp
   %lowered = sub i32 %high, {_HANDLER_FRAMES}
   store i32 %lowered, ptr %leftp

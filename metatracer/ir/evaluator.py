@@ -399,6 +399,7 @@ _EFFECTS: dict[str, Callable[[_Run, Operation, tuple[Any, ...]], Any]] = {
     "call_c_i": _Run.call_c,
     "call_c_f": _Run.call_c,
     "call_portal": _Run.call_portal,
+    "call_loop": _Run.call_portal,
     "guard_no_exception": _Run.guard_no_exception,
     "guard_exception": _Run.guard_exception,
     "push_exc_info": _Run.push_exc_info,

@@ -295,6 +295,7 @@ CALL_C_R = _op("call_c_r", "*", "r", "a row of ir/cfunctions.py; new reference, 
 CALL_C_I = _op("call_c_i", "*", "i", "a row of ir/cfunctions.py", descr="cfunction")
 CALL_C_F = _op("call_c_f", "*", "f", "a row of ir/cfunctions.py", descr="cfunction")
 CALL_PORTAL = _op("call_portal", "r*", "r", "enter another loop's machine code with these reds and run it to the end of its frame; descr: LoopRef", reads=Effect.ANY, writes=Effect.ANY, runs_code=True, can_raise=True, descr="loop")
+CALL_LOOP = _op("call_loop", "*", "r", "as call_portal; but when the callee leaves its machine code, NULL is returned with an Unwound exception: the caller leaves, too", reads=Effect.ANY, writes=Effect.ANY, runs_code=True, can_raise=True, descr="loop")
 
 # --- the handled exception of the thread ------------------------------------------------------------------------------
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from metatracer.ir.opcodes import Effect, Opcode
+    from metatracer.ir.shapes import Shapes
 
 
 class _Null:
@@ -218,12 +219,18 @@ class LoopRef:
         cell: Address of the 8-byte cell that holds the current code pointer; set by the backend, 0 before.
         token: The runtime's loop object; the IR does not look into it.
         label: The label of the code that is in place now, if it has one.
+        version_for: Gives the version of the loop for arguments of these shapes, or None when there is not to be one;
+            set by the runtime.
+        effects: Gives what entering the loop may read and write of objects that exist, and whether it may run any code;
+            from then on the code being made relies on it. None: anything.
     """
 
     name: str
     cell: int = 0
     token: Any = None
     label: LabelRef | None = None
+    version_for: Callable[[Shapes], LoopRef | None] | None = None
+    effects: Callable[[], tuple[Effect, Effect, bool]] | None = None
 
 
 @dataclass(eq=False, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metatracer.ir.cfunctions import BUILTIN_ITER, BUILTIN_NEXT
 from metatracer.ir.opcodes import (
@@ -10,16 +10,23 @@ from metatracer.ir.opcodes import (
     CALL_C_F,
     CALL_C_I,
     CALL_C_R,
+    CALL_LOOP,
     CALL_PORTAL,
     GUARD_EXCEPTION,
     GUARD_NO_EXCEPTION,
     Effect,
 )
-from metatracer.ir.values import Const, Operation
+from metatracer.ir.snapshots import virtual_parts
+from metatracer.ir.values import Const, Operation, Value
+from metatracer.optimizer.state import Virtual, VirtualBox
 from metatracer.optimizer.verdicts import DROP, EMIT, Contradiction, Verdict, effects
+from metatracer.optimizer.versions import specialise
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from metatracer.optimizer.forward import Forward
+    from metatracer.optimizer.state import State
     from metatracer.optimizer.verdicts import Handlers
 
 _READ_BY_NEXT: dict[str, Effect] = {
@@ -36,6 +43,9 @@ _READ_BY_NEXT: dict[str, Effect] = {
 """What stepping an iterator of a builtin class reads besides the iterator."""
 
 
+ANYTHING = (Effect.ANY, Effect.ANY, True)
+
+
 class Calls:
     """See the module's docstring."""
 
@@ -45,6 +55,7 @@ class Calls:
     def handlers(self) -> Handlers:
         for opcode in (CALL, CALL_PORTAL, CALL_C_R, CALL_C_I, CALL_C_F):
             yield opcode, self.call
+        yield CALL_LOOP, self.call_loop
         yield GUARD_NO_EXCEPTION, self.guard_no_exception
         yield GUARD_EXCEPTION, self.guard_exception
 
@@ -66,6 +77,53 @@ class Calls:
             forward.heap.invalidate(Effect.ANY if runs_code else writes, runs_code)
         return EMIT
 
+    def call_loop(self, op: Operation) -> Verdict:
+        """The callee takes virtual arguments apart; what it may see of other objects is stored first.
+
+        Doing stores can allocate an argument, and then another version of the callee is called, which may do other
+        things: in that case nothing is taken for granted.
+        """
+        forward = self._forward
+        target, args = op.descr, op.args
+        self._force_shared(args)
+        specialise(forward, op)
+        called = op.descr
+        reads, writes, runs_code = ANYTHING if called.effects is None else called.effects()
+        while True:
+            self._store(reads | writes, runs_code)
+            self._force_shared(args)
+            op.descr, op.args = target, tuple([forward.state.resolve(arg) for arg in args])
+            specialise(forward, op)
+            if op.descr is called:
+                break
+            called = op.descr
+            reads, writes, runs_code = ANYTHING
+        op.args = tuple([forward.force(arg) for arg in op.args])
+        if writes or runs_code:
+            forward.heap.invalidate(Effect.ANY if runs_code else writes, runs_code)
+        return EMIT
+
+    def _force_shared(self, args: tuple[Value, ...]) -> None:
+        """Allocate what caller and callee both refer to: it is one object, whoever changes it or asks for its identity."""
+        forward = self._forward
+        state = forward.state
+        following = forward.following
+        assert following is not None
+        assert following.snapshot is not None, "the guard behind the call says what goes on"
+        kept: set[Virtual] = set()
+        roots = [value for frame in following.snapshot.frames for value in frame.values()]
+        roots += [store.args[-1] for store in state.stores()]
+        _collect(state, roots, kept)
+        passed: set[Virtual] = set()
+        _collect(state, args, passed)
+        for virtual in passed & kept:
+            forward.force(virtual)
+
+    def _store(self, seen: Effect, runs_code: bool) -> None:
+        seen = Effect.ANY if runs_code else seen
+        if seen & Effect.HEAP:
+            self._forward.heap.flush(seen)
+
     def guard_no_exception(self, op: Operation) -> Verdict:
         forward = self._forward
         if forward.call_removed:
@@ -82,6 +140,23 @@ class Calls:
             raise Contradiction
         self._forward.state.info(op).nonnull = True
         return EMIT
+
+
+def _collect(state: State, values: Iterable[Any], found: set[Virtual]) -> None:
+    """Add the virtual objects that can be reached from the values; unboxed numbers have no identity."""
+    work = list(values)
+    seen: set[int] = set()
+    while work:
+        value = work.pop()
+        if not isinstance(value, Value):  # a virtual of the recording
+            if id(value) not in seen:
+                seen.add(id(value))
+                work.extend(virtual_parts(value))
+            continue
+        value = state.resolve(value)
+        if isinstance(value, Virtual) and not isinstance(value, VirtualBox) and value not in found:
+            found.add(value)
+            work.extend(value.parts())
 
 
 def _gives_object(result: object) -> bool:

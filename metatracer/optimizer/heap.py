@@ -44,6 +44,7 @@ from metatracer.ir.values import Const, Field, Operation, Value
 from metatracer.optimizer.appends import DelayedAppends
 from metatracer.optimizer.state import CELL, Pending, Virtual
 from metatracer.optimizer.verdicts import DROP, EMIT, Verdict
+from metatracer.optimizer.versions import specialise
 
 if TYPE_CHECKING:
     from metatracer.optimizer.forward import Forward
@@ -419,6 +420,8 @@ class HeapCache:
     def leave(self, op: Operation) -> Verdict:
         """The trace ends here: everything must be as the interpreter would have it."""
         self.flush()
+        if op.opcode is JUMP and specialise(self._forward, op):
+            return EMIT
         op.args = tuple([self._forward.force(arg) for arg in op.args])
         assert not any(isinstance(arg, Virtual) for arg in op.args)
         return EMIT

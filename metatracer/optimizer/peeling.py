@@ -37,6 +37,7 @@ from metatracer.optimizer.verdicts import Contradiction
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from metatracer.ir.shapes import Shapes
     from metatracer.ir.values import Snapshot
 
 MAX_ROUNDS = 8
@@ -196,12 +197,12 @@ class LabelState:
         return Pending(store.opcode, tuple([rename(arg) for arg in store.args]), store.descr)
 
 
-def peel_loop(trace: Trace, enabled: Collection[str]) -> Trace | None:
-    """The loop with one iteration peeled, or None when it cannot be."""
+def peel_loop(trace: Trace, enabled: Collection[str], shapes: Shapes | None = None) -> Trace | None:
+    """The loop with one iteration peeled (entered with arguments of the given shapes), or None when it cannot be."""
     from metatracer.optimizer.pipeline import start
 
     recorded, jump = trace.operations[:-1], trace.operations[-1]
-    preamble = start(trace, enabled)
+    preamble = start(trace, enabled, None, shapes)
     try:
         preamble.run_all(recorded)
         length = len(preamble.out)
@@ -217,7 +218,7 @@ def peel_loop(trace: Trace, enabled: Collection[str]) -> Trace | None:
             if matched is not None:
                 operations = _assemble(preamble, length, body, renaming, matched)
                 entry = _entry(trace, label, body, renaming)
-                return Trace(trace.inputs, operations, trace.assumptions, trace.name, entry)
+                return Trace(preamble.inputs, operations, trace.assumptions, trace.name, entry)
     except Contradiction:
         return None
     return None

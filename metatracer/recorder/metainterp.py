@@ -677,16 +677,22 @@ class MetaInterpreter:
             return False
         own = self.start_key == key and self.own_loop is not None
         if own and self.own_loop is not None:
-            self._call_portal(frame, portal, self.own_loop)
+            self._call_portal(frame, portal, self.own_loop, unwinds=True)
         else:
-            self._call_portal(frame, portal, self.host.callable_loop(portal, key, greens))
+            loop = self.host.callable_loop(portal, key, greens)
+            self._call_portal(frame, portal, loop, unwinds=portal.compiled_loop(key) is not None)
         return True
 
-    def _call_portal(self, frame: MetaFrame, portal: PortalView, loop: LoopRef) -> None:
-        """Turn the inlined portal call, which stands at its first merge point, into a call from there."""
+    def _call_portal(self, frame: MetaFrame, portal: PortalView, loop: LoopRef, *, unwinds: bool) -> None:
+        """Turn the inlined portal call, which stands at its first merge point, into a call from there.
+
+        If it `unwinds`, the frames below wait, in the guard behind the call, for the result that the callee has not given
+        when it leaves its machine code.
+        """
         greens = [frame.box(number) for number in portal.green_numbers]
         reds = [frame.registers[number] or NULL_BOX for number in portal.red_numbers]
         values = [box.object for box in (*greens, *reds)]
+        waiting = Snapshot(tuple([other.state_pending() for other in self.frames[:-1]]))
         op = self.emit(ops.CALL_PORTAL, *[self.ref(box) for box in reds], descr=loop)
         self.pop_frame()
         below = self.frames[-1]
@@ -697,31 +703,29 @@ class MetaInterpreter:
         result, exception = self.execute(portal.run_from_merge_point, values)
         self.forget_heap()
 
-        if pending.finish is not None:
-            self._finish_call(below, pending, op, result, exception)
-            return
-
-        def store(box: Box) -> None:
-            pending.deliver(self, below, box)
-
-        self._after_call(below, pending.instruction, op, result, exception, store, None, None, runs_code=True)
-
-    def _finish_call(
-        self, below: MetaFrame, pending: Pending, op: Operation, result: Any, exception: BaseException | None
-    ) -> None:
-        """What is left to do with the result of a portal's call is done by the function that an exit would call."""
         if exception is not None:
-            raise Unrecordable(exception, "a portal called by an operator or a class raised an exception")
-        instruction = pending.instruction
-        index = instruction.next_index
-        depth = below.jitcode.depths[index] - pending.pushes
-        thrown = self.snapshot_of(below.state_at_depth(index, depth, instruction.index))
-        self.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=thrown)
-        slot = below.jitcode.n_locals + depth
+            if pending.finish is not None:
+                raise Unrecordable(exception, "a portal called by an operator or a class raised an exception")
 
-        def store(box: Box) -> None:
+            def store(box: Box) -> None:
+                pending.deliver(self, below, box)
+
+            self._after_call(below, pending.instruction, op, result, exception, store, None, None, runs_code=True)
+            return
+        if unwinds:
+            op.opcode = ops.CALL_LOOP
+        self.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=waiting)
+        if pending.finish is None:
+            pending.deliver(self, below, Box(result, op))
+            self.guard(ops.GUARD_NOT_INVALIDATED, snapshot=self.snapshot_after(below, pending.instruction))
+            return
+        # What is left to do with the result is done by the function that an exit would call.
+        index = pending.instruction.next_index
+        slot = below.jitcode.n_locals + below.jitcode.depths[index] - pending.pushes
+
+        def put(box: Box) -> None:
             if pending.pushes:
                 below.registers[slot] = box
 
         finish = const_box(pending.finish)
-        self.residual_call(below, instruction, finish, [Box(result, op), *pending.kept], store=store)
+        self.residual_call(below, pending.instruction, finish, [Box(result, op), *pending.kept], store=put)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -86,7 +87,8 @@ def record_bridge(
     meta = MetaInterpreter(host, portal, limits, None, None, name)
     snapshot = guard.snapshot
     assert snapshot is not None
-    _BridgeStart(meta, snapshot, rebuilt).frames()
+    start = _BridgeStart(meta, snapshot, rebuilt)
+    start.frames()
     frames = rebuilt.frames
     del rebuilt
     if exception is not None:
@@ -95,7 +97,9 @@ def record_bridge(
         throw_index = snapshot.frames[-1].throw_index
         if throw_index < 0:
             throw_index = frame.index
-        caught = meta.guard(ops.GUARD_EXCEPTION, snapshot=meta.snapshot_of(frame.state_at(frame.index, throw_index)))
+        # Or it is no exception: the callee has left its machine code, and the frames wait for its result.
+        waiting = meta.snapshot_of(start.waiting(frame, snapshot.frames[-1], throw_index))
+        caught = meta.guard(ops.GUARD_EXCEPTION, snapshot=waiting)
         frame.index = throw_index
         box = Box(exception, caught)
         try:
@@ -105,7 +109,7 @@ def record_bridge(
         if meta.outcome is not None:
             return Ended(meta.outcome, None, [], None, meta.own_loop, len(meta.operations))
         del box
-    del frames, exception
+    del start, frames, exception
     return _run(meta)
 
 
@@ -152,6 +156,12 @@ class _BridgeStart:
             kinds = store.opcode.args
             arguments = [self._argument(value, kind) for value, kind in zip(store.args, kinds, strict=True)]
             meta.emit(store.opcode, *arguments, descr=store.descr)
+
+    def waiting(self, frame: MetaFrame, state: FrameState, throw_index: int) -> FrameState:
+        """The innermost frame as it is at the guard: it may still wait for the result of a call."""
+        kept = tuple([self.box(value).snapshot_value() for value in state.kept])
+        now = frame.state_at_depth(state.index, len(state.stack), throw_index)
+        return dataclasses.replace(now, finish=state.finish, kept=kept, pushes=state.pushes)
 
     def _argument(self, value: Any, kind: str) -> Value:
         """The value as an operation wants it: what was stored may be an unboxed number."""

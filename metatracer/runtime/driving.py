@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer import hooks, log
 from metatracer.backend.compile import set_exit_handler
+from metatracer.backend.support import Unwound
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.frontend.decode import jitcode_for
 from metatracer.ir.values import NULL_OBJECT
@@ -28,9 +29,10 @@ from metatracer.recorder.resume import rebuild
 from metatracer.runtime import assumptions
 from metatracer.runtime.compiling import install_recorded, note_abort, note_miss
 from metatracer.runtime.host import RecordingHost
-from metatracer.runtime.loops import GUARDS, GuardState, Loop, began, ended
+from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended
 from metatracer.runtime.portal import Request
 from metatracer.runtime.twin import twin_for
+from metatracer.runtime.versions import visit
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
@@ -158,12 +160,19 @@ class _Driving:
             self._raised(exit_tuple[1])
             return
         guard = GUARDS[number]
-        self._left_code()
         exception = exit_tuple[1]
+        is_unwinding = exception.__class__ is Unwound
+        if not is_unwinding:
+            self._left_code()
         snapshot = guard.operation.snapshot
         assert snapshot is not None
         rebuilt = rebuild(snapshot, exit_tuple[2:], guard.live)
         del exit_tuple
+        if is_unwinding:
+            # A callee has left its machine code: these frames wait for it, and it goes on from its own exit.
+            self.frames.extend(rebuilt.frames)
+            self.exits.append(exception.exit)
+            return
         guard.failures += 1
         loop = guard.piece.loop
         STATISTICS.guard_exits += 1
@@ -190,7 +199,9 @@ class _Driving:
         if guard.refused:
             if guard.operation.opcode.name == "guard_not_invalidated" and not guard.piece.reason:
                 assumptions.recheck(guard.piece)
-            if guard.piece.reason and self._waits_for_code(loop, rebuilt.frames):
+            if guard.piece.reason and self._waits_for_code(loop.base, rebuilt.frames):
+                if isinstance(loop, Version):
+                    visit(loop)
                 return
         elif self._wants_bridge(guard):
             state = [exception, rebuilt]

@@ -54,11 +54,11 @@ class RecordingHost:
 
     def callable_loop(self, portal: Any, key: Any, greens: Sequence[Any]) -> LoopRef:
         """The name of a loop that machine code can call at once, compiled or not."""
-        from metatracer.runtime.compiling import install_stub
+        from metatracer.runtime.compiling import install_stub, stub_trace
 
         loop: Loop = portal.loop_of(key, tuple(greens))
         if loop.piece is None and loop.stale is None:
-            install_stub(loop)
+            install_stub(loop, stub_trace(loop))
         return loop.ref
 
     def item_is(self, namespace: dict[str, Any], name: str, value: Any) -> DictItemIs:
