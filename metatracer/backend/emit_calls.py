@@ -48,12 +48,37 @@ def emit_call_c(e: Emitter, op: Operation) -> None:
 @emits(ops.CALL_PORTAL, ops.CALL_LOOP)
 def emit_call_portal(e: Emitter, op: Operation) -> None:
     """The callee's frame counts against the recursion limit, and so do the frames inlined around the call."""
-    guard = e.next_operation
+    guard = e.following()
     frames = len(guard.snapshot.frames) if guard is not None and guard.snapshot is not None else 1
     args = "".join(f", {e.typed(value)}" for value in op.args)
     kinds = "".join(value.kind for value in op.args)
-    target = pointer(support.portal_call(kinds, unwinds=op.opcode is ops.CALL_LOOP))
-    e.result(op, f"call ptr {target}(ptr {loop_cell(e, op)}, i32 {frames}{args}) ; portal call")
+    wanted = _result_format(e, op)
+    place, slots, parts = "null", "null", 0
+    if wanted is not None:
+        place, parts = pointer(wanted.address), len(wanted.kinds)
+        slots = e.result_slots(parts)
+    target = pointer(support.portal_call(kinds, unwinds=op.opcode is ops.CALL_LOOP, parts=parts))
+    e.result(op, f"call ptr {target}(ptr {loop_cell(e, op)}, i32 {frames}, ptr {place}, ptr {slots}{args}) ; portal call")
+
+
+def _result_format(e: Emitter, call: Operation) -> support.ResultFormat | None:
+    """The format of the result that a call's guard asks for."""
+    behind = e.following(2)
+    if behind is None or behind.opcode is not ops.GUARD_PARTS or behind.args[0] is not call:
+        return None
+    return support.result_format(behind.descr)
+
+
+@emits(ops.GUARD_PARTS)
+def emit_guard_parts(e: Emitter, op: Operation) -> None:
+    wanted = pointer(support.result_format(op.descr).address)
+    e.guard(op, e.value(f"icmp eq ptr {e.arg(op.args[0])}, {wanted}"), forcible=False)
+
+
+@emits(ops.RESULT_PART_I, ops.RESULT_PART_F)
+def emit_result_part(e: Emitter, op: Operation) -> None:
+    kind = "i64" if op.opcode is ops.RESULT_PART_I else "double"
+    e.result(op, f"load {kind}, ptr {e.field(e.result_slots(op.descr + 1), 8 * op.descr)}")
 
 
 # --- pending exceptions -------------------------------------------------------------------------------------------------

@@ -293,6 +293,8 @@ class _Planner:
             self.nullable.discard(first)
             if name in ("int_unbox", "float_unbox", "bool_unbox") or (name == "guard_type" and op.descr in _HARMLESS_TYPES):
                 self.harmless.add(first)
+        elif name == "guard_parts":
+            self.owned.pop(first, None)  # it is no object: the parts are numbers
         elif name in ("guard_null", "guard_exhausted", "guard_exception"):
             self.owned.pop(first, None)  # it is NULL: nothing is owned
             self.borrowed.pop(first, None)

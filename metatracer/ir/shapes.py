@@ -9,8 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from metatracer.ir.heap import get_field, set_field
+from metatracer.ir.opcodes import fits_i64
+from metatracer.ir.values import NULL_OBJECT
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 class Known:
@@ -62,3 +66,40 @@ class Shape:
 
 Shapes = tuple[Shape, ...]
 """Of all arguments."""
+
+
+def instance_shape(cls: type, parts: list[tuple[Any, Shape]]) -> Shape | None:
+    """The shape of an instance with these fields, if it can be returned as numbers."""
+    if not parts or any(field.storage != "slot" or part.form != "box" for field, part in parts):
+        return None
+    return Shape("object", "r", Known(cls), tuple(sorted(parts, key=lambda item: item[0].position)))
+
+
+def take_apart(shape: Shape, obj: Any) -> list[Any] | None:
+    """The numbers that an object consists of, or None when it is not of this (returnable) shape."""
+    assert shape.known is not None
+    known = shape.known.object
+    if shape.form == "box":
+        cls: type = {"i": int, "f": float, "b": bool}[shape.parts[0][1].kind]
+        return [obj] if type(obj) is cls and (type(obj) is not int or fits_i64(obj)) else None
+    if type(obj) is not known:
+        return None
+    numbers: list[Any] = []
+    for field, part in shape.parts:
+        content = get_field(obj, field)
+        found = None if content is NULL_OBJECT else take_apart(part, content)
+        if found is None:
+            return None
+        numbers += found
+    return numbers
+
+
+def put_together(shape: Shape, numbers: Sequence[Any]) -> Any:
+    """An object of a returnable shape."""
+    if shape.form == "box":
+        return numbers[0]
+    assert shape.known is not None
+    obj = object.__new__(shape.known.object)
+    for (field, _), number in zip(shape.parts, numbers, strict=True):
+        set_field(obj, field, number)
+    return obj

@@ -223,6 +223,7 @@ class LoopRef:
             set by the runtime.
         effects: Gives what entering the loop may read and write of objects that exist, and whether it may run any code;
             from then on the code being made relies on it. None: anything.
+        returns_parts: Its code may return an object that it has not allocated as its parts.
     """
 
     name: str
@@ -231,6 +232,7 @@ class LoopRef:
     label: LabelRef | None = None
     version_for: Callable[[Shapes], LoopRef | None] | None = None
     effects: Callable[[], tuple[Effect, Effect, bool]] | None = None
+    returns_parts: bool = False
 
 
 @dataclass(eq=False, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from metatracer.hints import is_value_class
 from metatracer.ir.cfunctions import BUILTIN_ITER, BUILTIN_NEXT
 from metatracer.ir.opcodes import (
     CALL,
@@ -14,13 +15,14 @@ from metatracer.ir.opcodes import (
     CALL_PORTAL,
     GUARD_EXCEPTION,
     GUARD_NO_EXCEPTION,
+    GUARD_PARTS,
     Effect,
 )
 from metatracer.ir.snapshots import virtual_parts
 from metatracer.ir.values import Const, Operation, Value
-from metatracer.optimizer.state import Virtual, VirtualBox
+from metatracer.optimizer.state import Virtual, VirtualBox, VirtualInstance
 from metatracer.optimizer.verdicts import DROP, EMIT, Contradiction, Verdict, effects
-from metatracer.optimizer.versions import specialise
+from metatracer.optimizer.versions import received_parts, specialise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,6 +58,7 @@ class Calls:
         for opcode in (CALL, CALL_PORTAL, CALL_C_R, CALL_C_I, CALL_C_F):
             yield opcode, self.call
         yield CALL_LOOP, self.call_loop
+        yield GUARD_PARTS, self.guard_parts
         yield GUARD_NO_EXCEPTION, self.guard_no_exception
         yield GUARD_EXCEPTION, self.guard_exception
 
@@ -103,6 +106,16 @@ class Calls:
             forward.heap.invalidate(Effect.ANY if runs_code else writes, runs_code)
         return EMIT
 
+    def guard_parts(self, op: Operation) -> Verdict:
+        """The result in parts is a virtual object; loops that are called at their common entry give objects."""
+        forward = self._forward
+        call = op.args[0]
+        if not isinstance(call, Operation) or not call.descr.returns_parts or "virtuals" not in forward.enabled:
+            return DROP
+        forward.emit(op)
+        forward.state.substitute(call, received_parts(forward, call, op.descr))
+        return DROP
+
     def _force_shared(self, args: tuple[Value, ...]) -> None:
         """Allocate what caller and callee both refer to: it is one object, whoever changes it or asks for its identity."""
         forward = self._forward
@@ -117,7 +130,8 @@ class Calls:
         passed: set[Virtual] = set()
         _collect(state, args, passed)
         for virtual in passed & kept:
-            forward.force(virtual)
+            if not isinstance(virtual, VirtualInstance) or not is_value_class(virtual.cls):
+                forward.force(virtual)
 
     def _store(self, seen: Effect, runs_code: bool) -> None:
         seen = Effect.ANY if runs_code else seen
@@ -154,9 +168,10 @@ def _collect(state: State, values: Iterable[Any], found: set[Virtual]) -> None:
                 work.extend(virtual_parts(value))
             continue
         value = state.resolve(value)
-        if isinstance(value, Virtual) and not isinstance(value, VirtualBox) and value not in found:
-            found.add(value)
-            work.extend(value.parts())
+        if not isinstance(value, Virtual) or isinstance(value, VirtualBox) or value in found:
+            continue
+        found.add(value)
+        work.extend(value.parts())
 
 
 def _gives_object(result: object) -> bool:

@@ -25,11 +25,11 @@ from metatracer.optimizer.verdicts import Contradiction
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from metatracer.ir.shapes import Shapes
     from metatracer.optimizer.forward import Forward
     from metatracer.optimizer.matching import Place
     from metatracer.optimizer.peeling import LabelState
     from metatracer.optimizer.state import FactKey, Pending, VirtualBox
+    from metatracer.optimizer.versions import Goal
 
 MAX_ROUNDS = 20
 MAX_REPEATED = 1500
@@ -73,22 +73,14 @@ def header_of(recorded: list[Operation]) -> Snapshot | None:
     return None
 
 
-def enter_at_label(
-    trace: Trace,
-    enabled: Collection[str],
-    *,
-    repeat: bool,
-    shapes: Shapes | None = None,
-    own_label: LabelRef | None = None,
-) -> Trace | None:
+def enter_at_label(trace: Trace, enabled: Collection[str], goal: Goal, *, repeat: bool) -> Trace | None:
     """The optimized trace with a jump to the target's label, or None when it has to go to the target's entry.
 
     Args:
         trace: As recorded.
         enabled: Passes.
+        goal: What the code is for. The label of its own code is tried first.
         repeat: Whether an iteration of the loop may be put at the end.
-        shapes: Of the trace's inputs, for a version.
-        own_label: Of the code that a bridge belongs to: tried first, if it is one of the target.
     """
     jump = trace.operations[-1]
     target = jump.descr
@@ -97,14 +89,14 @@ def enter_at_label(
     if not any(op.opcode.is_guard for op in trace.operations):
         # It starts at the merge point, where the check of another trace has failed: the preamble finds out the rest.
         return None
-    labels = [label for label in (own_label, target.label) if label is not None and label.entry is not None]
+    labels = [label for label in (goal.own_label, target.label) if label is not None and label.entry is not None]
     for repeated in (False, True):
         for label in dict.fromkeys(labels):
             entry: Entry = label.entry
             if repeated and (not repeat or len(entry.recorded) > MAX_REPEATED):
                 continue
             try:
-                attempted = _attempt(trace, label, enabled, shapes, repeated=repeated)
+                attempted = _attempt(trace, label, enabled, goal, repeated=repeated)
             except Contradiction:
                 continue
             if attempted is not None:
@@ -114,12 +106,12 @@ def enter_at_label(
 
 
 def _attempt(
-    trace: Trace, label: LabelRef, enabled: Collection[str], shapes: Shapes | None, *, repeated: bool
+    trace: Trace, label: LabelRef, enabled: Collection[str], goal: Goal, *, repeated: bool
 ) -> Forward | None:
     from metatracer.optimizer.pipeline import start
 
     entry: Entry = label.entry
-    forward = start(trace, enabled, entry.label.forward.pool, shapes)
+    forward = start(trace, enabled, goal, entry.label.forward.pool)
     forward.run_all(trace.operations[:-1])
     args = trace.operations[-1].args
     if repeated:

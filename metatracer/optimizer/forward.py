@@ -36,6 +36,7 @@ class Forward:
     Attributes:
         enabled: Names of the passes that are switched on.
         inputs: Of the trace that is being built.
+        returns_parts: Its result may be returned in parts.
         snapshot: The recorded snapshot of the operation in hand.
         retry: A recorded snapshot to which it is safe to return at this point (nothing but reads and allocations was
             recorded since), or None.
@@ -48,6 +49,7 @@ class Forward:
         self.enabled = frozenset(enabled)
         self.state = State(pool)
         self.inputs: tuple[Input, ...] = ()
+        self.returns_parts = False
         self.out: list[Operation] = []
         self.snapshot: Snapshot | None = None
         self.retry: Snapshot | None = None

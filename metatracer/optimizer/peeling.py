@@ -37,8 +37,8 @@ from metatracer.optimizer.verdicts import Contradiction
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from metatracer.ir.shapes import Shapes
     from metatracer.ir.values import Snapshot
+    from metatracer.optimizer.versions import Goal
 
 MAX_ROUNDS = 8
 
@@ -197,12 +197,12 @@ class LabelState:
         return Pending(store.opcode, tuple([rename(arg) for arg in store.args]), store.descr)
 
 
-def peel_loop(trace: Trace, enabled: Collection[str], shapes: Shapes | None = None) -> Trace | None:
-    """The loop with one iteration peeled (entered with arguments of the given shapes), or None when it cannot be."""
+def peel_loop(trace: Trace, enabled: Collection[str], goal: Goal) -> Trace | None:
+    """The loop with one iteration peeled, or None when it cannot be."""
     from metatracer.optimizer.pipeline import start
 
     recorded, jump = trace.operations[:-1], trace.operations[-1]
-    preamble = start(trace, enabled, None, shapes)
+    preamble = start(trace, enabled, goal)
     try:
         preamble.run_all(recorded)
         length = len(preamble.out)

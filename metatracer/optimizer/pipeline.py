@@ -16,13 +16,11 @@ from metatracer.ir.values import Input, Operation, Trace
 from metatracer.optimizer.forward import Forward
 from metatracer.optimizer.state import ConstantPool
 from metatracer.optimizer.verdicts import Contradiction
-from metatracer.optimizer.versions import start_version
+from metatracer.optimizer.versions import ANY_USE, Goal, start_version
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from metatracer.ir.shapes import Shapes
-    from metatracer.ir.values import LabelRef
 
 PASSES: tuple[str, ...] = (
     "virtuals",  # allocation removal, unboxing
@@ -67,8 +65,7 @@ def optimize(
     peel: bool = True,
     repeat: bool = True,
     guess: bool = True,
-    shapes: Shapes | None = None,
-    own_label: LabelRef | None = None,
+    goal: Goal = ANY_USE,
     passes: Collection[str] | None = None,
 ) -> Trace:
     """Optimize a recorded trace.
@@ -78,8 +75,7 @@ def optimize(
         peel: False forbids peeling, whatever `passes` says.
         repeat: Whether the loop that a trace jumps to may be repeated at its end, so that it can enter it at its label.
         guess: False forbids the guesses of the pass "alias": for a bridge from a guess that was wrong.
-        shapes: Makes the version of a root trace for arguments of these shapes; the result's inputs are their leaves.
-        own_label: For a bridge, the label of the code it belongs to: tried before that of the loop it jumps to.
+        goal: What the code is for.
         passes: Names from `PASSES`; None means what METATRACER_OPT says.
 
     Returns:
@@ -87,7 +83,7 @@ def optimize(
         that has a label goes there if that is possible.
 
     Raises:
-        Contradiction: The trace does not fit the `shapes`.
+        Contradiction: The trace does not fit the shapes of its `goal`.
     """
     enabled = selected_passes() if passes is None else frozenset(passes)
     if not guess:
@@ -95,14 +91,14 @@ def optimize(
     last = trace.operations[-1]
     is_loop = last.opcode is JUMP and last.descr is None
     if not is_loop:
-        result = _straight(trace, enabled, repeat, shapes, own_label)
+        result = _straight(trace, enabled, repeat, goal)
     else:
         peeled = None
         if peel and "peel" in enabled:
             from metatracer.optimizer.peeling import peel_loop
 
-            peeled = peel_loop(trace, enabled, shapes)
-        if peeled is None and shapes is not None:
+            peeled = peel_loop(trace, enabled, goal)
+        if peeled is None and goal.shapes is not None:
             raise Contradiction
         result = _simple_loop(trace, enabled) if peeled is None else peeled
     _check(result)
@@ -121,14 +117,13 @@ def _check(trace: Trace) -> None:
         verify(trace)
 
 
-def start(
-    trace: Trace, enabled: Collection[str], pool: ConstantPool | None = None, shapes: Shapes | None = None
-) -> Forward:
+def start(trace: Trace, enabled: Collection[str], goal: Goal, pool: ConstantPool | None = None) -> Forward:
     """A forward pass that knows what the trace's inputs are known to be."""
     forward = Forward(ConstantPool() if pool is None else pool, enabled)
     forward.inputs = trace.inputs
-    if shapes is not None:
-        forward.inputs = start_version(forward, trace.inputs, shapes)
+    forward.returns_parts = goal.returns_parts
+    if goal.shapes is not None:
+        forward.inputs = start_version(forward, trace.inputs, goal.shapes)
         return forward
     for value in trace.inputs:
         if value.kind == "r":
@@ -139,21 +134,19 @@ def start(
     return forward
 
 
-def _straight(
-    trace: Trace, enabled: Collection[str], repeat: bool, shapes: Shapes | None, own_label: LabelRef | None
-) -> Trace:
+def _straight(trace: Trace, enabled: Collection[str], repeat: bool, goal: Goal) -> Trace:
     """A bridge, or a root that does not loop."""
     if "peel" in enabled:
         from metatracer.optimizer.entering import enter_at_label
 
-        entered = enter_at_label(trace, enabled, repeat=repeat, shapes=shapes, own_label=own_label)
+        entered = enter_at_label(trace, enabled, goal, repeat=repeat)
         if entered is not None:
             return entered
-    forward = start(trace, enabled, None, shapes)
+    forward = start(trace, enabled, goal)
     try:
         forward.run_all(trace.operations)
     except Contradiction:
-        if shapes is not None:
+        if goal.shapes is not None:
             raise
         return trace
     return Trace(forward.inputs, forward.out, trace.assumptions, trace.name)

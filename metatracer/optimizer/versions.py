@@ -10,16 +10,20 @@ version serves all of them; other constants belong to the shape.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from metatracer.ir.opcodes import BOOL_BOX, FLOAT_BOX, INT_BOX, fits_i64
-from metatracer.ir.shapes import Known, Shape, Shapes
+from metatracer.backend.shapes import object_shape, slots_of
+from metatracer.hints import is_value_class
+from metatracer.ir.opcodes import BOOL_BOX, FLOAT_BOX, INT_BOX, RESULT_PART_F, RESULT_PART_I, fits_i64
+from metatracer.ir.shapes import Known, Shape, Shapes, instance_shape, take_apart
 from metatracer.ir.values import NULL_OBJECT, Const, Input, LoopRef, Operation, Value
 from metatracer.optimizer.state import Virtual, VirtualBox, VirtualInstance, VirtualItems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from metatracer.ir.values import LabelRef
     from metatracer.optimizer.forward import Forward
     from metatracer.optimizer.state import State
 
@@ -29,6 +33,24 @@ MOST_DEPTH = 12
 """Nor one of more deeply nested virtual objects (a linked list that the trace has built)."""
 
 _BOXES = (INT_BOX, FLOAT_BOX, BOOL_BOX)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What the code that is made from a trace is for.
+
+    Attributes:
+        shapes: For the version of a root, the shapes of its arguments: the code's inputs are their leaves.
+        own_label: For a bridge, the label of the code it belongs to, if it jumps to that loop.
+        returns_parts: Whoever enters the code takes a result in parts.
+    """
+
+    shapes: Shapes | None = None
+    own_label: LabelRef | None = None
+    returns_parts: bool = False
+
+
+ANY_USE = Goal()
 
 
 class _TooDeep(Exception):
@@ -76,11 +98,21 @@ class _Describer:
         if value.kind != "r":
             self.leaves.append(value)
             return Shape("leaf", value.kind)
-        content = value.value
+        content, state = value.value, self.state
+        if value in self.numbers:
+            return Shape("same", number=self.numbers[value])
         if type(content) is int and fits_i64(content):
-            return self._box(INT_BOX, self.state.pool.get("i", content))
+            return self._box(INT_BOX, state.pool.get("i", content))
         if type(content) is float:
-            return self._box(FLOAT_BOX, self.state.pool.get("f", content))
+            return self._box(FLOAT_BOX, state.pool.get("f", content))
+        if is_value_class(type(content)):
+            shape = object_shape(content)
+            numbers = None if shape is None else take_apart(shape, content)
+            if shape is not None and numbers is not None:
+                leaves = list(shape.leaves())
+                self.leaves += [state.pool.get(leaf.kind, number) for leaf, number in zip(leaves, numbers, strict=True)]
+                number = self.numbers[value] = len(self.numbers)
+                return replace(shape, number=number)
         return Shape("const", "r", Known(content))
 
     def _concrete(self, value: Value) -> Shape:
@@ -90,9 +122,34 @@ class _Describer:
                 payload = state.payload(value, box)
                 if payload is not None:
                     return self._box(box, payload)
+            taken = self._known_fields(value)
+            if taken is not None:
+                return taken
         self.leaves.append(value)
         cls = state.type_of(value) if value.kind == "r" else None
         return Shape("leaf", value.kind, None if cls is None else Known(cls))
+
+
+    def _known_fields(self, value: Value) -> Shape | None:
+        """A real object without identity whose fields are at hand."""
+        state = self.state
+        cls = state.type_of(value)
+        if cls is None or not is_value_class(cls):
+            return None
+        if value in self.numbers:
+            return Shape("same", number=self.numbers[value])
+        fields = {field: known[value] for field, known in state.immutable.items() if value in known}
+        if len(fields) != len(slots_of(cls)):
+            return None
+        taken = returned_parts(state, VirtualInstance(cls, fields))
+        if taken is None:
+            return None
+        for field, content in fields.items():
+            state.hit("immutable", field, (value,), content)
+        shape, numbers = taken
+        self.leaves += numbers
+        number = self.numbers[value] = len(self.numbers)
+        return replace(shape, number=number)
 
 
 def shapes_of(state: State, values: Sequence[Value]) -> tuple[Shapes, list[Value]] | None:
@@ -122,6 +179,45 @@ def specialise(forward: Forward, op: Operation) -> bool:
     op.descr = version
     op.args = tuple(leaves)
     return True
+
+
+def returned_parts(state: State, value: Value) -> tuple[Shape, list[Value]] | None:
+    """The shape and the numbers of a result that has not been allocated, if it can be returned so."""
+    value = state.resolve(value)
+    for box in (INT_BOX, FLOAT_BOX):
+        payload = state.payload(value, box)
+        if payload is not None:
+            return Shape("box", "r", Known(box), ((None, Shape("leaf", payload.kind)),)), [payload]
+    if not isinstance(value, VirtualInstance):
+        return None
+    parts: list[tuple[Any, Shape]] = []
+    numbers: dict[Any, Value] = {}
+    for field, content in value.fields.items():
+        taken = None if isinstance(state.resolve(content), VirtualInstance) else returned_parts(state, content)
+        if taken is None:
+            return None
+        shape, (numbers[field],) = taken
+        parts.append((field, shape))
+    whole = instance_shape(value.cls, parts)
+    return None if whole is None else (whole, [numbers[field] for field, _ in whole.parts])
+
+
+def received_parts(forward: Forward, call: Operation, shape: Shape) -> Virtual:
+    """The result of a call whose guard has found it to be in parts: a virtual object made of them."""
+
+    def part(number: int, of: Shape) -> VirtualBox:
+        assert of.known is not None
+        kind = of.parts[0][1].kind
+        opcode = RESULT_PART_I if kind == "i" else RESULT_PART_F
+        return VirtualBox(of.known.object, forward.emit(Operation(opcode, (call,), number)))
+
+    assert shape.known is not None
+    if shape.form == "box":
+        return part(0, shape)
+    instance = VirtualInstance(shape.known.object, {})
+    for number, (field, of) in enumerate(shape.parts):
+        instance.fields[field] = part(number, of)
+    return instance
 
 
 def start_version(forward: Forward, inputs: Sequence[Input], shapes: Shapes) -> tuple[Input, ...]:

@@ -14,6 +14,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from metatracer.backend.shapes import object_shape
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import NULL, NULL_OBJECT, CallShape, Const, Input, LoopRef, Operation, Snapshot, Trace, Value
@@ -92,7 +93,8 @@ class PortalView(Protocol):
     def compiled_loop(self, key: Any) -> LoopRef | None: ...
     def site(self, greens: Sequence[Any], lineno: int) -> Any: ...
     def may_inline(self, key: Any) -> bool: ...
-    def refuse_inlining(self, key: Any) -> None: ...
+    def refuse_inlining(self, key: Any, greens: Sequence[Any]) -> None: ...
+    def comes_first(self, key: Any, greens: Sequence[Any]) -> bool: ...
     def run_from_merge_point(self, values: list[Any]) -> Any: ...
 
 
@@ -668,10 +670,11 @@ class MetaInterpreter:
         if frame.entry_key is not None:
             if key in frame.visited:
                 # A loop inside the callee: from now on it is called, and has traces of its own.
-                portal.refuse_inlining(frame.entry_key)
-                raise self.aborted(AbortReason.HELPER_LOOP, f"{frame.jitcode.code.co_qualname} loops")
+                portal.refuse_inlining(frame.entry_key, frame.entry_greens)
+                raise self.aborted(AbortReason.CALLEE_FIRST, f"{frame.jitcode.code.co_qualname} loops")
             return False
         frame.entry_key = key
+        frame.entry_greens = tuple(greens)
         recursion = sum(1 for other in self.frames[:-1] if other.portal is portal and other.entry_key == key)
         if portal.may_inline(key) and recursion < self.limits.max_unroll_recursion:
             return False
@@ -679,8 +682,10 @@ class MetaInterpreter:
         if own and self.own_loop is not None:
             self._call_portal(frame, portal, self.own_loop, unwinds=True)
         else:
-            loop = self.host.callable_loop(portal, key, greens)
-            self._call_portal(frame, portal, loop, unwinds=portal.compiled_loop(key) is not None)
+            is_compiled = portal.compiled_loop(key) is not None
+            if not is_compiled and portal.comes_first(key, greens):
+                raise self.aborted(AbortReason.CALLEE_FIRST, f"{frame.jitcode.code.co_qualname} has no code")
+            self._call_portal(frame, portal, self.host.callable_loop(portal, key, greens), unwinds=is_compiled)
         return True
 
     def _call_portal(self, frame: MetaFrame, portal: PortalView, loop: LoopRef, *, unwinds: bool) -> None:
@@ -717,7 +722,11 @@ class MetaInterpreter:
         self.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=waiting)
         if pending.finish is None:
             pending.deliver(self, below, Box(result, op))
-            self.guard(ops.GUARD_NOT_INVALIDATED, snapshot=self.snapshot_after(below, pending.instruction))
+            after = self.snapshot_after(below, pending.instruction)
+            shape = object_shape(result) if unwinds else None
+            if shape is not None:
+                self.guard(ops.GUARD_PARTS, op, descr=shape, snapshot=after)
+            self.guard(ops.GUARD_NOT_INVALIDATED, snapshot=after)
             return
         # What is left to do with the result is done by the function that an exit would call.
         index = pending.instruction.next_index

@@ -13,6 +13,7 @@ from metatracer.errors import AbortReason
 from metatracer.frontend.decode import jitcode_for
 from metatracer.ir.opcodes import FINISH, GUARD_FALSE, GUARD_NOT_INVALIDATED, PTR_EQ
 from metatracer.ir.values import Const, FrameState, Input, LabelRef, LoopRef, Operation, Snapshot, Trace, Value
+from metatracer.optimizer.versions import Goal
 from metatracer.runtime import assumptions
 from metatracer.runtime.loops import GuardState, Loop, Piece, hold, register_guards, release, retire
 from metatracer.runtime.summaries import code_added, collecting, still_hold
@@ -63,7 +64,7 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
     guess = guard is None or not _is_guess(guard)
     is_loop = ended.recorded.kind == "loop"
     with collecting() as reliances:
-        optimized = optimize(trace, peel=is_loop, repeat=repeat, guess=guess, own_label=_own_label(trace, guard))
+        optimized = optimize(trace, peel=is_loop, repeat=repeat, guess=guess, goal=_goal(loop, trace, guard))
     optimizing = time.perf_counter() - start
     piece = install_optimized(loop, trace, optimized, guard, reliances, seconds, optimizing)
     if piece is None:
@@ -75,15 +76,17 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
     return piece
 
 
-def _own_label(trace: Trace, guard: GuardState | None) -> LabelRef | None:
-    """The label of the code that a bridge belongs to, if it jumps to the same loop."""
+def _goal(loop: Loop, trace: Trace, guard: GuardState | None) -> Goal:
+    """What code recorded for a loop's tree is for."""
+    returns_parts = loop.base is not loop
     target = trace.operations[-1].descr
     if guard is None or not isinstance(target, LoopRef):
-        return None
+        return Goal(returns_parts=returns_parts)
     root = guard.piece
     while root.parent is not None:
         root = root.parent.piece
-    return root.label if target.token is root.loop.base and not root.reason else None
+    label = root.label if target.token is root.loop.base and not root.reason else None
+    return Goal(own_label=label, returns_parts=returns_parts)
 
 
 def install_optimized(
@@ -265,7 +268,9 @@ def note_abort(loop: Loop, aborted: RecordingAborted, guard: GuardState | None) 
     reason = aborted.reason
     STATISTICS.count_abort(reason.name)
     record.add_abort(reason.name, reason.value, aborted.detail, aborted.filename, aborted.lineno)
-    if guard is None:
+    if guard is None and reason is AbortReason.CALLEE_FIRST:
+        loop.count = max(0, int(params.threshold * loop.wait) - 2)
+    elif guard is None:
         loop.count = loop.entries = 0
         loop.attempts += 1
         loop.wait = min(loop.wait * params.backoff_factor, params.backoff_limit)

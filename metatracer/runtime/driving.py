@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer import hooks, log
 from metatracer.backend.compile import set_exit_handler
-from metatracer.backend.support import Unwound
+from metatracer.backend.support import FORMATS, Unwound
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.frontend.decode import jitcode_for
+from metatracer.ir.shapes import put_together
 from metatracer.ir.values import NULL_OBJECT
 from metatracer.recorder.exceptions import without_toolkit
 from metatracer.recorder.frames import ResumeFrame
@@ -158,6 +159,10 @@ class _Driving:
         if number == -1:
             self._left_code()
             self._raised(exit_tuple[1])
+            return
+        if number < -1:
+            self._left_code()
+            self.exception, self.result, self.fresh = None, put_together(FORMATS[number].shape, exit_tuple[2:]), False
             return
         guard = GUARDS[number]
         exception = exit_tuple[1]

@@ -33,6 +33,7 @@ class Loop:
         key, greens: Its green key, and the green values (kept alive with the loop).
         count: Back-edges counted since the last attempt. entries: function entries, likewise.
         misses: Recordings thrown away because they left the loop.
+        waited_for: Recordings given up because they want to call this loop and it has no code yet.
         wait: Factor on the thresholds; grows with each abort.
         attempts: Recordings given up since the last success.
         piece: The root code, None when there is none (or it was invalidated).
@@ -63,6 +64,7 @@ class Loop:
         "stale",
         "versions",
         "wait",
+        "waited_for",
     )
 
     def __init__(self, portal: Portal, key: Any, greens: tuple[Any, ...]) -> None:
@@ -74,6 +76,7 @@ class Loop:
         self.wait = 1.0
         self.attempts = 0
         self.misses = 0
+        self.waited_for = 0
         self.piece: Piece | None = None
         self.stale: Piece | None = None
         self.incoming = 0
@@ -113,7 +116,7 @@ class Version(Loop):
         self.record = base.record
         self.shapes = shapes
         self.visits = 0
-        self.ref = LoopRef(f"{base.ref.name}_v{len(base.versions) + 1}", token=self, effects=self._effects)
+        self.ref = LoopRef(f"{base.ref.name}_v{len(base.versions) + 1}", token=self, effects=self._effects, returns_parts=True)
 
 
 @dataclass(slots=True, eq=False)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from metatracer.ir.values import Trace
     from metatracer.runtime.loops import Loop, Piece
 
-_LEAVING = frozenset({"finish", "finish_raise", "jump", "label", "merge_point"})
+_LEAVING = frozenset({"finish", "finish_parts", "finish_raise", "jump", "label", "merge_point"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir.opcodes import JUMP
 from metatracer.ir.values import Input, Operation, Trace
+from metatracer.optimizer.versions import Goal
 from metatracer.runtime.compiling import install_optimized, install_stub, note_abort, stub_trace
 from metatracer.runtime.loops import Version
 from metatracer.runtime.summaries import collecting
@@ -44,7 +45,7 @@ def version_for(loop: Loop, shapes: Shapes) -> LoopRef | None:
         if len(loop.versions) >= MOST_VERSIONS:
             return None
         version = Version(loop, shapes)
-        install_stub(version, optimize(stub_trace(version), shapes=shapes))
+        install_stub(version, optimize(stub_trace(version), goal=Goal(shapes)))
         loop.versions[shapes] = version
         if loop.piece is not None:
             compile_version(version)
@@ -85,8 +86,8 @@ def _optimize(version: Version, recorded: Trace, is_loop: bool) -> tuple[Trace, 
     name = version.ref.name
     trace = Trace(recorded.inputs, recorded.operations, recorded.assumptions, name)
     try:
-        return trace, optimize(trace, peel=is_loop, shapes=version.shapes)
+        return trace, optimize(trace, peel=is_loop, goal=Goal(version.shapes, returns_parts=True))
     except Contradiction:
         inputs = tuple([Input("r") for _ in recorded.inputs])
         trace = Trace(inputs, [Operation(JUMP, inputs, version.base.ref)], recorded.assumptions, name)
-        return trace, optimize(trace, shapes=version.shapes, passes=())
+        return trace, optimize(trace, goal=Goal(version.shapes), passes=())
