@@ -120,6 +120,8 @@ def _attempt(
 
     entry: Entry = label.entry
     forward = start(trace, enabled, entry.label.forward.pool, shapes)
+    if trace.classes is not None:
+        forward.state.classes = trace.classes.united(entry.label.forward.state.classes)
     forward.run_all(trace.operations[:-1])
     args = trace.operations[-1].args
     if repeated:

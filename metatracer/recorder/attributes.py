@@ -182,6 +182,7 @@ def _find_in_module(meta: MetaInterpreter, box: Box, name: str) -> _Found:
     value = dict.get(namespace, name, _ABSENT)
     if value is _ABSENT or not box.is_const or meta.host.is_mutable_item(namespace, name):
         return _ASK
+    meta.guard_class(box)
     if raw_lookup(ModuleType, name)[1] is not None and name in ("__dict__", "__class__"):
         return _ASK
     meta.assume(meta.host.item_is(namespace, name, value))

@@ -403,7 +403,7 @@ def _call_class(
             return False
     meta.assume(meta.host.class_unchanged(cls))
     op = meta.emit(ops.NEW, descr=cls)
-    meta.types[op] = cls
+    meta.know_type(op, cls)
     instance = Box(object.__new__(cls), op)
     if creation.init is None:
         set_result(frame, instruction, instance)

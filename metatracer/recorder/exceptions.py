@@ -180,6 +180,8 @@ def unwind(meta: MetaInterpreter, thrown: Thrown) -> None:
     if op is not None:
         after = meta.snapshot_of(frame.state_at(handler.target, frame.index))
         meta.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=after)
+    # What raised may have run code before.
+    meta.guard(ops.GUARD_NOT_INVALIDATED, snapshot=meta.snapshot_of(frame.state_at(handler.target)))
 
 
 def place_of(frame: MetaFrame) -> Place:

@@ -18,6 +18,7 @@ from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import NULL, NULL_OBJECT, CallShape, Const, Input, LoopRef, Operation, Snapshot, Trace, Value
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
+from metatracer.recorder.known_classes import KnownClasses
 from metatracer.recorder.virtuals import VirtualBox
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ class Host(Protocol):
     def is_mutable_item(self, namespace: dict[str, Any], name: str) -> bool: ...
     def note_mutable_item(self, namespace: dict[str, Any], name: str) -> None: ...
     def class_unchanged(self, cls: type) -> Any: ...
+    def instances_keep_class(self, cls: type) -> Any | None: ...
+    def object_keeps_class(self, obj: Any) -> Any | None: ...
     def function_unchanged(self, function: FunctionType) -> Any: ...
     def quasi_field_is(self, obj: Any, field: Any, value: Any) -> Any: ...
     def note_residual(self, description: str, filename: str, lineno: int, reason: str) -> None: ...
@@ -175,6 +178,7 @@ class MetaInterpreter:
         self.restarted = False
         # What is known of IR values; keys are the values themselves (identity hash).
         self.types: dict[Value, type] = {}
+        self.classes = KnownClasses(host)
         self.raws: dict[Value, Value] = {}
         self.nonnull: set[Value] = set()
         self.heap: dict[Any, Value] = {}
@@ -258,19 +262,29 @@ class MetaInterpreter:
 
     def known_type(self, box: Box) -> type | None:
         """The exact class if the trace already knows it."""
-        if box.ref is None or isinstance(box.ref, Const) or box.raw is not None:
+        if box.ref is None or box.raw is not None:
             return type(box.object)
+        if isinstance(box.ref, Const):
+            return type(box.object) if self.classes.keep(box.object) else None
         return self.types.get(box.ref)
 
     def guard_class(self, box: Box) -> type:
         """Make the trace know the exact class of the value; returns it."""
         cls = type(box.object)
-        if box.ref is None or box.raw is not None or isinstance(box.ref, Const):
+        if box.ref is None or box.raw is not None:
             return cls
-        if box.ref not in self.types:
+        if isinstance(box.ref, Const):
+            if not self.classes.keep(box.object):
+                self.guard(ops.GUARD_TYPE, box.ref, descr=cls)
+        elif box.ref not in self.types:
             self.guard(ops.GUARD_TYPE, box.ref, descr=cls)
-            self.types[box.ref] = cls
+            self.know_type(box.ref, cls)
         return cls
+
+    def know_type(self, value: Value, cls: type) -> None:
+        """The value has exactly this class, now at least."""
+        self.types[value] = cls
+        self.classes.note(value, cls)
 
     def int_value(self, box: Box) -> Value | None:
         """The value as an i, for an exact int within 64 bits; None if it is larger (the class is guarded then)."""
@@ -362,6 +376,7 @@ class MetaInterpreter:
         else:
             self.guard(ops.GUARD_VALUE, self.ref(box), descr=obj)
         box.ref = Const("r", obj)
+        self.classes.keep(obj)
         return obj
 
     def aborted(self, reason: AbortReason, detail: str = "") -> RecordingAborted:
@@ -379,6 +394,8 @@ class MetaInterpreter:
     def forget_heap(self) -> None:
         """Arbitrary code has run."""
         self.heap.clear()
+        for value in self.classes.fickle_values():
+            self.types.pop(value, None)
 
     # --- calls ----------------------------------------------------------------------------------------------------------
 
@@ -506,7 +523,9 @@ class MetaInterpreter:
     # --- the end of a trace ---------------------------------------------------------------------------------------------
 
     def _trace(self) -> Trace:
-        return Trace(tuple(self.inputs), self.operations, list(self.assumptions.values()), self.name)
+        classes = self.classes.facts()
+        assumptions = [*self.assumptions.values(), *self.classes.assumptions()]
+        return Trace(tuple(self.inputs), self.operations, assumptions, self.name, classes=classes)
 
     def finish(self, box: Box) -> None:
         """The portal's outermost frame returns."""
@@ -591,6 +610,7 @@ class MetaInterpreter:
         self.assumptions = {}
         for known in (self.types, self.raws, self.heap, self.super_parts, self.cells):
             known.clear()
+        self.classes = KnownClasses(self.host)
         self.nonnull.clear()
         jitcode = self.host.jitcode_of(function)
         frame = MetaFrame(jitcode, function, portal)

@@ -15,6 +15,8 @@ How a change reaches the polled words:
   polled. The tag of a dict changes with any of its items; after `NOISY_DICT` changes that concerned nobody, code
   compiled from then on polls its items one by one, and code that polls the tag is invalidated.
 * Fields of objects (`QuasiFieldIs`) are polled in place on all versions.
+* Assignments to ``__class__`` (`runtime.class_facts`): a function put before CPython's own (`backend.class_assignments`) sets that word, too, on all
+  versions.
 
 An assumption keeps what it is about alive, so that neither addresses nor identities are used again while it exists. The
 registry refers weakly to codes and drops their assumptions when they go.
@@ -412,7 +414,8 @@ class Registry:
                 self._retain(assumption)
             broken = next((assumption for assumption in whole if not assumption.holds()), None)
             if broken is not None:
-                self._break(id(code), broken)
+                self._count_breaks({broken})
+                self._forget(id(code))
         if broken is not None:
             code.invalidate(f"no longer true: {broken.describe()}")
         return broken is None
@@ -455,13 +458,14 @@ class Registry:
             watching.clean()
         tags = self.polling.current_tags({id(item.mapping) for item in self._users if isinstance(item, DictItemIs)})
         broken = {assumption for assumption in list(self._users) if not assumption.holds()}
+        self._count_breaks(broken)
         concerned = {id(item.mapping) for item in broken if isinstance(item, DictItemIs)}
         newly_noisy = self.polling.count_noise(tags, concerned)
         invalid: list[tuple[Code, str]] = []
         for number, record in list(self._records.items()):
             culprit = next((assumption for assumption in record.assumptions if assumption in broken), None)
             if culprit is not None:
-                self._break(number, culprit)
+                self._forget(number)
                 reason = f"no longer true: {culprit.describe()}"
             elif not _refresh_all(record.assumptions, newly_noisy):
                 self._forget(number)
@@ -505,9 +509,10 @@ class Registry:
             else:
                 assumption.unwatch(watching)
 
-    def _break(self, number: int, assumption: Assumption) -> None:
-        self._breaks[assumption.subject] = self._breaks.get(assumption.subject, 0) + 1
-        self._forget(number)
+    def _count_breaks(self, broken: set[Assumption]) -> None:
+        """One change counts once, however many codes it concerns."""
+        for subject in {assumption.subject for assumption in broken}:
+            self._breaks[subject] = self._breaks.get(subject, 0) + 1
 
     def _forget(self, number: int) -> None:
         with self._lock:

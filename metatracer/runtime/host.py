@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from metatracer.backend.class_assignments import class_assignments
 from metatracer.frontend.decode import jitcode_for
 from metatracer.runtime import assumptions
 from metatracer.runtime.assumptions import ClassUnchanged, DictItemIs, FunctionUnchanged, QuasiFieldIs
+from metatracer.runtime.class_facts import InstancesKeepClass, ObjectKeepsClass
 from metatracer.statistics import STATISTICS, ResidualCall
 
 if TYPE_CHECKING:
@@ -83,6 +85,20 @@ class RecordingHost:
     def class_unchanged(self, cls: type) -> ClassUnchanged:
         """The assumption that a class and its bases stay as they are."""
         return ClassUnchanged(cls)
+
+    def instances_keep_class(self, cls: type) -> InstancesKeepClass | None:
+        """The assumption that no instance of a class is given another one; None when that cannot be relied on."""
+        if class_assignments() is None:
+            return None
+        assumption = InstancesKeepClass(cls)
+        return None if assumptions.is_volatile(assumption) else assumption
+
+    def object_keeps_class(self, obj: Any) -> ObjectKeepsClass | None:
+        """The assumption that an object keeps its class; None when that cannot be relied on."""
+        if class_assignments() is None:
+            return None
+        assumption = ObjectKeepsClass(obj)
+        return None if assumptions.is_volatile(assumption) else assumption
 
     def function_unchanged(self, function: FunctionType) -> FunctionUnchanged:
         """The assumption that a function keeps its code and defaults."""
