@@ -78,6 +78,10 @@ def _never(namespace: dict[str, Any], name: str) -> bool:
     return False
 
 
+def _is_base(base: type, cls: type) -> bool:
+    return any(found is base for found in type.__dict__["__mro__"].__get__(cls))
+
+
 class PortalView(Protocol):
     """What the recorder needs to know of a portal (implemented by `runtime.portal.Portal`)."""
 
@@ -110,10 +114,12 @@ class Host(Protocol):
     def is_mutable_item(self, namespace: dict[str, Any], name: str) -> bool: ...
     def note_mutable_item(self, namespace: dict[str, Any], name: str) -> None: ...
     def class_unchanged(self, cls: type) -> Any: ...
+    def is_steady_class(self, cls: type) -> bool: ...
+    def note_class_store(self, cls: type) -> None: ...
     def instances_keep_class(self, cls: type) -> Any | None: ...
     def object_keeps_class(self, obj: Any) -> Any | None: ...
     def function_unchanged(self, function: FunctionType) -> Any: ...
-    def quasi_field_is(self, obj: Any, field: Any, value: Any) -> Any: ...
+    def quasi_field_is(self, obj: Any, field: Any, value: Any) -> Any | None: ...
     def note_residual(self, description: str, filename: str, lineno: int, reason: str) -> None: ...
 
 
@@ -187,6 +193,7 @@ class MetaInterpreter:
         self.cells: dict[Value, tuple[Box, ...]] = {}
         self.super_parts: dict[Value, tuple[Box, Box]] = {}
         self.effect_done = False
+        self._stored_classes: list[type] = []
         self._snapshot: Snapshot | None = None
 
     # --- emitting -----------------------------------------------------------------------------------------------------
@@ -234,6 +241,32 @@ class MetaInterpreter:
         """The trace itself changes a global that it took for constant: give it up and record again without that."""
         if any(getattr(held, "is_about", _never)(namespace, name) for held in self.assumptions.values()):
             raise self.aborted(AbortReason.ASSUMPTION_BROKEN, f"the traced code assigns the global {name}")
+
+    def is_steady(self, *classes: type) -> bool:
+        """Whether the classes change so seldom that a trace may rely on them; if not, CPython is asked each time."""
+        return all(map(self._is_steady, classes))
+
+    def _is_steady(self, cls: type) -> bool:
+        for stored in self._stored_classes:
+            if _is_base(stored, cls):
+                return False
+        return self.host.is_steady_class(cls)
+
+    def rely_on_class(self, cls: type) -> None:
+        """The trace is valid only as long as a class, which must be steady, and its bases stay as they are."""
+        self.assume(self.host.class_unchanged(cls))
+
+    def note_class_store(self, cls: type) -> None:
+        """The trace is about to store a class attribute: what relies on the class would break each time."""
+        self._stored_classes.append(cls)
+        relied = [held.cls for held in self.assumptions.values() if getattr(held, "is_about_class", False)]
+        concerned = [kind for kind in relied if _is_base(cls, kind)]
+        for kind in concerned:
+            self.host.note_class_store(kind)
+        if concerned:
+            raise self.aborted(
+                AbortReason.ASSUMPTION_BROKEN, f"the traced code assigns an attribute of class {cls.__qualname__}"
+            )
 
     # --- boxes ----------------------------------------------------------------------------------------------------------
 
@@ -608,6 +641,7 @@ class MetaInterpreter:
         self.inputs = []
         self.operations = []
         self.assumptions = {}
+        self._stored_classes.clear()
         for known in (self.types, self.raws, self.heap, self.super_parts, self.cells):
             known.clear()
         self.classes = KnownClasses(self.host)

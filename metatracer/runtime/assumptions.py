@@ -15,8 +15,8 @@ How a change reaches the polled words:
   polled. The tag of a dict changes with any of its items; after `NOISY_DICT` changes that concerned nobody, code
   compiled from then on polls its items one by one, and code that polls the tag is invalidated.
 * Fields of objects (`QuasiFieldIs`) are polled in place on all versions.
-* Assignments to ``__class__`` (`runtime.class_facts`): a function put before CPython's own (`backend.class_assignments`) sets that word, too, on all
-  versions.
+* Assignments to ``__class__`` (`runtime.class_facts`): a function put before CPython's own (`backend.class_assignments`)
+  sets that word, too, on all versions.
 
 An assumption keeps what it is about alive, so that neither addresses nor identities are used again while it exists. The
 registry refers weakly to codes and drops their assumptions when they go.
@@ -45,8 +45,10 @@ if TYPE_CHECKING:
 MISSING = NULL_OBJECT
 """The value of a dict item that is absent."""
 
-VOLATILE_BREAKS = 2
+VOLATILE_BREAKS = 3
 """An assumption that broke so often should not be made again; see `is_volatile`."""
+VOLATILE_CLASS_BREAKS = 6
+"""The same for classes: to do without is slow, and some are patched a few times while a program starts."""
 
 
 class Code(Protocol):
@@ -60,9 +62,17 @@ class Code(Protocol):
 
 
 class Assumption:
-    """A fact that must stay true. Two are equal when they state the same fact about the same objects."""
+    """A fact that must stay true. Two are equal when they state the same fact about the same objects.
+
+    Attributes:
+        most_breaks: When facts about the same thing broke so often, no more are assumed.
+        is_about_class: It says that its `cls` is unchanged.
+    """
 
     __slots__ = ("__weakref__", "_cells", "_key")
+
+    most_breaks = VOLATILE_BREAKS
+    is_about_class = False
 
     def __init__(self, key: tuple[Any, ...]) -> None:
         self._key = (type(self).__name__, *key)
@@ -125,6 +135,9 @@ class ClassUnchanged(Assumption):
     """
 
     __slots__ = ("_tag", "cls", "is_immutable")
+
+    most_breaks = VOLATILE_CLASS_BREAKS
+    is_about_class = True
 
     def __init__(self, cls: type) -> None:
         self.cls = cls
@@ -412,13 +425,13 @@ class Registry:
             self._records[id(code)] = record
             for assumption in whole:
                 self._retain(assumption)
-            broken = next((assumption for assumption in whole if not assumption.holds()), None)
-            if broken is not None:
-                self._count_breaks({broken})
+            broken = [assumption for assumption in whole if not assumption.holds()]
+            if broken:
+                self._count_breaks(broken)
                 self._forget(id(code))
-        if broken is not None:
-            code.invalidate(f"no longer true: {broken.describe()}")
-        return broken is None
+        if broken:
+            code.invalidate(f"no longer true: {broken[0].describe()}")
+        return not broken
 
     def recheck(self, code: Code) -> bool:
         """Answer a poll word that differed: check all registered assumptions, invalidate codes, refresh expected values.
@@ -439,7 +452,16 @@ class Registry:
 
     def is_volatile(self, assumption: Assumption) -> bool:
         """Whether assumptions about the same thing broke so often that none should be made."""
-        return self._breaks.get(assumption.subject, 0) >= VOLATILE_BREAKS
+        return self._breaks.get(assumption.subject, 0) >= assumption.most_breaks
+
+    def is_volatile_class(self, cls: type) -> bool:
+        """`is_volatile` of `ClassUnchanged`, which need not be made for that."""
+        return self._breaks.get(("class", id(cls)), 0) >= VOLATILE_CLASS_BREAKS
+
+    def note_break(self, assumption: Assumption, weight: int) -> None:
+        """Something that is about to happen breaks such assumptions."""
+        with self._lock:
+            self._breaks[assumption.subject] = self._breaks.get(assumption.subject, 0) + weight
 
     def registered(self) -> Iterator[tuple[Code, tuple[Assumption, ...]]]:
         """The registered codes that are alive, with their assumptions."""
@@ -509,7 +531,7 @@ class Registry:
             else:
                 assumption.unwatch(watching)
 
-    def _count_breaks(self, broken: set[Assumption]) -> None:
+    def _count_breaks(self, broken: Iterable[Assumption]) -> None:
         """One change counts once, however many codes it concerns."""
         for subject in {assumption.subject for assumption in broken}:
             self._breaks[subject] = self._breaks.get(subject, 0) + 1

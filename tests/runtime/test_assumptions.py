@@ -19,6 +19,7 @@ from metatracer.ir.values import NULL_OBJECT
 from metatracer.runtime import assumptions as module
 from metatracer.runtime.assumptions import (
     MISSING,
+    VOLATILE_CLASS_BREAKS,
     ClassUnchanged,
     DictItemIs,
     FunctionUnchanged,
@@ -173,7 +174,8 @@ def test_custom_mro_cannot_be_relied_on(registry):
 
 def test_class_can_be_relied_on_again(registry):
     cls = class_family()[0]
-    for value in range(5):
+    for value in range(VOLATILE_CLASS_BREAKS):
+        assert not registry.is_volatile(ClassUnchanged(cls))
         code = Compiled(registry, ClassUnchanged(cls))
         assert code.runs()
         cls.value = value
