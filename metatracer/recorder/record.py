@@ -113,7 +113,8 @@ def record_bridge(
         if meta.outcome is not None:
             return Ended(meta.outcome, None, [], None, meta.own_loop, len(meta.operations))
         del box
-    elif guard.opcode in _BEFORE_THE_CHECK:
+    elif guard.opcode in _BEFORE_THE_CHECK or host.polls_memory():
+        # The parent has not checked its assumptions yet, or only its own.
         meta.guard(ops.GUARD_NOT_INVALIDATED)
     del start, frames, exception
     return _run(meta)
