@@ -34,7 +34,7 @@ from types import FunctionType, GetSetDescriptorType, WrapperDescriptorType
 from typing import Any
 
 from metatracer.backend.layout import WORD, layout, read_u32, read_word, write_word
-from metatracer.backend.watchers import ChangeNotices
+from metatracer.backend.watchers import CHECKING, END_CHECK, ChangeNotices
 from metatracer.errors import LayoutError
 
 _GETSET_NAME, _GETSET_SET = 0, 16
@@ -47,7 +47,7 @@ _DELETED = 1
 MASK_64 = (1 << 64) - 1
 SPREAD = 0x9E3779B97F4A7C15 - (1 << 64)
 
-_LLVM = """
+_LLVM = END_CHECK + """
 define void @mark_class(ptr %class) nounwind {{
 entry:
   %table = load ptr, ptr inttoptr (i64 {table} to ptr)
@@ -156,11 +156,13 @@ class Interposers(ChangeNotices):
                 names.setdefault((mark, read_word(place)), f"changed{len(names)}")
         text = _LLVM.format(
             dirty=self.dirty_address,
+            checking=CHECKING,
             table=self.dirty_address + WORD,
             tags=self.dirty_address + 3 * WORD,
             spread=SPREAD,
         ) + "".join(_WRAPPER.format(name=name, mark=mark, original=code) for (mark, code), name in names.items())
-        self._code = llvm.compile_text(text, ["sweep", *names.values()], level=1)
+        self._code = llvm.compile_text(text, ["sweep", "end_check", *names.values()], level=1)
+        self._take_end_check(self._code.addresses["end_check"])
         for needed in (self, self._code, self._state, *llvm.owners(self._code)):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(needed))
         for mark, places in (("mark_class", class_places), ("mark_function", function_places)):

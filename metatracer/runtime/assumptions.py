@@ -410,6 +410,7 @@ class Registry:
         self._users: dict[Assumption, int] = {}
         self._watched: dict[tuple[Any, ...], int] = {}
         self._breaks: dict[tuple[Any, ...], int] = {}
+        self._telling = 0
 
     # --- used by the runtime
 
@@ -440,10 +441,19 @@ class Registry:
             Whether `code` is still registered, and so valid.
         """
         with self._lock:
-            invalid = self._check_all()
+            invalid, tags = self._check_all()
             valid = id(code) in self._records
-        for victim, reason in invalid:
-            victim.invalidate(reason)
+            self._telling += 1
+        try:
+            for victim, reason in invalid:
+                victim.invalidate(reason)
+        finally:
+            # Not before: another thread's code that is not told yet must not find the words as it expects them.
+            with self._lock:
+                self._telling -= 1
+                self.polling.expect_tags(tags)
+                if not self._telling and self.polling.watching is not None:
+                    self.polling.watching.end_check()
         return valid
 
     def forget(self, code: Code) -> None:
@@ -474,10 +484,11 @@ class Registry:
 
     # --- inside, with the lock held
 
-    def _check_all(self) -> list[tuple[Code, str]]:
+    def _check_all(self) -> tuple[list[tuple[Code, str]], dict[int, int]]:
+        """The codes that are to be told, and the tags of dicts that may be expected when they have been."""
         watching = self.polling.watching
         if watching is not None:
-            watching.clean()
+            watching.begin_check()
         tags = self.polling.current_tags({id(item.mapping) for item in self._users if isinstance(item, DictItemIs)})
         broken = {assumption for assumption in list(self._users) if not assumption.holds()}
         self._count_breaks(broken)
@@ -497,12 +508,11 @@ class Registry:
             code = record.code()
             if code is not None:
                 invalid.append((code, reason))
-        self.polling.expect_tags(tags)
         if watching is not None:
             for assumption in self._users:
                 if isinstance(assumption, DictItemIs):
                     assumption.watch(watching)  # a number of equal value may be another object now
-        return invalid
+        return invalid, tags
 
     def _retain(self, assumption: Assumption) -> None:
         count = self._users.get(assumption, 0)
