@@ -94,7 +94,7 @@ def enter_at_label(
     target = jump.descr
     if jump.opcode is not JUMP or not isinstance(target, LoopRef):
         return None
-    if not any(op.opcode.is_guard for op in trace.operations):
+    if not any(op.opcode.is_guard and op.opcode is not ops.GUARD_NOT_INVALIDATED for op in trace.operations):
         # It starts at the merge point, where the check of another trace has failed: the preamble finds out the rest.
         return None
     labels = [label for label in (own_label, target.label) if label is not None and label.entry is not None]
