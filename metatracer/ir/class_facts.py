@@ -34,9 +34,9 @@ class ClassFacts:
     kept: frozenset[int] = frozenset()
     has_fickle: bool = False
 
-    def lasts(self, cls: type) -> bool:
+    def is_settled(self, cls: type) -> bool:
         """Whether a value known to have this class keeps it."""
-        return not self.has_fickle or id(cls) in self.settled or keeps_instances(cls)
+        return id(cls) in self.settled or keeps_instances(cls)
 
     def is_kept(self, constant: object) -> bool:
         """Whether the class that a constant has now is the one it has when the trace runs."""

@@ -271,7 +271,7 @@ class State:
         if classes is None or not classes.has_fickle:
             return
         for info in self.infos.values():
-            if info.type is not None and not classes.lasts(info.type):
+            if info.type is not None and not classes.is_settled(info.type):
                 info.type = None
 
     def is_nonnull(self, value: Value) -> bool:
