@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from metatracer.ir.class_facts import ClassFacts
     from metatracer.ir.opcodes import Effect, Opcode
     from metatracer.ir.shapes import Shapes
 
@@ -364,6 +365,7 @@ class Trace:
         entry: For an optimized loop, what the optimizer wants to know again when another trace enters it at its label;
             None when none can.
         repeats: It ends in a copy of the loop that it jumps to.
+        classes: Which objects keep their class while the assumptions hold; None: all.
     """
 
     inputs: tuple[Input, ...]
@@ -372,6 +374,7 @@ class Trace:
     name: str = "trace"
     entry: Any = None
     repeats: bool = False
+    classes: ClassFacts | None = None
 
     @property
     def label(self) -> Operation | None:

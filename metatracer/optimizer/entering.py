@@ -86,7 +86,7 @@ def enter_at_label(trace: Trace, enabled: Collection[str], goal: Goal, *, repeat
     target = jump.descr
     if jump.opcode is not JUMP or not isinstance(target, LoopRef):
         return None
-    if not any(op.opcode.is_guard for op in trace.operations):
+    if not any(op.opcode.is_guard and op.opcode is not ops.GUARD_NOT_INVALIDATED for op in trace.operations):
         # It starts at the merge point, where the check of another trace has failed: the preamble finds out the rest.
         return None
     labels = [label for label in (goal.own_label, target.label) if label is not None and label.entry is not None]
@@ -112,6 +112,8 @@ def _attempt(
 
     entry: Entry = label.entry
     forward = start(trace, enabled, goal, entry.label.forward.pool)
+    if trace.classes is not None:
+        forward.state.classes = trace.classes.united(entry.label.forward.state.classes)
     forward.run_all(trace.operations[:-1])
     args = trace.operations[-1].args
     if repeated:

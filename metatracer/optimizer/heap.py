@@ -417,6 +417,7 @@ class HeapCache:
         if runs_code:
             state.memo["shape"].clear()
             state.valid = False
+            state.forget_classes()
 
     def leave(self, op: Operation) -> Verdict:
         """The trace ends here: everything must be as the interpreter would have it."""

@@ -210,6 +210,7 @@ def peel_loop(trace: Trace, enabled: Collection[str], goal: Goal) -> Trace | Non
         for _ in range(MAX_ROUNDS):
             label.prepare()
             body = Forward(preamble.pool, enabled)
+            body.state.classes = trace.classes
             renaming = label.enter(body, trace.inputs)
             body.run_all(recorded)
             body.heap.appends.flush_all()

@@ -120,6 +120,7 @@ def _check(trace: Trace) -> None:
 def start(trace: Trace, enabled: Collection[str], goal: Goal, pool: ConstantPool | None = None) -> Forward:
     """A forward pass that knows what the trace's inputs are known to be."""
     forward = Forward(ConstantPool() if pool is None else pool, enabled)
+    forward.state.classes = trace.classes
     forward.inputs = trace.inputs
     forward.returns_parts = goal.returns_parts
     if goal.shapes is not None:
@@ -157,6 +158,7 @@ def _simple_loop(trace: Trace, enabled: Collection[str]) -> Trace:
     body = trace.operations
     inputs: tuple[Input, ...] = tuple([Input(value.kind, value.name) for value in trace.inputs])
     forward = Forward(ConstantPool(), enabled)
+    forward.state.classes = trace.classes
     for old, new in zip(trace.inputs, inputs, strict=True):
         forward.state.replaced[old] = new
     label = Operation(LABEL, trace.inputs, None, None, inputs)
@@ -165,6 +167,7 @@ def _simple_loop(trace: Trace, enabled: Collection[str]) -> Trace:
         operations: list[Operation] = forward.out
     except Contradiction:
         forward = Forward(ConstantPool(), ())
+        forward.state.classes = trace.classes
         for old, new in zip(trace.inputs, inputs, strict=True):
             forward.state.replaced[old] = new
         forward.run_all(body)

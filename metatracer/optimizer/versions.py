@@ -235,6 +235,8 @@ def start_version(forward: Forward, inputs: Sequence[Input], shapes: Shapes) -> 
             return virtuals[shape.number]
         if shape.form == "leaf":
             cls = None if shape.known is None else shape.known.object
+            if cls is not None and state.classes is not None and not state.classes.is_settled(cls):
+                cls = None  # what the caller has seen, but may change while this runs
             leaf = Input(shape.kind, known_type=cls)
             leaves.append(leaf)
             if shape.kind == "r":

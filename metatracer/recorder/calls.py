@@ -225,9 +225,9 @@ def call_object(
             return
     else:
         found = lookup_attribute(kind, "__call__")
-        if found.kind == "method" and can_inline(meta, found.attribute):
+        if found.kind == "method" and meta.is_steady(kind) and can_inline(meta, found.attribute):
             meta.guard_class(function)
-            meta.assume(meta.host.class_unchanged(kind))
+            meta.rely_on_class(kind)
             pending = Pending(instruction, _deliver_result)
             if _enter(meta, frame, found.attribute, [function, *arguments], keywords, pending):
                 return
@@ -248,6 +248,8 @@ def _is_hashable(target: Any) -> bool:
 
 def _result_type(target: Any) -> type | None:
     """Exact class of what some builtin classes and functions give."""
+    if type(target) not in (type, BuiltinFunctionType):
+        return None  # comparing anything else may be code of the guest
     if target in (list, tuple, dict, set, frozenset, range, enumerate, zip, slice, bytearray, repr, sorted):
         cls: type = {repr: str, sorted: list}.get(target, target)
         return cls
@@ -382,7 +384,7 @@ def _call_class(
     """`cls(...)` with `object.__new__` and a Python-level `__init__` or none."""
     cls = function.object
     creation = plain_creation(cls)
-    if creation is None or has_finalizer(cls):
+    if creation is None or not meta.is_steady(cls) or has_finalizer(cls):
         return False
     if creation.init is not None and not (creation.is_function and can_inline(meta, creation.init)):
         return False
@@ -401,9 +403,9 @@ def _call_class(
             return False
         if bound.star_kwargs >= 0 and bound.values[bound.star_kwargs]:
             return False
-    meta.assume(meta.host.class_unchanged(cls))
+    meta.rely_on_class(cls)
     op = meta.emit(ops.NEW, descr=cls)
-    meta.types[op] = cls
+    meta.know_type(op, cls)
     instance = Box(object.__new__(cls), op)
     if creation.init is None:
         set_result(frame, instruction, instance)

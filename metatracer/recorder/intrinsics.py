@@ -159,10 +159,10 @@ def _isinstance(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
     if not all(type(cls) is type for cls in wanted):
         return False  # a metaclass may have its own idea of instances
     kind = type(box.object)
-    if lookup_attribute(kind, "__class__").owner is not object:
+    if not meta.is_steady(kind) or lookup_attribute(kind, "__class__").owner is not object:
         return False
     meta.guard_class(box)
-    meta.assume(meta.host.class_unchanged(kind))
+    meta.rely_on_class(kind)
     set_result(frame, instruction, const_box(issubclass(kind, tuple(wanted))))
     return True
 
@@ -171,7 +171,9 @@ def _isinstance(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
 def _issubclass(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
     if len(boxes) != 2 or not all(box.is_const and type(box.object) is type for box in boxes):
         return False
-    meta.assume(meta.host.class_unchanged(boxes[0].object))
+    if not meta.is_steady(boxes[0].object):
+        return False
+    meta.rely_on_class(boxes[0].object)
     set_result(frame, instruction, const_box(issubclass(boxes[0].object, boxes[1].object)))
     return True
 

@@ -19,6 +19,7 @@ from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import NULL, NULL_OBJECT, CallShape, Const, Input, LoopRef, Operation, Snapshot, Trace, Value
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
+from metatracer.recorder.known_classes import KnownClasses
 from metatracer.recorder.virtuals import VirtualBox
 
 if TYPE_CHECKING:
@@ -78,6 +79,10 @@ def _never(namespace: dict[str, Any], name: str) -> bool:
     return False
 
 
+def _is_base(base: type, cls: type) -> bool:
+    return any(found is base for found in type.__dict__["__mro__"].__get__(cls))
+
+
 class PortalView(Protocol):
     """What the recorder needs to know of a portal (implemented by `runtime.portal.Portal`)."""
 
@@ -111,8 +116,13 @@ class Host(Protocol):
     def is_mutable_item(self, namespace: dict[str, Any], name: str) -> bool: ...
     def note_mutable_item(self, namespace: dict[str, Any], name: str) -> None: ...
     def class_unchanged(self, cls: type) -> Any: ...
+    def is_steady_class(self, cls: type) -> bool: ...
+    def note_class_store(self, cls: type) -> None: ...
+    def instances_keep_class(self, cls: type) -> Any | None: ...
+    def object_keeps_class(self, obj: Any) -> Any | None: ...
     def function_unchanged(self, function: FunctionType) -> Any: ...
-    def quasi_field_is(self, obj: Any, field: Any, value: Any) -> Any: ...
+    def quasi_field_is(self, obj: Any, field: Any, value: Any) -> Any | None: ...
+    def polls_memory(self) -> bool: ...
     def note_residual(self, description: str, filename: str, lineno: int, reason: str) -> None: ...
 
 
@@ -177,6 +187,7 @@ class MetaInterpreter:
         self.restarted = False
         # What is known of IR values; keys are the values themselves (identity hash).
         self.types: dict[Value, type] = {}
+        self.classes = KnownClasses(host)
         self.raws: dict[Value, Value] = {}
         self.nonnull: set[Value] = set()
         self.heap: dict[Any, Value] = {}
@@ -185,6 +196,7 @@ class MetaInterpreter:
         self.cells: dict[Value, tuple[Box, ...]] = {}
         self.super_parts: dict[Value, tuple[Box, Box]] = {}
         self.effect_done = False
+        self._stored_classes: list[type] = []
         self._snapshot: Snapshot | None = None
 
     # --- emitting -----------------------------------------------------------------------------------------------------
@@ -233,6 +245,32 @@ class MetaInterpreter:
         if any(getattr(held, "is_about", _never)(namespace, name) for held in self.assumptions.values()):
             raise self.aborted(AbortReason.ASSUMPTION_BROKEN, f"the traced code assigns the global {name}")
 
+    def is_steady(self, *classes: type) -> bool:
+        """Whether the classes change so seldom that a trace may rely on them; if not, CPython is asked each time."""
+        return all(map(self._is_steady, classes))
+
+    def _is_steady(self, cls: type) -> bool:
+        for stored in self._stored_classes:
+            if _is_base(stored, cls):
+                return False
+        return self.host.is_steady_class(cls)
+
+    def rely_on_class(self, cls: type) -> None:
+        """The trace is valid only as long as a class, which must be steady, and its bases stay as they are."""
+        self.assume(self.host.class_unchanged(cls))
+
+    def note_class_store(self, cls: type) -> None:
+        """The trace is about to store a class attribute: what relies on the class would break each time."""
+        self._stored_classes.append(cls)
+        relied = [held.cls for held in self.assumptions.values() if getattr(held, "is_about_class", False)]
+        concerned = [kind for kind in relied if _is_base(cls, kind)]
+        for kind in concerned:
+            self.host.note_class_store(kind)
+        if concerned:
+            raise self.aborted(
+                AbortReason.ASSUMPTION_BROKEN, f"the traced code assigns an attribute of class {cls.__qualname__}"
+            )
+
     # --- boxes ----------------------------------------------------------------------------------------------------------
 
     def ref(self, box: Box) -> Value:
@@ -260,19 +298,29 @@ class MetaInterpreter:
 
     def known_type(self, box: Box) -> type | None:
         """The exact class if the trace already knows it."""
-        if box.ref is None or isinstance(box.ref, Const) or box.raw is not None:
+        if box.ref is None or box.raw is not None:
             return type(box.object)
+        if isinstance(box.ref, Const):
+            return type(box.object) if self.classes.keep(box.object) else None
         return self.types.get(box.ref)
 
     def guard_class(self, box: Box) -> type:
         """Make the trace know the exact class of the value; returns it."""
         cls = type(box.object)
-        if box.ref is None or box.raw is not None or isinstance(box.ref, Const):
+        if box.ref is None or box.raw is not None:
             return cls
-        if box.ref not in self.types:
+        if isinstance(box.ref, Const):
+            if not self.classes.keep(box.object):
+                self.guard(ops.GUARD_TYPE, box.ref, descr=cls)
+        elif box.ref not in self.types:
             self.guard(ops.GUARD_TYPE, box.ref, descr=cls)
-            self.types[box.ref] = cls
+            self.know_type(box.ref, cls)
         return cls
+
+    def know_type(self, value: Value, cls: type) -> None:
+        """The value has exactly this class, now at least."""
+        self.types[value] = cls
+        self.classes.note(value, cls)
 
     def int_value(self, box: Box) -> Value | None:
         """The value as an i, for an exact int within 64 bits; None if it is larger (the class is guarded then)."""
@@ -364,6 +412,7 @@ class MetaInterpreter:
         else:
             self.guard(ops.GUARD_VALUE, self.ref(box), descr=obj)
         box.ref = Const("r", obj)
+        self.classes.keep(obj)
         return obj
 
     def aborted(self, reason: AbortReason, detail: str = "") -> RecordingAborted:
@@ -381,6 +430,8 @@ class MetaInterpreter:
     def forget_heap(self) -> None:
         """Arbitrary code has run."""
         self.heap.clear()
+        for value in self.classes.fickle_values():
+            self.types.pop(value, None)
 
     # --- calls ----------------------------------------------------------------------------------------------------------
 
@@ -508,7 +559,9 @@ class MetaInterpreter:
     # --- the end of a trace ---------------------------------------------------------------------------------------------
 
     def _trace(self) -> Trace:
-        return Trace(tuple(self.inputs), self.operations, list(self.assumptions.values()), self.name)
+        classes = self.classes.facts()
+        assumptions = [*self.assumptions.values(), *self.classes.assumptions()]
+        return Trace(tuple(self.inputs), self.operations, assumptions, self.name, classes=classes)
 
     def finish(self, box: Box) -> None:
         """The portal's outermost frame returns."""
@@ -591,8 +644,10 @@ class MetaInterpreter:
         self.inputs = []
         self.operations = []
         self.assumptions = {}
+        self._stored_classes.clear()
         for known in (self.types, self.raws, self.heap, self.super_parts, self.cells):
             known.clear()
+        self.classes = KnownClasses(self.host)
         self.nonnull.clear()
         jitcode = self.host.jitcode_of(function)
         frame = MetaFrame(jitcode, function, portal)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir import opcodes as ops
+from metatracer.ir.class_facts import keeps_instances
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import NULL_OBJECT, Const, Input, Snapshot, Value, VirtualObject, VirtualSequence
 from metatracer.recorder import attributes, calls, containers, control, exceptions, intrinsics, numeric
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from metatracer.ir.values import FrameState, Operation
     from metatracer.recorder.metainterp import Host
     from metatracer.recorder.resume import Rebuilt
+
+_BEFORE_THE_CHECK = (ops.GUARD_EXCEPTION, ops.GUARD_NO_EXCEPTION, ops.GUARD_NEXT, ops.GUARD_EXHAUSTED)
+"""Guards right behind a call: when they fail, the assumptions have not been checked yet."""
 
 HANDLER_MODULES = (attributes, calls, containers, control, exceptions, intrinsics, numeric)
 """The modules whose import fills `HANDLERS`."""
@@ -109,6 +113,9 @@ def record_bridge(
         if meta.outcome is not None:
             return Ended(meta.outcome, None, [], None, meta.own_loop, len(meta.operations))
         del box
+    elif guard.opcode in _BEFORE_THE_CHECK or host.polls_memory():
+        # The parent has not checked its assumptions yet, or only its own.
+        meta.guard(ops.GUARD_NOT_INVALIDATED)
     del start, frames, exception
     return _run(meta)
 
@@ -123,13 +130,15 @@ class _BridgeStart:
         self.boxes: dict[int, Box] = {}
         for value in live_values(snapshot):
             known = value.known_type if isinstance(value, Input) else None
+            obj = self.objects[id(value)]
+            if known is not None and (known is not type(obj) or (not keeps_instances(known) and meta.classes.is_fickle(known))):
+                known = None  # it was so at the parent's label
             given = Input(value.kind, known_type=known)
             meta.inputs.append(given)
-            obj = self.objects[id(value)]
             if value.kind == "r":
                 box = NULL_BOX if obj is NULL_OBJECT else Box(obj, given)
                 if known is not None:
-                    meta.types[given] = known
+                    meta.know_type(given, known)
             else:
                 box = Box(obj, None, given)
             self.boxes[id(value)] = box
@@ -188,7 +197,7 @@ class _BridgeStart:
     def _virtual_object(self, value: VirtualObject) -> Box:
         meta = self.meta
         op = meta.emit(ops.NEW, descr=value.cls)
-        meta.types[op] = value.cls
+        meta.know_type(op, value.cls)
         box = self.boxes[id(value)] = Box(self.objects[id(value)], op)
         for field, part in value.fields:
             content = self.box(part)

@@ -84,10 +84,11 @@ def _optimize(version: Version, recorded: Trace, is_loop: bool) -> tuple[Trace, 
     from metatracer.optimizer.verdicts import Contradiction
 
     name = version.ref.name
-    trace = Trace(recorded.inputs, recorded.operations, recorded.assumptions, name)
+    classes = recorded.classes
+    trace = Trace(recorded.inputs, recorded.operations, recorded.assumptions, name, classes=classes)
     try:
         return trace, optimize(trace, peel=is_loop, goal=Goal(version.shapes, returns_parts=True))
     except Contradiction:
         inputs = tuple([Input("r") for _ in recorded.inputs])
-        trace = Trace(inputs, [Operation(JUMP, inputs, version.base.ref)], recorded.assumptions, name)
+        trace = Trace(inputs, [Operation(JUMP, inputs, version.base.ref)], recorded.assumptions, name, classes=classes)
         return trace, optimize(trace, goal=Goal(version.shapes), passes=())
