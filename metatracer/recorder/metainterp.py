@@ -99,6 +99,7 @@ class PortalView(Protocol):
     def site(self, greens: Sequence[Any], lineno: int) -> Any: ...
     def may_inline(self, key: Any) -> bool: ...
     def refuse_inlining(self, key: Any, greens: Sequence[Any]) -> None: ...
+    def may_unwind(self, key: Any) -> bool: ...
     def comes_first(self, key: Any, greens: Sequence[Any]) -> bool: ...
     def run_from_merge_point(self, values: list[Any]) -> Any: ...
 
@@ -735,12 +736,13 @@ class MetaInterpreter:
             return False
         own = self.start_key == key and self.own_loop is not None
         if own and self.own_loop is not None:
-            self._call_portal(frame, portal, self.own_loop, unwinds=True)
+            self._call_portal(frame, portal, self.own_loop, unwinds=portal.may_unwind(key))
         else:
             is_compiled = portal.compiled_loop(key) is not None
             if not is_compiled and portal.comes_first(key, greens):
                 raise self.aborted(AbortReason.CALLEE_FIRST, f"{frame.jitcode.code.co_qualname} has no code")
-            self._call_portal(frame, portal, self.host.callable_loop(portal, key, greens), unwinds=is_compiled)
+            loop = self.host.callable_loop(portal, key, greens)
+            self._call_portal(frame, portal, loop, unwinds=is_compiled and portal.may_unwind(key))
         return True
 
     def _call_portal(self, frame: MetaFrame, portal: PortalView, loop: LoopRef, *, unwinds: bool) -> None:

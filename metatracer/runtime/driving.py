@@ -177,6 +177,7 @@ class _Driving:
             # A callee has left its machine code: these frames wait for it, and it goes on from its own exit.
             self.frames.extend(rebuilt.frames)
             self.exits.append(exception.exit)
+            _note_unwound(guard, exception.exit)
             return
         guard.failures += 1
         loop = guard.piece.loop
@@ -387,6 +388,28 @@ def _is_confirmed(loop: Loop, values: list[Any]) -> bool:
         loop.record.reason = AbortReason.HOOK_REFUSED.value
     loop.count = loop.entries = 0
     return False
+
+
+_MOST_UNWOUND = 1000
+"""So often in a second: callers do not unwind for a loop that leaves its machine code more often."""
+
+
+def _note_unwound(guard: GuardState, inner: tuple[Any, ...]) -> None:
+    """Callers are interpreted for a while when a callee leaves its machine code: too costly for one that always does."""
+    left = GUARDS.get(inner[0])
+    if left is None or inner[1].__class__ is Unwound:
+        return  # the one that has left is further in
+    callee = left.piece.loop.base
+    now = time.monotonic()
+    if now - callee.unwound_since > 1.0:
+        callee.unwound_since, callee.unwound = now, 0
+    callee.unwound += 1
+    if callee.unwound > _MOST_UNWOUND and callee.may_unwind:
+        callee.may_unwind = False
+        root = guard.piece
+        while root.parent is not None:
+            root = root.parent.piece
+        root.invalidate("a callee leaves its machine code too often to unwind for it")
 
 
 _MOST_MISSES = 4

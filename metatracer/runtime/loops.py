@@ -39,6 +39,8 @@ class Loop:
         piece: The root code, None when there is none (or it was invalidated).
         ref: Name of the loop in the IR, with the cell through which other code reaches it.
         incoming: How many live pieces refer to the cell.
+        may_unwind: Callers leave their machine code when this loop leaves its own. unwound, unwound_since: How often that
+            has happened since when.
         record: For `explain`.
         base: This loop; for a `Version` the loop that it is a version of.
         recorded: The recorded root trace and whether it is a loop: versions are made from it.
@@ -55,6 +57,7 @@ class Loop:
         "is_recording",
         "key",
         "may_inline",
+        "may_unwind",
         "misses",
         "piece",
         "portal",
@@ -62,6 +65,8 @@ class Loop:
         "recorded",
         "ref",
         "stale",
+        "unwound",
+        "unwound_since",
         "versions",
         "wait",
         "waited_for",
@@ -82,6 +87,9 @@ class Loop:
         self.incoming = 0
         self.is_recording = False
         self.may_inline = True
+        self.may_unwind = True
+        self.unwound = 0
+        self.unwound_since = 0.0
         self.record: LoopRecord = portal.new_record(greens)
         name = f"{portal.driver.name}_{next(_numbers)}"
         self.ref = LoopRef(name, token=self, version_for=self._version_for, effects=self._effects)

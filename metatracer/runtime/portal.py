@@ -184,6 +184,10 @@ class Portal:
         self.loop_of(key, tuple(greens)).may_inline = False
         self.comes_first(key, greens)
 
+    def may_unwind(self, key: Any) -> bool:
+        """Whether a call of a loop is to unwind its callers when the loop leaves its machine code."""
+        return self.loops[key].may_unwind
+
     def comes_first(self, key: Any, greens: Sequence[Any]) -> bool:
         """Ask for code of a loop that a recording wants to call; says whether it is worth waiting for."""
         loop = self.loop_of(key, tuple(greens))
