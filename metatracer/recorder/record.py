@@ -19,6 +19,7 @@ from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, Po
 from metatracer.recorder.virtuals import MADE_FROM_PARTS, VirtualBox
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import FunctionType
 
     from metatracer.ir.opcodes import Opcode
@@ -75,6 +76,7 @@ def record_bridge(
     guard: Operation,
     rebuilt: Rebuilt,
     exception: BaseException | None,
+    classes: Mapping[Value, type],
     name: str,
 ) -> Ended:
     """Record a bridge from a guard that has just failed.
@@ -86,12 +88,13 @@ def record_bridge(
         guard: The guard; its snapshot says what the inputs of the bridge are.
         rebuilt: The frames and objects of this failure.
         exception: The exception that was pending at the exit.
+        classes: Of values at the guard, as the trace has found out.
         name: Of the trace.
     """
     meta = MetaInterpreter(host, portal, limits, None, None, name)
     snapshot = guard.snapshot
     assert snapshot is not None
-    start = _BridgeStart(meta, snapshot, rebuilt)
+    start = _BridgeStart(meta, snapshot, rebuilt, classes)
     start.frames()
     frames = rebuilt.frames
     del rebuilt
@@ -123,13 +126,15 @@ def record_bridge(
 class _BridgeStart:
     """Boxes and frames for the first instruction of a bridge, from the guard's snapshot and the objects of its exit."""
 
-    def __init__(self, meta: MetaInterpreter, snapshot: Snapshot, rebuilt: Rebuilt) -> None:
+    def __init__(
+        self, meta: MetaInterpreter, snapshot: Snapshot, rebuilt: Rebuilt, classes: Mapping[Value, type]
+    ) -> None:
         self.meta = meta
         self.snapshot = snapshot
         self.objects = rebuilt.objects
         self.boxes: dict[int, Box] = {}
         for value in live_values(snapshot):
-            known = value.known_type if isinstance(value, Input) else None
+            known = classes.get(value)
             obj = self.objects[id(value)]
             if known is not None and (known is not type(obj) or (not keeps_instances(known) and meta.classes.is_fickle(known))):
                 known = None  # it was so at the parent's label

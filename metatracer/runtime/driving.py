@@ -20,6 +20,7 @@ from metatracer.backend.compile import set_exit_handler
 from metatracer.backend.support import FORMATS, Unwound
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.frontend.decode import jitcode_for
+from metatracer.ir.known import known_classes
 from metatracer.ir.shapes import put_together
 from metatracer.ir.values import NULL_OBJECT
 from metatracer.recorder.exceptions import without_toolkit
@@ -252,7 +253,10 @@ class _Driving:
         start = time.perf_counter()
         name = f"{loop.ref.name}_bridge_{guard.operation.guard_id}"
         try:
-            ended_ = record_bridge(host, loop.portal, _limits(loop), guard.operation, state.pop(), state.pop(), name)
+            classes = known_classes(guard.piece.trace, guard.operation)
+            ended_ = record_bridge(
+                host, loop.portal, _limits(loop), guard.operation, state.pop(), state.pop(), classes, name
+            )
         finally:
             _recording.active = False
         seconds = time.perf_counter() - start
