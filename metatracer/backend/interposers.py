@@ -342,8 +342,15 @@ def _is_mapped(mappings: list[tuple[int, int, str]], address: int, size: int, pe
     )
 
 
+_known_mappings: list[tuple[int, int, str]] = []
+
+
 def _check_readable(address: int, size: int) -> None:
-    if not _is_mapped(_mappings(), address, size, "r"):
+    """The mappings are read again only for what was not there before: descriptors of C types never go away."""
+    if _is_mapped(_known_mappings, address, size, "r"):
+        return
+    _known_mappings[:] = _mappings()
+    if not _is_mapped(_known_mappings, address, size, "r"):
         raise LayoutError("a pointer in a descriptor does not lead to memory")
 
 

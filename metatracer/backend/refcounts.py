@@ -392,7 +392,7 @@ def _runs_code(op: Operation) -> bool:
         return False
     if name in ("call_c_r", "call_c_i", "call_c_f"):
         row = op.descr
-        if row.runs_code or row.name == "builtin_next":  # which releases items of reused tuples
+        if row.runs_code or row.releases or row.name == "builtin_next":  # which releases items of reused tuples
             return True
         return GC_RUNS_IN_ALLOCATION and (row.can_raise or row.result == "r") and row.name not in _QUIET_CALLS
     return op.opcode.runs_code or (GC_RUNS_IN_ALLOCATION and name in _GC_ALLOCATIONS)

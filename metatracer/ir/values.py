@@ -180,6 +180,7 @@ class CFunction:
             exception or just absence; look at the pending exception), "never".
         reads, writes, runs_code: As in `Opcode`.
         pure: Depends on its arguments only (all of immutable types).
+        releases: Gives up a reference to what a place held before: its finalizer may run.
         evaluate: The same in Python, for the evaluator and for recording.
     """
 
@@ -195,6 +196,7 @@ class CFunction:
     runs_code: bool
     pure: bool = False
     evaluate: Any = None
+    releases: bool = False
 
     @property
     def can_raise(self) -> bool:

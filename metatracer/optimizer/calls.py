@@ -18,6 +18,7 @@ from metatracer.ir.opcodes import (
     GUARD_PARTS,
     Effect,
 )
+from metatracer.ir.pure_calls import IMMUTABLE, NOTHING, fold, is_immutable, is_pure
 from metatracer.ir.snapshots import virtual_parts
 from metatracer.ir.values import Const, Operation, Value
 from metatracer.optimizer.state import Virtual, VirtualBox, VirtualInstance
@@ -65,6 +66,12 @@ class Calls:
     def call(self, op: Operation) -> Verdict:
         reads, writes, runs_code = effects(op)
         forward = self._forward
+        if op.opcode is CALL and self._is_pure(op):
+            folded = fold(op.args[0].value, [arg.value for arg in op.args[1:]]) if _all_const(op.args) else NOTHING  # type: ignore[attr-defined]
+            if folded is not NOTHING and is_immutable(folded):
+                return forward.pool.get("r", folded)
+            reads = writes = Effect.NONE
+            runs_code = False
         # First of all: what is known of the contents of objects that are allocated for the call must be forgotten, too.
         op.args = tuple([forward.force(arg) for arg in op.args])
         if op.descr is BUILTIN_ITER:
@@ -78,7 +85,17 @@ class Calls:
             forward.heap.flush(seen)
         if writes or runs_code:
             forward.heap.invalidate(Effect.ANY if runs_code else writes, runs_code)
+        if op.opcode.descr == "cfunction" and op.descr.releases:
+            forward.state.valid = False
         return EMIT
+
+    def _is_pure(self, op: Operation) -> bool:
+        """Whether a call has no effect, and sees nothing but its arguments, which never change."""
+        callee, *args = op.args
+        if not isinstance(callee, Const) or (op.descr is not None and op.descr.keywords) or not is_pure(callee.value):
+            return False
+        type_of = self._forward.state.type_of
+        return all(is_immutable(arg.value) if isinstance(arg, Const) else type_of(arg) in IMMUTABLE for arg in args)
 
     def call_loop(self, op: Operation) -> Verdict:
         """The callee takes virtual arguments apart; what it may see of other objects is stored first.
@@ -172,6 +189,10 @@ def _collect(state: State, values: Iterable[Any], found: set[Virtual]) -> None:
             continue
         found.add(value)
         work.extend(value.parts())
+
+
+def _all_const(values: Iterable[Value]) -> bool:
+    return all(isinstance(value, Const) for value in values)
 
 
 def _gives_object(result: object) -> bool:

@@ -27,6 +27,7 @@ from metatracer.ir.values import NULL_OBJECT, Const, Field, Value
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, handles
+from metatracer.recorder.virtuals import virtual_method
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -194,8 +195,13 @@ def _find_in_module(meta: MetaInterpreter, box: Box, name: str) -> _Found:
 def _find_in_class(meta: MetaInterpreter, box: Box, name: str) -> _Found:
     """`cls.name` for an ordinary class that the trace knows."""
     cls = box.object
-    if type(cls) is not type or not meta.is_steady(cls) or raw_lookup(type, name)[1] is not None:
+    if type(cls) is not type or not meta.is_steady(cls):
         return _ASK
+    if raw_lookup(type, name)[1] is not None:
+        if name not in ("__name__", "__qualname__") or not box.is_const:
+            return _ASK
+        meta.rely_on_class(cls)
+        return _Found(const_box(type.__dict__[name].__get__(cls)))
     attribute, owner = raw_lookup(cls, name)
     if owner is None:
         return _ASK
@@ -223,18 +229,20 @@ def getattr_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     if found.box is not None:
         frame.registers[register] = found.box
     elif found.getter is not None:
-        if not call_python(meta, frame, found.getter, [box], Pending(instruction, _deliver)):
+        if not call_getter(meta, frame, instruction, found.getter, box):
             _ask(meta, frame, instruction, box)
     elif found.method is not None:
-        bound = MethodType(found.method, box.object)
-        if box.is_const:
-            frame.registers[register] = const_box(bound)
-        else:
-            meta.residual_call(
-                frame, instruction, const_box(MethodType), [const_box(found.method), box], known=MethodType
-            )
+        bound = virtual_method(found.method, box)
+        frame.registers[register] = const_box(bound.object) if box.is_const else bound
     else:
         _ask(meta, frame, instruction, box)
+
+
+def call_getter(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, getter: FunctionType, box: Box
+) -> bool:
+    """Look into a property's function; whether that is possible."""
+    return call_python(meta, frame, getter, [box], Pending(instruction, _deliver))
 
 
 def _deliver(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:

@@ -19,6 +19,7 @@ from metatracer.backend.fields import has_finalizer, lookup_attribute, plain_cre
 from metatracer.errors import AbortReason
 from metatracer.frontend.binding import ArgumentMismatch, bind_arguments
 from metatracer.ir import opcodes as ops
+from metatracer.ir.pure_calls import NOTHING, fold, is_immutable, is_pure
 from metatracer.ir.values import NULL_OBJECT, Const
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, handles
@@ -212,11 +213,20 @@ def call_object(
     """Call any object: look into it if possible, else record a call of it."""
     target = function.object
     kind = type(target)
-    if kind is MethodType and function.is_const:
+    if isinstance(function, VirtualBox) and function.is_virtual and function.cls is MethodType:
+        function, receiver = function.parts
+        arguments = [receiver, *arguments]
+        target, kind = function.object, type(function.object)
+    elif kind is MethodType and function.is_const:
         function, arguments = const_box(target.__func__), [const_box(target.__self__), *arguments]
         target, kind = function.object, type(function.object)
     if not keywords and _call_intrinsic(meta, frame, instruction, function, arguments):
         return
+    if not keywords and function.is_const and is_pure(target):
+        folded = _fold(meta, function, arguments)
+        if folded is not None:
+            set_result(frame, instruction, folded)
+            return
     if kind is FunctionType:
         if _call_function(meta, frame, instruction, function, arguments, keywords):
             return
@@ -240,6 +250,25 @@ def call_object(
     if isinstance(target, _C_CALLABLES):
         _note(meta, frame, target, "a C function")
     meta.residual_call(frame, instruction, function, arguments, keywords, known=_result_type(target))
+
+
+_MOST_ITEMS = 64
+
+
+def _fold(meta: MetaInterpreter, function: Box, arguments: list[Box]) -> Box | None:
+    """The result of a pure function of constants; a list is made anew each time, of constant items."""
+    if not all(box.is_const for box in arguments):
+        return None
+    result = fold(function.object, [box.object for box in arguments])
+    if result is NOTHING:
+        return None
+    if is_immutable(result):
+        return const_box(result)
+    if type(result) is not list or len(result) > _MOST_ITEMS or not all(map(is_immutable, result)):
+        return None
+    made = meta.emit(ops.NEW_LIST, *[Const("r", item) for item in result])
+    meta.types[made] = list
+    return Box(result, made)
 
 
 def _is_hashable(target: Any) -> bool:

@@ -510,7 +510,7 @@ class MetaInterpreter:
             return Box(result, op) if row.result == "r" else Box(result, None, op)
         if exception is not None and not may_raise:
             raise Unrecordable(exception, f"{row.name} raised {type(exception).__name__}")
-        checked = row.runs_code and may_raise
+        checked = (row.runs_code or row.releases) and may_raise
         return self._after_call(frame, instruction, op, result, exception, store, known, snapshot, checked)
 
     def _after_call(

@@ -12,7 +12,7 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.class_facts import keeps_instances
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import NULL_OBJECT, Const, Input, Snapshot, Value, VirtualObject, VirtualSequence
-from metatracer.recorder import attributes, calls, containers, control, exceptions, intrinsics, numeric
+from metatracer.recorder import attributes, calls, containers, control, exceptions, intrinsics, numeric, patterns
 from metatracer.recorder.exceptions import is_toolkit_code, unwind, without_toolkit
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, ResumeFrame, const_box, resume_frame
 from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown, Unrecordable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _BEFORE_THE_CHECK = (ops.GUARD_EXCEPTION, ops.GUARD_NO_EXCEPTION, ops.GUARD_NEXT, ops.GUARD_EXHAUSTED)
 """Guards right behind a call: when they fail, the assumptions have not been checked yet."""
 
-HANDLER_MODULES = (attributes, calls, containers, control, exceptions, intrinsics, numeric)
+HANDLER_MODULES = (attributes, calls, containers, control, exceptions, intrinsics, numeric, patterns)
 """The modules whose import fills `HANDLERS`."""
 assert HANDLERS
 
