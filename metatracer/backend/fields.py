@@ -14,13 +14,13 @@ from __future__ import annotations
 import ctypes
 import struct
 from dataclasses import dataclass
-from types import FunctionType, MemberDescriptorType
+from types import FunctionType, MemberDescriptorType, MethodType
 from typing import Any
 
 from metatracer.backend import layout as lay
 from metatracer.backend.layout import layout, read_byte, read_signed, read_u32, read_word
 from metatracer.backend.once import once
-from metatracer.errors import UsageError
+from metatracer.errors import LayoutError, UsageError
 from metatracer.ir.values import NULL_OBJECT, Field
 
 _mro_of = type.__dict__["__mro__"].__get__
@@ -312,6 +312,24 @@ def field_for(cls: type, name: str, instance: object = NULL_OBJECT) -> Field | N
     # Asked of the owner, not of `cls`: the same slot must give equal Fields whatever subclass it is reached through.
     declared = immutability(owner, name)
     return Field(owner, name, storage, position, declared.immutable, declared.quasi, declared.immutable_items)
+
+
+@once
+def method_fields() -> tuple[Field, Field]:
+    """The places of function and receiver in a bound method, found in one that is made for that."""
+
+    class Receiver:
+        def method(self) -> None: ...
+
+    receiver = Receiver()
+    bound = receiver.method
+    places = []
+    for name, part in (("__func__", Receiver.method), ("__self__", receiver)):
+        offsets = [offset for offset in range(2 * lay.WORD, 6 * lay.WORD, lay.WORD) if read_word(id(bound) + offset) == id(part)]
+        if len(offsets) != 1:
+            raise LayoutError(f"{name} was not found in a bound method")
+        places.append(Field(MethodType, name, "slot", offsets[0], immutable=True))
+    return places[0], places[1]
 
 
 # --- reading and writing ----------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
+from enum import EnumType
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +122,8 @@ def find_attribute(meta: MetaInterpreter, box: Box, name: str) -> _Found:
     if found.kind == "missing" and not has_instance_dict(cls):
         return _ASK
     if found.kind == "data_descriptor":
+        if type(found.attribute) is _TUPLE_GETTER:
+            return _find_tuple_field(meta, box, found.attribute)
         getter: Any = found.attribute.fget if type(found.attribute) is property else None
         if getter is None or not can_inline(meta, getter):
             return _ASK
@@ -128,6 +132,19 @@ def find_attribute(meta: MetaInterpreter, box: Box, name: str) -> _Found:
     if found.kind == "slot":
         return _find_slot(meta, box, cls, name)
     return _find_own_or_class(meta, box, cls, name, found)
+
+
+_TUPLE_GETTER: type = type(namedtuple("_Named", "field").__dict__["field"])  # noqa: PYI024 - for its attribute's class
+
+
+def _find_tuple_field(meta: MetaInterpreter, box: Box, getter: Any) -> _Found:
+    """A field of a named tuple."""
+    index: int = getter.__reduce__()[1][0]
+    _know_class(meta, box, type(box.object))
+    item = tuple.__getitem__(box.object, index)
+    if box.is_const:
+        return _Found(const_box(item))
+    return _Found(meta.ref_box(item, meta.emit(ops.TUPLE_GETITEM, meta.ref(box), Const("i", index))))
 
 
 def _know_class(meta: MetaInterpreter, box: Box, cls: type) -> None:
@@ -195,6 +212,9 @@ def _find_in_module(meta: MetaInterpreter, box: Box, name: str) -> _Found:
 def _find_in_class(meta: MetaInterpreter, box: Box, name: str) -> _Found:
     """`cls.name` for an ordinary class that the trace knows."""
     cls = box.object
+    if type(cls) is EnumType and box.is_const and meta.is_steady(cls) and name in cls._member_map_:
+        meta.rely_on_class(cls)
+        return _Found(const_box(cls._member_map_[name]))  # EnumType lets nobody assign to a member
     if type(cls) is not type or not meta.is_steady(cls):
         return _ASK
     if raw_lookup(type, name)[1] is not None:

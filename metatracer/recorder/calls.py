@@ -15,7 +15,7 @@ from types import (
 )
 from typing import TYPE_CHECKING, Any
 
-from metatracer.backend.fields import has_finalizer, lookup_attribute, plain_creation
+from metatracer.backend.fields import has_finalizer, lookup_attribute, method_fields, plain_creation
 from metatracer.errors import AbortReason
 from metatracer.frontend.binding import ArgumentMismatch, bind_arguments
 from metatracer.ir import opcodes as ops
@@ -193,6 +193,16 @@ def call_ex(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
                 boxes.append(meta.ref_box(item, meta.emit(ops.TUPLE_GETITEM, value, Const("i", position))))
         call_object(meta, frame, instruction, function, boxes, ())
         return
+    if no_keywords and type(args.object) is list and len(args.object) < 32:
+        meta.guard_class(args)
+        value = meta.ref(args)
+        meta.guard(ops.GUARD_INT_VALUE, meta.emit(ops.LIST_LEN, value), descr=len(args.object))
+        boxes = [
+            meta.ref_box(item, meta.emit(ops.LIST_GETITEM, value, Const("i", position)))
+            for position, item in enumerate(args.object)
+        ]
+        call_object(meta, frame, instruction, function, boxes, ())
+        return
     helper = const_box(_call_ex)
     boxes = [function, args, keywords if keywords is not None else const_box(None)]
     meta.residual_call(frame, instruction, helper, boxes)
@@ -217,8 +227,9 @@ def call_object(
         function, receiver = function.parts
         arguments = [receiver, *arguments]
         target, kind = function.object, type(function.object)
-    elif kind is MethodType and function.is_const:
-        function, arguments = const_box(target.__func__), [const_box(target.__self__), *arguments]
+    elif kind is MethodType:
+        function, receiver = _method_parts(meta, function)
+        arguments = [receiver, *arguments]
         target, kind = function.object, type(function.object)
     if not keywords and _call_intrinsic(meta, frame, instruction, function, arguments):
         return
@@ -269,6 +280,18 @@ def _fold(meta: MetaInterpreter, function: Box, arguments: list[Box]) -> Box | N
     made = meta.emit(ops.NEW_LIST, *[Const("r", item) for item in result])
     meta.types[made] = list
     return Box(result, made)
+
+
+def _method_parts(meta: MetaInterpreter, method: Box) -> tuple[Box, Box]:
+    """Function and receiver of a bound method: the method itself may be another one each time."""
+    from metatracer.recorder.attributes import read_fixed
+
+    target = method.object
+    fields = method_fields()
+    if method.is_const:
+        return const_box(target.__func__), const_box(target.__self__)
+    meta.guard_class(method)
+    return read_fixed(meta, method, fields[0], target.__func__), read_fixed(meta, method, fields[1], target.__self__)
 
 
 def _is_hashable(target: Any) -> bool:

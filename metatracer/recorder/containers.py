@@ -15,6 +15,7 @@ from metatracer.ir.values import Const, Snapshot, Value
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
+from metatracer.recorder.hashing import is_dict_class, know_dict, know_key
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.numeric import as_int
 from metatracer.recorder.virtuals import VirtualBox, step, virtual_iterator
@@ -22,9 +23,7 @@ from metatracer.recorder.virtuals import VirtualBox, step, virtual_iterator
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
     from metatracer.ir.opcodes import Opcode
-    from metatracer.ir.values import CFunction
 
-_HASHED_BY_VALUE = (str, int, bytes, float, bool, type(None))
 _NO_CODE_ITERABLES = (list, tuple, range, dict, str, bytes, bytearray, set, frozenset)
 _EMPTY: dict[str, int] = {}
 _BUILTIN_ITERATORS: tuple[type, ...] = tuple(
@@ -93,9 +92,7 @@ def getitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
         frame.registers[instruction.dst[0]] = result
         return
     cls = type(container.object)
-    if cls is dict and type(key.object) in _HASHED_BY_VALUE:
-        meta.guard_class(container)
-        meta.guard_class(key)
+    if is_dict_class(cls) and know_key(meta, key) and know_dict(meta, container, "__getitem__"):
         _c_getitem(meta, frame, instruction, c.DICT_GETITEM, container, key)
         return
     if cls in (list, tuple, str, bytes, bytearray) and _is_plain_slice(key.object):
@@ -215,9 +212,7 @@ def setitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
     cls = type(container.object)
     if cls in (list, bytearray, array.array) and _set_sequence_item(meta, container, key, value):
         return
-    if cls is dict and type(key.object) in _HASHED_BY_VALUE:
-        meta.guard_class(container)
-        meta.guard_class(key)
+    if is_dict_class(cls) and know_key(meta, key) and know_dict(meta, container, "__setitem__"):
         refs = [meta.ref(container), meta.ref(key), meta.ref(value)]
         objects = [container.object, key.object, value.object]
         meta.c_call(frame, instruction, c.DICT_SETITEM, refs, objects, store=lambda _: None)
@@ -333,11 +328,13 @@ def contains(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     item, container = frame.box(instruction.src[0]), frame.box(instruction.src[1])
     cls = type(container.object)
     invert = instruction.arg
-    rows: dict[type, CFunction] = {dict: c.DICT_CONTAINS, set: c.SET_CONTAINS, frozenset: c.SET_CONTAINS}
-    row = rows.get(cls) if type(item.object) in _HASHED_BY_VALUE else None
-    if row is not None:
+    row = None
+    if cls in (set, frozenset) and know_key(meta, item):
         meta.guard_class(container)
-        meta.guard_class(item)
+        row = c.SET_CONTAINS
+    elif is_dict_class(cls) and know_key(meta, item) and know_dict(meta, container, "__contains__"):
+        row = c.DICT_CONTAINS
+    if row is not None:
         if cls is frozenset and item.is_const and container.is_const:
             frame.registers[instruction.dst[0]] = const_box((item.object in container.object) != invert)
             return

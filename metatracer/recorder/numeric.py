@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import operator
+from abc import ABCMeta
+from enum import EnumType
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.fields import lookup_attribute, raw_lookup
@@ -12,6 +14,7 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const, Value
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
+from metatracer.recorder.hashing import has_plain_equality
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 
 if TYPE_CHECKING:
@@ -473,7 +476,10 @@ def compare(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
         function = const_box(_COMPARE_TRUTH[symbol])
         result = meta.residual_call(frame, instruction, function, [left, right], known=bool)
         return
-    pure = type(left.object) in _IMMUTABLE and type(right.object) in _IMMUTABLE
+    pure = all(
+        kind in _IMMUTABLE or (symbol in ("==", "!=") and meta.is_steady(kind) and has_plain_equality(kind))
+        for kind in (type(left.object), type(right.object))
+    )
     if pure:
         meta.guard_class(left)
         meta.guard_class(right)
@@ -515,8 +521,21 @@ def _compare_builtin(meta: MetaInterpreter, symbol: str, left: Box, right: Box) 
             return Box(result, None, meta.emit(ops.BOOL_NOT, same.raw))
         order = meta.emit(ops.CALL_C_I, a, b, descr=c.STR_COMPARE)
         return Box(result, None, meta.emit(ops.COMPARISONS[symbol][0], order, Const("i", 0)))
+    if symbol in ("==", "!=") and all(map(has_plain_equality, kinds)) and meta.is_steady(*kinds):
+        return _compare_values(meta, symbol, left, right)
     if symbol in ("==", "!="):
         return _compare_identity(meta, symbol, left, right, kinds)
+    return None
+
+
+def _compare_values(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -> Box | None:
+    """`==` and `!=` of strings and numbers, or of what has these from them."""
+    for box in (left, right):
+        meta.guard_class(box)
+        if type(box.object) not in _IMMUTABLE:
+            meta.rely_on_class(type(box.object))
+    if left.is_const and right.is_const:
+        return const_box(_COMPARE[symbol](left.object, right.object))
     return None
 
 
@@ -546,7 +565,7 @@ def _compare_identity(
 def _has_default_equality(cls: type) -> bool:
     return all(
         raw_lookup(cls, name)[0] is object.__dict__[name] for name in ("__eq__", "__ne__")
-    ) and type(cls) is type
+    ) and type(cls) in (type, EnumType, ABCMeta)
 
 
 def _invert(meta: MetaInterpreter, box: Box) -> Box:

@@ -1,0 +1,68 @@
+"""Dicts and keys of which it is known that looking a key up runs no code of the guest."""
+
+from __future__ import annotations
+
+import enum
+from types import WrapperDescriptorType
+from typing import TYPE_CHECKING
+
+from metatracer.backend.fields import is_immutable_type, raw_lookup
+
+if TYPE_CHECKING:
+    from metatracer.recorder.frames import Box
+    from metatracer.recorder.metainterp import MetaInterpreter
+
+HASHED_BY_VALUE = frozenset({str, int, bytes, float, bool, type(None)})
+_PLAIN = frozenset({object, str, int, bytes, float, bool})
+"""Classes whose own `__hash__` and `__eq__` look at nothing but the two objects."""
+
+
+def know_key(meta: MetaInterpreter, key: Box) -> bool:
+    """Whether hashing and comparing the key runs no code; guards what makes it so."""
+    cls = type(key.object)
+    if cls in HASHED_BY_VALUE:
+        meta.guard_class(key)
+        return True
+    if not meta.is_steady(cls) or not _is_plain(cls):
+        return False
+    meta.guard_class(key)
+    if not is_immutable_type(cls):
+        meta.rely_on_class(cls)
+    return True
+
+
+def _is_plain(cls: type) -> bool:
+    hashing, equality = raw_lookup(cls, "__hash__")[0], raw_lookup(cls, "__eq__")[0]
+    is_enum = hashing is enum.Enum.__dict__["__hash__"]  # of the member's name
+    if not is_enum and (type(hashing) is not WrapperDescriptorType or hashing.__objclass__ not in _PLAIN):
+        return False
+    return type(equality) is WrapperDescriptorType and equality.__objclass__ in _PLAIN
+
+
+def has_plain_equality(cls: type) -> bool:
+    """Whether `==` and `!=` of instances are those of a builtin class of numbers or strings."""
+    found = [raw_lookup(cls, name)[0] for name in ("__eq__", "__ne__")]
+    return all(type(method) is WrapperDescriptorType and method.__objclass__ in _VALUES for method in found)
+
+
+_VALUES = _PLAIN - {object}
+
+
+def is_dict_class(cls: type) -> bool:
+    """Whether instances are dicts."""
+    return any(base is dict for base in type.__dict__["__mro__"].__get__(cls))
+
+
+def know_dict(meta: MetaInterpreter, container: Box, *methods: str) -> bool:
+    """Whether an object is a dict, or of a subclass that has these methods from dict; guards it."""
+    cls = type(container.object)
+    if cls is not dict:
+        if not meta.is_steady(cls):
+            return False
+        own = [name for name in (*methods, "__missing__") if raw_lookup(cls, name)[1] not in (dict, None)]
+        if own or is_immutable_type(cls):
+            return False
+    meta.guard_class(container)
+    if cls is not dict:
+        meta.rely_on_class(cls)
+    return True
