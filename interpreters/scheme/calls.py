@@ -126,7 +126,12 @@ def apply_procedure(function: Any, args: Any, cont: Any) -> State:
         if given < function.least or 0 <= function.most < given:
             raise arity_error(function.name, function.least, function.most, given)
         try:
-            value = function.function(*args)
+            if given == 1:
+                value = function.function(args[0])
+            elif given == 2:
+                value = function.function(args[0], args[1])
+            else:
+                value = function.function(*args)
         except CAUGHT as failure:
             raise failed(failure, function.name, args, None) from None
         return cont.point, value, cont
@@ -505,7 +510,17 @@ class OperandPoint(Node):
         self.point: Node | None = None
 
     def step(self, env: Any, cont: Any) -> State:
-        values = (*cont.values, env)
+        before = cont.values
+        count = len(before)
+        values: tuple[Any, ...]
+        if count == 0:
+            values = (env,)
+        elif count == 1:
+            values = (before[0], env)
+        elif count == 2:
+            values = (before[0], before[1], env)
+        else:
+            values = (*before, env)
         if self.node is not None:
             return self.node, cont.env, Frame(self.point, cont.env, values, cont.next)  # type: ignore[arg-type]
         return self.finish.finish(values, cont)
@@ -516,25 +531,37 @@ class Finish:
 
     Attributes:
         operands: Nodes; None for one whose value has come.
+        numbers: For each operand, which of the values that have come it is; -1 for a node.
     """
 
-    _immutable_fields_ = ["operands[*]"]
-    __slots__ = ("operands",)
+    _immutable_fields_ = ["operands", "numbers"]
+    __slots__ = ("numbers", "operands")
 
     def __init__(self, operands: list[Simple | None]) -> None:
-        self.operands = operands
+        self.operands = tuple(operands)
+        numbers = []
+        count = 0
+        for operand in operands:
+            numbers.append(count if operand is None else -1)
+            count += operand is None
+        self.numbers = tuple(numbers)
+
+    def get(self, index: int, values: Any, env: Any) -> Any:
+        """The value of an operand."""
+        operand = self.operands[index]
+        return values[self.numbers[index]] if operand is None else operand.eval(env)
 
     @unroll_safe
-    def gather(self, values: Any, env: Any) -> list[Any]:
-        result = []
-        number = 0
-        for operand in self.operands:
-            if operand is None:
-                result.append(values[number])
-                number += 1
-            else:
-                result.append(operand.eval(env))
-        return result
+    def gather(self, first: int, values: Any, env: Any) -> Any:
+        """The values of the operands from number `first` on."""
+        count = len(self.operands) - first
+        if count == 1:
+            return (self.get(first, values, env),)
+        if count == 2:
+            return self.get(first, values, env), self.get(first + 1, values, env)
+        if count == 3:
+            return (self.get(first, values, env), self.get(first + 1, values, env), self.get(first + 2, values, env))
+        return [self.get(first + number, values, env) for number in range(count)]
 
     def finish(self, values: Any, frame: Any) -> State:
         raise NotImplementedError
@@ -546,13 +573,14 @@ class FinishCall(Finish):
     __slots__ = ("place",)
 
     def __init__(self, operands: list[Simple | None], place: Place | None) -> None:
-        self.operands = operands
+        super().__init__(operands)
         self.place = place
 
     def finish(self, values: Any, frame: Any) -> State:
-        items = self.gather(values, frame.env)
+        env = frame.env
+        function = self.get(0, values, env)
         try:
-            return apply_procedure(items[0], items[1:], frame.next)
+            return apply_procedure(function, self.gather(1, values, env), frame.next)
         except SchemeError as failure:
             raise located(failure, self.place)  # noqa: B904
 
@@ -562,15 +590,20 @@ class FinishPrimitive(Finish):
     __slots__ = ("function", "name", "place")
 
     def __init__(self, operands: list[Simple | None], primitive: Primitive, place: Place | None) -> None:
-        self.operands = operands
+        super().__init__(operands)
         self.function = primitive.function
         self.name = primitive.name
         self.place = place
 
     def finish(self, values: Any, frame: Any) -> State:
-        items = self.gather(values, frame.env)
+        items = self.gather(0, values, frame.env)
         try:
-            value = self.function(*items)
+            if len(items) == 2:
+                value = self.function(items[0], items[1])
+            elif len(items) == 3:
+                value = self.function(items[0], items[1], items[2])
+            else:
+                value = self.function(*items)
         except CAUGHT as failure:
             raise failed(failure, self.name, items, self.place) from None
         cont = frame.next
@@ -582,19 +615,24 @@ class FinishLet(Finish):
     __slots__ = ("body", "boxed")
 
     def __init__(self, operands: list[Simple | None], body: Node, boxed: tuple[bool, ...]) -> None:
-        self.operands = operands
+        super().__init__(operands)
         self.body = body
         self.boxed = boxed
 
+    def variable(self, index: int, values: Any, env: Any) -> Any:
+        value = self.get(index, values, env)
+        return Cell(value) if self.boxed[index] else value
+
     @unroll_safe
     def finish(self, values: Any, frame: Any) -> State:
-        items = self.gather(values, frame.env)
-        for number in range(len(items)):
-            if self.boxed[number]:
-                items[number] = Cell(items[number])
-        if len(items) == 2:
-            return self.body, (frame.env, items[0], items[1]), frame.next
-        return self.body, (frame.env, *items), frame.next
+        env = frame.env
+        count = len(self.boxed)
+        if count == 2:
+            return self.body, (env, self.variable(0, values, env), self.variable(1, values, env)), frame.next
+        if count == 3:
+            first, second = self.variable(0, values, env), self.variable(1, values, env)
+            return self.body, (env, first, second, self.variable(2, values, env)), frame.next
+        return self.body, (env, *[self.variable(number, values, env) for number in range(count)]), frame.next
 
 
 class SetCellPoint(Node):

@@ -347,7 +347,10 @@ def assoc(value: Any, items: Any) -> Any:
 def iota(count: Any, start: Any = 0, step: Any = 1) -> Any:
     from interpreters.scheme.arithmetic import add, multiply
 
-    return make_list([add(start, multiply(number, step)) for number in range(index("iota", count))])
+    size = index("iota", count)
+    if type(start) is int and type(step) is int and step != 0:
+        return make_list(range(start, start + size * step, step))
+    return make_list([add(start, multiply(number, step)) for number in range(size)])
 
 
 # --- symbols

@@ -19,7 +19,10 @@ from metatracer import unroll_safe
 @unroll_safe
 def plus(*items: Any) -> Any:
     if len(items) == 2:
-        return a.add(items[0], items[1])
+        left, right = items
+        if type(left) is int and type(right) is int:
+            return left + right
+        return a.add(left, right)
     total: Any = 0
     for item in items:
         total = a.add(total, item)
@@ -223,11 +226,15 @@ def is_negative(value: Any) -> bool:
 
 @primitive("odd?")
 def is_odd(value: Any) -> bool:
+    if type(value) is int:
+        return value % 2 == 1
     return bool(a.check_integer("odd?", value) % 2 == 1)
 
 
 @primitive("even?")
 def is_even(value: Any) -> bool:
+    if type(value) is int:
+        return value % 2 == 0
     return bool(a.check_integer("even?", value) % 2 == 0)
 
 
