@@ -525,7 +525,7 @@ def _quasi(expander: Expander, template: Any, depth: int, scope: Any) -> Core:
                 return expander.expand(template.cdr.car, scope)
             inner = _quasi(expander, template.cdr.car, depth + change, scope)
             if isinstance(inner, Const):
-                return Const(strip(template))
+                return Const(make_list([intern(name), inner.value]))
             return base_apply("list", Const(intern(name)), inner)
     first = template.car
     if _tagged(expander, first, scope, "unquote-splicing"):
@@ -540,7 +540,7 @@ def _quasi(expander: Expander, template: Any, depth: int, scope: Any) -> Core:
     head = _quasi(expander, first, depth, scope)
     rest = _quasi(expander, template.cdr, depth, scope)
     if isinstance(head, Const) and isinstance(rest, Const):
-        return Const(strip(template))
+        return Const(Pair(head.value, rest.value))
     return base_apply("cons", head, rest)
 
 
