@@ -75,7 +75,9 @@ def parse_options(argv: Sequence[str]) -> Options:
             rest.insert(0, word)
             break
         name, _, value = word.partition("=")
-        flag = {"--stats": "stats", "--sandbox": "sandbox", "-i": "interactive", "--help": "help", "-h": "help"}.get(name)
+        flag = {"--stats": "stats", "--sandbox": "sandbox", "-i": "interactive", "--help": "help", "-h": "help"}.get(
+            name
+        )
         if flag is not None:
             setattr(options, flag, True)
             continue
@@ -134,7 +136,7 @@ def limits(options: Options) -> Iterator[None]:
         return
     start = time.monotonic()
 
-    def check(signal_number: int, frame: Any) -> None:
+    def check(_number: int, _frame: Any) -> None:
         if options.max_seconds is not None and time.monotonic() - start > options.max_seconds:
             raise LimitExceededError(f"the program ran longer than {options.max_seconds:g} seconds")
         if options.max_memory is not None and resident_megabytes() > options.max_memory:

@@ -156,7 +156,7 @@ def apply_other(function: Any, args: Any, cont: Any) -> State:
         raise error("case-lambda", "no clause for this number of arguments:", given)
     applicable = APPLICABLE.get(kind)
     if applicable is not None:
-        return applicable(function, args, cont)  # type: ignore[no-any-return]
+        return applicable(function, args, cont)
     raise error("", "not a procedure:", function)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 from collections.abc import Callable, Sequence
@@ -133,10 +134,8 @@ def repl(runtime: Runtime) -> None:
     """Read, evaluate, print; a form may go over several lines."""
     interactive = sys.stdin.isatty()
     if interactive:
-        try:
+        with contextlib.suppress(ImportError):
             import readline  # noqa: F401
-        except ImportError:
-            pass
         print("Scheme, made with metatracer. (exit) or end of input leaves.")
     buffer = ""
     while True:

@@ -413,10 +413,7 @@ def raise_object(payload: Any, continuable: bool, cont: Any) -> State:
     if dynamic.handlers is None:
         raise SchemeError(payload, continuable)
     handler, others = dynamic.handlers
-    if continuable:
-        cont = Frame(_RESTORE, (), dynamic, cont)
-    else:
-        cont = Frame(_NOT_CONTINUABLE, (), payload, cont)
+    cont = Frame(_RESTORE, (), dynamic, cont) if continuable else Frame(_NOT_CONTINUABLE, (), payload, cont)
     outer = Dynamic(others, dynamic.parameters, dynamic.winds)
     if type(handler) is Guard:
         reraise = Reraise(payload, cont, outer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Union
+from typing import Any, TypeAlias
 
 Place = tuple[str, int, int]
 """File, line, column."""
@@ -32,10 +32,11 @@ class Const:
 
 
 class LocalRef:
-    __slots__ = ("var",)
+    __slots__ = ("place", "var")
 
-    def __init__(self, var: Var) -> None:
+    def __init__(self, var: Var, place: Place | None = None) -> None:
         self.var = var
+        self.place = place
 
 
 class GlobalRef:
@@ -145,9 +146,21 @@ class FixOne:
         self.body = body
 
 
-Core = Union[
-    Const, LocalRef, GlobalRef, SetLocal, SetGlobal, If, OneOf, Seq, Function, CaseFunction, Apply, Let, FixOne,
-]  # fmt: skip
+Core: TypeAlias = (
+    Const
+    | LocalRef
+    | GlobalRef
+    | SetLocal
+    | SetGlobal
+    | If
+    | OneOf
+    | Seq
+    | Function
+    | CaseFunction
+    | Apply
+    | Let
+    | FixOne
+)
 
 
 def children(core: Core) -> list[Core]:
@@ -169,7 +182,7 @@ def children(core: Core) -> list[Core]:
         return [core.body]
     if isinstance(core, CaseFunction):
         return list(core.clauses)
-    return [core.value]  # type: ignore[union-attr,list-item]
+    return [core.value]  # type: ignore[union-attr]
 
 
 def references(core: Core) -> set[Var]:

@@ -118,6 +118,9 @@ class Expander:
             raise self.located(error, self.current) from None
         except RecursionError:
             raise self.located(syntax_error("the program is nested too deeply", UNSPECIFIED), self.current) from None
+        except (AttributeError, TypeError, ValueError, LookupError):
+            # A form of another shape than its keyword expects, which that did not look for.
+            raise self.located(syntax_error("wrong form", form), self.current) from None
 
     def expand(self, form: Any, scope: Any) -> Core:
         while True:
@@ -149,7 +152,7 @@ class Expander:
     def reference(self, ident: Any, scope: Any) -> Core:
         binding = lookup(ident, scope)
         if type(binding) is Var:
-            return LocalRef(binding)
+            return LocalRef(binding, self.current)
         if binding is None or type(binding) is GlobalCell:
             return GlobalRef(self.toplevel(scope), ident, self.current)
         raise syntax_error("a keyword is no expression:", ident)
@@ -254,10 +257,10 @@ class Expander:
             expressions.append(UNSPECIFIED)
         values = []
         for variable, init in zip(variables, inits, strict=True):
-            value = init()
-            if isinstance(value, Function) and not value.name:
-                value.name = variable.name
-            values.append(value)
+            expanded = init()
+            if isinstance(expanded, Function) and not expanded.name:
+                expanded.name = variable.name
+            values.append(expanded)
         result = core.sequence([self.expand(item, inner) for item in expressions])
         return core.letrec(variables, values, result, star=True) if variables else result
 

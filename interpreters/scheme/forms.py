@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from interpreters.scheme import core
-from interpreters.scheme.core import Apply, CaseFunction, Const, Core, If, Let, LocalRef, OneOf, SetGlobal, SetLocal, Var
+from interpreters.scheme.core import (
+    Apply,
+    CaseFunction,
+    Const,
+    Core,
+    If,
+    Let,
+    LocalRef,
+    OneOf,
+    SetGlobal,
+    SetLocal,
+    Var,
+)
 from interpreters.scheme.expander import (
     SPECIALS, Expander, base, base_apply, expand_define, form_list, native_macro, special, temporary,
 )  # fmt: skip
@@ -67,6 +79,8 @@ def _lambda(expander: Expander, form: Any, scope: Any) -> Core:
 def _named_lambda(expander: Expander, form: Any, scope: Any) -> Core:
     expander.parts(form, 2)
     target = form.cdr.car
+    if type(target) is not Pair or not is_identifier(target.car):
+        raise syntax_error("named-lambda: wrong form", form)
     return expander.function(target.cdr, form.cdr.cdr, form, scope, identifier_text(target.car))
 
 
@@ -214,7 +228,9 @@ def cond_clauses(expander: Expander, clauses: list[Any], form: Any, scope: Any, 
             variable = Var("test")
             receiver = expander.expand(items[2], scope)
             place = expander.place(clause)
-            result = Let([variable], [test], If(LocalRef(variable), Apply(receiver, [LocalRef(variable)], place), result))
+            result = Let(
+                [variable], [test], If(LocalRef(variable), Apply(receiver, [LocalRef(variable)], place), result)
+            )
         else:
             result = If(test, core.sequence([expander.expand(item, scope) for item in items[1:]]), result)
     return result
@@ -311,10 +327,15 @@ def _syntax_error(expander: Expander, form: Any, scope: Any) -> Core:
 
 def _formal_names(formals: Any) -> list[Any]:
     names = []
-    while type(formals) is Pair:
-        names.append(formals.car)
-        formals = formals.cdr
-    return [*names, formals] if formals is not NIL else names
+    rest = formals
+    while type(rest) is Pair:
+        names.append(rest.car)
+        rest = rest.cdr
+    if rest is not NIL:
+        names.append(rest)
+    if not all(is_identifier(name) for name in names):
+        raise syntax_error("expected identifiers:", formals)
+    return names
 
 
 def _renamed(formals: Any, renames: dict[Any, Any]) -> Any:
@@ -547,4 +568,3 @@ def _quasi(expander: Expander, template: Any, depth: int, scope: Any) -> Core:
 @special("the-environment")
 def _the_environment(expander: Expander, form: Any, scope: Any) -> Core:
     return Const(expander.toplevel(scope))
-

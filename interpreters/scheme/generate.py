@@ -13,7 +13,7 @@ from interpreters.scheme.calls import (
 from interpreters.scheme.core import Core, Place, Var
 from interpreters.scheme.nodes import Node, Simple
 from interpreters.scheme.objects import Primitive, Symbol, error
-from interpreters.scheme.syntax import NOT_CONSTANT, GlobalCell, identifier_text
+from interpreters.scheme.syntax import GlobalCell, identifier_text
 
 _DEEPEST = 40
 """Simple nodes nested deeper than this take steps: evaluation of simple nodes recurses in Python."""
@@ -29,7 +29,9 @@ class Layout:
 
     __slots__ = ("is_function", "itself", "parent", "variables")
 
-    def __init__(self, variables: list[Var], parent: Layout | None, is_function: bool, itself: Var | None = None) -> None:
+    def __init__(
+        self, variables: list[Var], parent: Layout | None, is_function: bool, itself: Var | None = None
+    ) -> None:
         self.variables = variables
         self.parent = parent
         self.is_function = is_function
@@ -105,7 +107,9 @@ class _Generator:
             access = self.access(item.var, layout)
             if not item.var.assigned:
                 return access
-            return nodes.CheckedCellValue(access, item.var.name) if item.var.checked else nodes.CellValue(access)
+            if item.var.checked:
+                return nodes.CheckedCellValue(access, item.var.name, item.place)
+            return nodes.CellValue(access)
         if isinstance(item, core.GlobalRef):
             cell = self.cell(item.env, item.ident)
             if self.code is not None and cell.owner is not item.env:
@@ -211,7 +215,7 @@ class _Generator:
             constant = function.value
         elif isinstance(function, core.GlobalRef):
             cell = self.cell(function.env, function.ident)
-            if type(cell.const) is Primitive and cell.const is not NOT_CONSTANT:
+            if type(cell.const) is Primitive:
                 constant = cell.const
                 if self.code is not None:
                     cell.add_user(self.code)

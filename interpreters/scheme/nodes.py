@@ -19,7 +19,16 @@ from interpreters.scheme.objects import (
 from interpreters.scheme.syntax import NOT_CONSTANT, UNBOUND, GlobalCell
 from metatracer import dont_look_inside, unroll_safe
 
-PYTHON_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, OSError, MemoryError, RecursionError)
+PYTHON_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    OSError,
+    MemoryError,
+    RecursionError,
+)
 """What primitives let happen to them when an argument is wrong."""
 
 
@@ -148,17 +157,18 @@ class CheckedCellValue(Simple):
     """The same for a variable that may not have its value yet."""
 
     _immutable_fields_ = ["cell", "name"]
-    __slots__ = ("cell", "name")
+    __slots__ = ("cell", "name", "place")
 
-    def __init__(self, cell: Simple, name: str) -> None:
+    def __init__(self, cell: Simple, name: str, place: Place | None) -> None:
         self.header = False
         self.cell = cell
         self.name = name
+        self.place = place
 
     def eval(self, env: Any) -> Any:
         value = self.cell.eval(env).value
         if value is UNINITIALIZED:
-            raise error("", f"variable used before its definition: {self.name}")
+            raise located(error("", f"variable used before its definition: {self.name}"), self.place)
         return value
 
 
@@ -363,7 +373,7 @@ class OneOf(Simple):
         for item in self.objects:
             if value is item:
                 return True
-        for item in self.numbers:
+        for item in self.numbers:  # noqa: SIM110  no generator in a trace
             if is_eqv(value, item):
                 return True
         return False

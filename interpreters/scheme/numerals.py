@@ -50,8 +50,11 @@ def _parse_real(text: str, radix: int, exactness: str) -> Any:
         value: Any = normal(Fraction(int(top, radix), denominator))
     elif radix == 10 and ("." in text or "e" in text):
         if exactness == "e":
-            return normal(Fraction(text if not text.endswith(".") else text[:-1]) if ".e" not in text
-                          else Fraction(text.replace(".e", "e")))
+            return normal(
+                Fraction(text if not text.endswith(".") else text[:-1])
+                if ".e" not in text
+                else Fraction(text.replace(".e", "e"))
+            )
         return float(text)
     else:
         value = _parse_integer(text, radix)
@@ -71,7 +74,7 @@ def _join(digits: str) -> int:
     if len(digits) < 4000:
         return int(digits)
     half = len(digits) // 2
-    return _join(digits[:-half]) * 10**half + _join(digits[-half:])
+    return _join(digits[:-half]) * 10**half + _join(digits[-half:])  # type: ignore[no-any-return]
 
 
 def parse_number(text: str, radix: int = 10) -> Any:

@@ -193,7 +193,7 @@ class BinaryOutput:
 INPUTS = (TextInput, BinaryInput)
 OUTPUTS = (TextOutput, StandardOutput, BinaryOutput)
 
-CURRENT_INPUT = Parameter(TextInput("", "stdin", lambda: sys.stdin.readline()), None)
+CURRENT_INPUT = Parameter(TextInput("", "stdin", lambda: sys.stdin.readline()), None)  # noqa: PLW0108  whatever stdin is then
 CURRENT_OUTPUT = Parameter(StandardOutput("stdout"), None)
 CURRENT_ERROR = Parameter(StandardOutput("stderr"), None)
 

@@ -16,9 +16,9 @@ def primitive(*names: str) -> Callable[[_F], _F]:
     """Register a function; how many arguments there may be is taken from its signature."""
 
     def register(function: _F) -> _F:
-        code = function.__code__  # type: ignore[attr-defined]
+        code = function.__code__
         count = code.co_argcount
-        least = count - len(function.__defaults__ or ())  # type: ignore[attr-defined]
+        least = count - len(function.__defaults__ or ())
         most = -1 if code.co_flags & 4 else count
         for name in names:
             PRIMITIVES[name] = Primitive(name, function, least, most)

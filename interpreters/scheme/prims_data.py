@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import pairwise
 from typing import Any
 
 from interpreters.scheme.calls import is_procedure
@@ -35,13 +36,12 @@ def is_boolean(value: Any) -> bool:
     return type(value) is bool
 
 
-@primitive("boolean=?")
-@unroll_safe
+@opaque("boolean=?")
 def booleans_equal(first: Any, second: Any, *items: Any) -> bool:
     for item in (first, second, *items):
         if type(item) is not bool:
             raise wrong_type("boolean=?", "a boolean", item)
-    return all([item is first for item in (second, *items)])
+    return all(item is first for item in (second, *items))
 
 
 @primitive("procedure?")
@@ -218,7 +218,7 @@ def append_reverse(items: Any, tail: Any) -> Any:
 @opaque("append!")
 def append_in_place(*lists: Any) -> Any:
     parts = [items for items in lists if items is not NIL]
-    for items, following in zip(parts, parts[1:]):
+    for items, following in pairwise(parts):
         last_pair(items).cdr = following
     return parts[0] if parts else NIL
 
@@ -361,12 +361,12 @@ def is_symbol(value: Any) -> bool:
     return type(value) is Symbol
 
 
-@primitive("symbol=?")
+@opaque("symbol=?")
 def symbols_equal(first: Any, second: Any, *items: Any) -> bool:
     for item in (first, second, *items):
         if type(item) is not Symbol:
             raise wrong_type("symbol=?", "a symbol", item)
-    return all([item is first for item in (second, *items)])
+    return all(item is first for item in (second, *items))
 
 
 @primitive("symbol->string")
@@ -385,6 +385,8 @@ def string_to_symbol(value: Any) -> Any:
 
 @opaque("string->uninterned-symbol")
 def uninterned(value: Any) -> Any:
+    if type(value) is not String:
+        raise wrong_type("string->uninterned-symbol", "a string", value)
     return Symbol(value.text)
 
 
@@ -414,7 +416,7 @@ def is_char(value: Any) -> bool:
 def letter(who: str, value: Any) -> str:
     if type(value) is not Char:
         raise wrong_type(who, "a character", value)
-    return value.value  # type: ignore[no-any-return]
+    return value.value
 
 
 @primitive("char->integer")
@@ -662,7 +664,9 @@ def bytevector_copy(items: Any, start: Any = 0, end: Any = None) -> Any:
 @opaque("bytevector-copy!")
 def bytevector_copy_to(to: Any, at: Any, source: Any, start: Any = 0, end: Any = None) -> Any:
     start, end = span("bytevector-copy!", len(octets("bytevector-copy!", source)), start, end)
-    at, _ = span("bytevector-copy!", len(octets("bytevector-copy!", to)), at, index("bytevector-copy!", at) + end - start)
+    at, _ = span(
+        "bytevector-copy!", len(octets("bytevector-copy!", to)), at, index("bytevector-copy!", at) + end - start
+    )
     to[at : at + end - start] = source[start:end]
     return UNSPECIFIED
 
@@ -763,4 +767,3 @@ def is_promise(value: Any) -> bool:
 @primitive("make-promise")
 def make_promise(value: Any) -> Any:
     return value if type(value) is Promise else Promise(True, value)
-

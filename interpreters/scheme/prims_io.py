@@ -287,12 +287,12 @@ def open_binary_input_file(name: Any) -> Any:
 
 @opaque("open-output-file")
 def open_output_file(name: Any, append: Any = False) -> Any:
-    return TextOutput(open(_name("open-output-file", name), "a" if append is not False else "w", encoding="utf-8"))  # noqa: SIM115
+    return TextOutput(open(_name("open-output-file", name), "a" if append is not False else "w", encoding="utf-8"))
 
 
 @opaque("open-binary-output-file")
 def open_binary_output_file(name: Any) -> Any:
-    return BinaryOutput(open(_name("open-binary-output-file", name), "wb"))  # noqa: SIM115
+    return BinaryOutput(open(_name("open-binary-output-file", name), "wb"))
 
 
 @opaque("file-exists?")

@@ -491,12 +491,12 @@ def arithmetic_shift(value: Any, count: Any) -> int:
 
 @opaque("bit-count")
 def bit_count(value: Any) -> int:
-    return (value if _check_exact("bit-count", value) >= 0 else ~value).bit_count()
+    return (value if _check_exact("bit-count", value) >= 0 else ~value).bit_count()  # type: ignore[no-any-return]
 
 
 @opaque("integer-length")
 def integer_length(value: Any) -> int:
-    return (value if _check_exact("integer-length", value) >= 0 else ~value).bit_length()
+    return (value if _check_exact("integer-length", value) >= 0 else ~value).bit_length()  # type: ignore[no-any-return]
 
 
 _STATE = [int(time.time() * 1000) & 0x7FFFFFFF]

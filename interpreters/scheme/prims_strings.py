@@ -23,7 +23,7 @@ def text(who: str, value: Any) -> str:
 def letter(who: str, value: Any) -> str:
     if type(value) is not Char:
         raise wrong_type(who, "a character", value)
-    return value.value  # type: ignore[no-any-return]
+    return value.value
 
 
 def _comparisons(kind: str, get: Callable[[str, Any], str], fold: bool) -> None:

@@ -418,5 +418,3 @@ def collect_garbage() -> Any:
 @opaque("implementation-version")
 def implementation_version() -> Any:
     return String(f"Python {sys.version.split()[0]}")
-
-

@@ -195,11 +195,11 @@ def to_text(value: Any, quote: bool = True, labels: str = "cycles") -> str:
 def _open(item: Any, work: list[tuple[str, Any]], parts: list[str], marked: set[int]) -> None:
     if type(item) is Pair:
         rest = item.cdr
-        if type(item.car) is Symbol and item.car.name in _QUOTES and type(rest) is Pair and rest.cdr is NIL:
-            if id(rest) not in marked:
-                parts.append(_QUOTES[item.car.name])
-                work.append(("datum", rest.car))
-                return
+        quotes = type(item.car) is Symbol and item.car.name in _QUOTES and type(rest) is Pair and rest.cdr is NIL
+        if quotes and id(rest) not in marked:
+            parts.append(_QUOTES[item.car.name])
+            work.append(("datum", rest.car))
+            return
         parts.append("(")
         work.append(("tail", rest))
         work.append(("datum", item.car))

@@ -10,7 +10,7 @@ from interpreters.scheme.numerals import parse_number
 from interpreters.scheme.objects import EOF, NIL, Char, Condition, Pair, SchemeError, String, Symbol, char, intern
 
 _SKIP = re.compile(r"(?:\s+|;[^\n]*)+")
-_DELIMITED = re.compile(r'[^\s()";|\']*(?:\|(?:[^|\\]|\\.)*\|[^\s()";|\']*)*', re.DOTALL)
+_DELIMITED = re.compile(r'[^\s()\[\]";|\']*(?:\|(?:[^|\\]|\\.)*\|[^\s()\[\]";|\']*)*', re.DOTALL)
 _STRING_PLAIN = re.compile(r'[^"\\]*')
 _NESTED = re.compile(r"\|#|#\|")
 _LABEL = re.compile(r"#([0-9]+)([=#])")
@@ -339,7 +339,7 @@ class Reader:
         match = _DELIMITED.match(self.text, offset + 3)
         assert match is not None
         first = self.text[offset + 2]
-        rest = match.group() if first not in "()\";'|" and not first.isspace() else ""
+        rest = match.group() if first not in "()[]\";'|" and not first.isspace() else ""
         if not rest:
             return char(first)
         self.position = match.end()
@@ -421,7 +421,7 @@ def is_plain_symbol(name: str) -> bool:
     """Whether the symbol is written without bars."""
     if not name or name == "." or parse_number(name) is not None:
         return False
-    if name[0] == "#" and name[:2] not in ("#%",):
+    if name[0] == "#" and name[:2] != "#%":
         return False
     return all(letter not in " ()\"';`,|\\\t\n\r[]{}" and letter.isprintable() for letter in name) and not any(
         letter.isspace() for letter in name

@@ -179,7 +179,7 @@ class Runtime:
     def define(self, name: str, value: Any) -> None:
         """Define a variable. A Python function becomes a procedure; arguments and results are converted."""
         if callable(value):
-            value = Primitive(name, _converting(name, value), 0, -1)
+            value = Primitive(name, _converting(value), 0, -1)
         self.environment.define(intern(name)).assign(from_python(value), defines=True)
 
     def call(self, procedure: Any, *args: Any) -> Any:
@@ -198,7 +198,7 @@ class Runtime:
         return cell.value
 
 
-def _converting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def _converting(function: Callable[..., Any]) -> Callable[..., Any]:
     def primitive(*args: Any) -> Any:
         return from_python(function(*[to_python(arg) for arg in args]))
 

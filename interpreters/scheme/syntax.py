@@ -114,7 +114,7 @@ class Environment:
             if type(ident) is Alias:
                 return cell_of(ident.name, ident.scope)
             binding = self.names[ident] = GlobalCell(identifier_text(ident), self)
-        return binding  # type: ignore[no-any-return]
+        return binding
 
     def define(self, ident: Any) -> GlobalCell:
         """The variable to be defined: never one that was imported."""
