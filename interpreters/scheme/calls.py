@@ -492,6 +492,67 @@ class Evaluate(Node):
         return self.node, env, Frame(self.point, env, (), cont)
 
 
+class EvaluateCall(Node):
+    """The same for a call, made at once: a step less."""
+
+    _immutable_fields_ = ["node", "point"]
+    __slots__ = ("node", "place", "point")
+
+    def __init__(self, node: Node, point: Node) -> None:
+        self.header = False
+        self.node = node
+        self.point = point
+        self.place = node.place
+
+    def step(self, env: Any, cont: Any) -> State:
+        return self.node.step(env, Frame(self.point, env, (), cont))
+
+
+def evaluate(node: Node, point: Node) -> Node:
+    """Go on with a node, and with its value at a point."""
+    if isinstance(node, Call0 | Call1 | Call2 | Call3 | CallN):
+        return EvaluateCall(node, point)
+    return Evaluate(node, point)
+
+
+class Prim2PointNext(Node):
+    """The first of two arguments of a primitive has come; the second is not simple either."""
+
+    _immutable_fields_ = ["node", "point"]
+    __slots__ = ("node", "point")
+
+    def __init__(self, node: Node, point: Node) -> None:
+        self.header = False
+        self.node = node
+        self.point = point
+
+    def step(self, env: Any, cont: Any) -> State:
+        around = cont.env
+        return self.node, around, Frame(self.point, around, env, cont.next)
+
+
+class Prim2PointBoth(Node):
+    """The second of two arguments of a primitive has come; the frame has the first."""
+
+    _immutable_fields_ = ["function", "name"]
+    __slots__ = ("function", "name", "place")
+
+    def __init__(self, primitive: Primitive, place: Place | None) -> None:
+        self.header = False
+        self.function = primitive.function
+        self.name = primitive.name
+        self.place = place
+
+    def step(self, env: Any, cont: Any) -> State:
+        first = cont.values
+        try:
+            value = self.function(first, env)
+        except CAUGHT as failure:
+            raise failed(failure, self.name, (first, env), self.place) from None
+        cont = cont.next
+        return cont.point, value, cont
+
+
 class OperandPoint(Node):
     """The value of an operand that is not simple has come.
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from interpreters.scheme import core, nodes
 from interpreters.scheme.calls import (
-    CALLS, BoxParameters, CallN, Code, Evaluate, Finish, FinishCall, FinishLet, FinishPrimitive, If, IfPoint, Let, Let1,
-    LetPoint, OneOfPoint, OperandPoint, Prim1Point, Prim2PointFirst, Prim2PointSecond, SeqPoint, SeqSimple,
-    SetCellPoint, SetGlobalPoint, arity_error,
+    CALLS, BoxParameters, CallN, Code, Finish, FinishCall, FinishLet, FinishPrimitive, If, IfPoint, Let, Let1,
+    LetPoint, OneOfPoint, OperandPoint, Prim1Point, Prim2PointBoth, Prim2PointFirst, Prim2PointNext,
+    Prim2PointSecond, SeqPoint, SeqSimple, SetCellPoint, SetGlobalPoint, arity_error, evaluate,
 )  # fmt: skip
 from interpreters.scheme.core import Core, Place, Var
 from interpreters.scheme.nodes import Node, Simple
@@ -136,14 +136,14 @@ class _Generator:
             value = self.node(item.value, layout, tail=False)
             if isinstance(value, Simple):
                 return self.simple(nodes.SetCell(access, value), value)
-            return Evaluate(value, self.point(SetCellPoint(access), tail))
+            return evaluate(value, self.point(SetCellPoint(access), tail))
         if isinstance(item, core.SetGlobal):
             return self.set_global(item, layout, tail)
         assert isinstance(item, core.OneOf), kind
         value = self.node(item.value, layout, tail=False)
         if isinstance(value, Simple):
             return self.simple(nodes.OneOf(value, item.items), value)
-        return Evaluate(value, self.point(OneOfPoint(nodes.OneOf(nodes.Local(1), item.items)), tail))
+        return evaluate(value, self.point(OneOfPoint(nodes.OneOf(nodes.Local(1), item.items)), tail))
 
     def simple(self, node: Simple, *parts: Simple) -> Node:
         """Note how deep it is."""
@@ -170,14 +170,14 @@ class _Generator:
                 cell.assign(imported, defines=True)
         if isinstance(value, Simple):
             return nodes.SetGlobal(cell, value, item.defines, item.place)
-        return Evaluate(value, SetGlobalPoint(cell, item.defines, item.place))
+        return evaluate(value, SetGlobalPoint(cell, item.defines, item.place))
 
     def conditional(self, item: core.If, layout: Layout, tail: bool) -> Node:
         test = self.node(item.test, layout, tail=False)
         then = self.node(item.then, layout, tail)
         otherwise = self.node(item.otherwise, layout, tail)
         if not isinstance(test, Simple):
-            return Evaluate(test, self.point(IfPoint(then, otherwise), tail))
+            return evaluate(test, self.point(IfPoint(then, otherwise), tail))
         if isinstance(then, Simple) and isinstance(otherwise, Simple) and self.is_shallow([test, then, otherwise]):
             return self.simple(nodes.SimpleIf(test, then, otherwise), test, then, otherwise)
         return If(test, then, otherwise)
@@ -186,7 +186,7 @@ class _Generator:
         first = self.node(item.first, layout, tail=False)
         rest = self.node(item.rest, layout, tail)
         if not isinstance(first, Simple):
-            return Evaluate(first, self.point(SeqPoint(rest), tail))
+            return evaluate(first, self.point(SeqPoint(rest), tail))
         if isinstance(rest, Simple) and self.is_shallow([first, rest]):
             return self.simple(nodes.SimpleSeq(first, rest), first, rest)
         return SeqSimple(first, rest)
@@ -199,7 +199,7 @@ class _Generator:
     def let_node(self, inits: list[Any], boxed: list[bool], body: Node, tail: bool) -> Node:
         if not all(isinstance(init, Simple) for init in inits):
             if len(inits) == 1:
-                return Evaluate(inits[0], self.point(LetPoint(body, boxed[0]), tail))
+                return evaluate(inits[0], self.point(LetPoint(body, boxed[0]), tail))
             return self.operands(inits, lambda operands: FinishLet(operands, body, tuple(boxed)), tail)
         inits = [nodes.NewCell(init) if box else init for init, box in zip(inits, boxed, strict=True)]
         if isinstance(body, Simple) and self.is_shallow([*inits, body]):
@@ -233,18 +233,24 @@ class _Generator:
         if count < primitive.least or 0 <= primitive.most < count:
             failure = nodes.located(arity_error(primitive.name, primitive.least, primitive.most, count), place)
             return nodes.Prim0(Primitive(primitive.name, _raiser(failure), 0, 0), [], place)
+        is_built_in = BUILT_IN.get(primitive.name) is primitive
         if all(isinstance(arg, Simple) for arg in args) and self.is_shallow(args):
-            own = nodes.OWN_NODES.get((primitive.name, count))
-            if own is not None and primitive.name in BUILT_IN and BUILT_IN[primitive.name] is primitive:
-                return self.simple(own(primitive, args, place), *args)
+            own = nodes.own_node(primitive, args, place) if is_built_in else None
+            if own is not None:
+                return self.simple(own, *args)
             make = nodes.GENERIC[count] if count < len(nodes.GENERIC) else nodes.PrimN
             return self.simple(make(primitive, args, place), *args)
+        if count == 2 and is_built_in and primitive.name in nodes.OF_TWO:
+            primitive = Primitive(primitive.name, nodes.OF_TWO[primitive.name], 2, 2)
         if count == 1:
-            return Evaluate(args[0], self.point(Prim1Point(primitive, place), tail))
+            return evaluate(args[0], self.point(Prim1Point(primitive, place), tail))
         if count == 2 and isinstance(args[1], Simple):
-            return Evaluate(args[0], self.point(Prim2PointFirst(primitive, args[1], place), tail))
+            return evaluate(args[0], self.point(Prim2PointFirst(primitive, args[1], place), tail))
         if count == 2 and isinstance(args[0], Simple):
-            return Evaluate(args[1], self.point(Prim2PointSecond(primitive, args[0], place), tail))
+            return evaluate(args[1], self.point(Prim2PointSecond(primitive, args[0], place), tail))
+        if count == 2:
+            both = self.point(Prim2PointBoth(primitive, place), tail)
+            return evaluate(args[0], Prim2PointNext(args[1], both))
         return self.operands(args, lambda operands: FinishPrimitive(operands, primitive, place), tail)
 
     def operands(self, parts: list[Any], make: Any, tail: bool) -> Node:
@@ -260,7 +266,7 @@ class _Generator:
             points[number].node = pending[number + 1]
             points[number].point = points[number + 1]
         self.point(points[-1], tail)
-        return Evaluate(pending[0], points[0])
+        return evaluate(pending[0], points[0])
 
 
 BUILT_IN: dict[str, Primitive] = {}

@@ -757,6 +757,71 @@ class GreaterEqual(_Arithmetic):
         return self.other(left, right)
 
 
+class _WithInteger(Simple):
+    """Base of the operators whose second operand is an integer in the program's text."""
+
+    _immutable_fields_ = ["first", "number"]
+    __slots__ = ("first", "number", "place")
+    slow: Callable[[Any, Any], Any]
+
+    def __init__(self, first: Simple, number: int, place: Place | None) -> None:
+        self.header = False
+        self.first = first
+        self.number = number
+        self.place = place
+
+    def other(self, left: Any) -> Any:
+        try:
+            return type(self).slow(left, self.number)
+        except CAUGHT as failure:
+            raise failed(failure, "", (left, self.number), self.place) from None
+
+
+class AddInteger(_WithInteger):
+    __slots__ = ()
+    slow = staticmethod(arithmetic.add_mixed)
+
+    def eval(self, env: Any) -> Any:
+        left = self.first.eval(env)
+        return left + self.number if type(left) is int else self.other(left)
+
+
+class SubtractInteger(_WithInteger):
+    __slots__ = ()
+    slow = staticmethod(arithmetic.subtract_mixed)
+
+    def eval(self, env: Any) -> Any:
+        left = self.first.eval(env)
+        return left - self.number if type(left) is int else self.other(left)
+
+
+class EqualInteger(_WithInteger):
+    __slots__ = ()
+    slow = staticmethod(arithmetic.equal)
+
+    def eval(self, env: Any) -> Any:
+        left = self.first.eval(env)
+        return left == self.number if type(left) is int else self.other(left)
+
+
+class LessInteger(_WithInteger):
+    __slots__ = ()
+    slow = staticmethod(arithmetic.less)
+
+    def eval(self, env: Any) -> Any:
+        left = self.first.eval(env)
+        return left < self.number if type(left) is int else self.other(left)
+
+
+class GreaterInteger(_WithInteger):
+    __slots__ = ()
+    slow = staticmethod(arithmetic.greater)
+
+    def eval(self, env: Any) -> Any:
+        left = self.first.eval(env)
+        return left > self.number if type(left) is int else self.other(left)
+
+
 GENERIC = (Prim0, Prim1, Prim2, Prim3)
 OWN_NODES: dict[tuple[str, int], Callable[[Primitive, list[Simple], Place | None], Simple]] = {
     ("car", 1): Car, ("cdr", 1): Cdr, ("pair?", 1): IsPair, ("null?", 1): IsNull, ("not", 1): Not,
@@ -766,3 +831,26 @@ OWN_NODES: dict[tuple[str, int], Callable[[Primitive, list[Simple], Place | None
 }  # fmt: skip
 """Primitives that have a node of their own, by name and number of arguments. `eq?` is `eqv?`: numbers and characters
 that are the same are the same object to the guest, whether or not they are to Python."""
+
+WITH_INTEGER = {
+    "+": AddInteger, "-": SubtractInteger, "=": EqualInteger, "<": LessInteger, ">": GreaterInteger,
+}  # fmt: skip
+OF_TWO: dict[str, Callable[[Any, Any], Any]] = {
+    "+": arithmetic.add, "-": arithmetic.subtract, "*": arithmetic.multiply, "/": arithmetic.divide,
+    "=": arithmetic.equal, "<": arithmetic.less, ">": arithmetic.greater, "<=": arithmetic.less_equal,
+    ">=": arithmetic.greater_equal,
+}  # fmt: skip
+"""Variadic primitives as functions of two arguments."""
+
+
+def own_node(primitive: Primitive, args: list[Simple], place: Place | None) -> Simple | None:
+    """The node made for this built-in primitive, if there is one."""
+    count = len(args)
+    if count == 2 and type(args[1]) is Literal and type(args[1].value) is int and primitive.name in WITH_INTEGER:
+        return WITH_INTEGER[primitive.name](args[0], args[1].value, place)
+    make = OWN_NODES.get((primitive.name, count))
+    if make is not None:
+        return make(primitive, args, place)
+    if count == 2 and primitive.name in OF_TWO:
+        return Prim2(Primitive(primitive.name, OF_TWO[primitive.name], 2, 2), args, place)
+    return None
