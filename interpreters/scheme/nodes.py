@@ -245,12 +245,8 @@ def set_global(cell: GlobalCell, value: Any, defines: bool, place: Place | None)
 def _set_seldom_set(cell: GlobalCell, value: Any, defines: bool, place: Place | None) -> Any:
     if cell.value is UNBOUND and not defines:
         raise located(error("set!", f"unbound variable: {cell.name}"), place)
-    if defines and type(value) is Closure:
-        before = cell.value
-        if type(before) is Closure and before.code is value.code and before.env == () == value.env:
-            return UNSPECIFIED  # the same definition once more: nothing tells the two closures apart
-        if not value.code.name:
-            value.code.name = cell.name
+    if defines and type(value) is Closure and not value.code.name:
+        value.code.name = cell.name
     cell.assign(value, defines)
     return UNSPECIFIED
 

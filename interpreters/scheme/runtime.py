@@ -12,14 +12,16 @@ from interpreters.scheme import (  # noqa: F401
     forms, library, prims_data, prims_io, prims_numbers, prims_strings, prims_system,
 )  # fmt: skip
 from interpreters.scheme.control import CONTROL
+from interpreters.scheme.core import Core, Seq
 from interpreters.scheme.expander import BASE, SPECIALS, Expander
 from interpreters.scheme.files import Program
 from interpreters.scheme.generate import BUILT_IN, generate_top
 from interpreters.scheme.machine import call, execute
 from interpreters.scheme.objects import (
-    EOF, NIL, UNSPECIFIED, Char, Pair, Primitive, SchemeError, String, Symbol, Values, error, intern, make_list,
-    to_python_list,
+    EOF, NIL, UNSPECIFIED, Char, Closure, Pair, Primitive, RecordType, SchemeError, String, Symbol, Values, error, intern,
+    make_list, to_python_list,
 )  # fmt: skip
+from interpreters.scheme.nodes import Node, SetGlobal
 from interpreters.scheme.prims_io import PORT_PARAMETERS
 from interpreters.scheme.primitives import PRIMITIVES
 from interpreters.scheme.reader import Reader
@@ -112,6 +114,18 @@ def to_python(value: Any) -> Any:
     return value
 
 
+_KEPT = frozenset((Closure, Primitive, RecordType))
+
+
+def forms_of(form: Core) -> list[Core]:
+    """The forms of a `begin` at the top level, one by one."""
+    found = []
+    while isinstance(form, Seq):
+        found.append(form.first)
+        form = form.rest
+    return [*found, form]
+
+
 class Runtime:
     """A Scheme system: an environment, and programs that run in it.
 
@@ -149,23 +163,29 @@ class Runtime:
         return self.load_program(text, name)()
 
     def load_program(self, text: str, name: str) -> Callable[[], Any]:
-        """Read a program; the function that is returned runs it, and may be called more than once."""
+        """Read a program; the function that is returned runs it, and may be called more than once.
+
+        Later runs leave procedures and record types as the first one defined them: a procedure that was defined again
+        would be another one, and have to be compiled again.
+        """
         program = Program(text, name)
         env = self.program_environment(program.peek())
         prims_system.INTERACTION[0] = env
-        nodes: list[Any] = []
+        nodes: list[Node] = []
 
         def run() -> Any:
             value: Any = UNSPECIFIED
             for node in nodes:
-                value = execute(node)
+                if not (isinstance(node, SetGlobal) and node.defines and type(node.cell.value) in _KEPT):
+                    value = execute(node)
             while True:
-                core = program.next_form(env)
-                if core is None:
+                form = program.next_form(env)
+                if form is None:
                     return value
-                node = generate_top(core)
-                nodes.append(node)
-                value = execute(node)
+                for core in forms_of(form):
+                    node = generate_top(core)
+                    nodes.append(node)
+                    value = execute(node)
 
         return run
 
