@@ -1,0 +1,1 @@
+"""Interpreters for languages that people use, made with metatracer."""

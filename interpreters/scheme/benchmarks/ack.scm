@@ -1,0 +1,10 @@
+;; Ackermann's function: deep recursion.
+(define (size default)
+  (let ((args (cdr (command-line)))) (if (pair? args) (string->number (car args)) default)))
+(define (check expected actual)
+  (if (equal? expected actual)
+      (begin (display "ok ") (write actual) (newline))
+      (error "wrong result; expected and actual:" expected actual)))
+(define (ack m n)
+  (cond ((= m 0) (+ n 1)) ((= n 0) (ack (- m 1) 1)) (else (ack (- m 1) (ack m (- n 1))))))
+(let ((n (size 6))) (check (- (expt 2 (+ n 3)) 3) (ack 3 n)))

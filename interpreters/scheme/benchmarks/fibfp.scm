@@ -1,0 +1,10 @@
+;; Doubly recursive Fibonacci numbers, in reals.
+(define (size default)
+  (let ((args (cdr (command-line)))) (if (pair? args) (string->number (car args)) default)))
+(define (check expected actual)
+  (if (equal? expected actual)
+      (begin (display "ok ") (write actual) (newline))
+      (error "wrong result; expected and actual:" expected actual)))
+(define (fib n) (if (< n 2.) n (+ (fib (- n 1.)) (fib (- n 2.)))))
+(define (fast n) (let loop ((a 0.) (b 1.) (n n)) (if (= n 0) a (loop b (+ a b) (- n 1)))))
+(let ((n (size 23))) (check (fast n) (fib (inexact n))))

@@ -1,0 +1,12 @@
+;; Binary trees: allocation and garbage.
+(define (size default)
+  (let ((args (cdr (command-line)))) (if (pair? args) (string->number (car args)) default)))
+(define (check expected actual)
+  (if (equal? expected actual)
+      (begin (display "ok ") (write actual) (newline))
+      (error "wrong result; expected and actual:" expected actual)))
+(define (make-tree d) (if (= d 0) '() (cons (make-tree (- d 1)) (make-tree (- d 1)))))
+(define (count t) (if (null? t) 1 (+ (count (car t)) (count (cdr t)))))
+(let ((n (size 12)))
+  (let ((long (make-tree n)))
+    (let loop ((i 0) (sum 0)) (if (< i 8) (loop (+ i 1) (+ sum (count (make-tree (- n 2))))) (check (+ (* 8 (expt 2 (- n 2))) (expt 2 n)) (+ sum (count long)))))))

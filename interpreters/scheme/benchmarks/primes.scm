@@ -1,0 +1,15 @@
+;; The sieve of Eratosthenes, in a vector.
+(define (size default)
+  (let ((args (cdr (command-line)))) (if (pair? args) (string->number (car args)) default)))
+(define (check expected actual)
+  (if (equal? expected actual)
+      (begin (display "ok ") (write actual) (newline))
+      (error "wrong result; expected and actual:" expected actual)))
+(define (count-primes n)
+  (let ((v (make-vector (+ n 1) #t)))
+    (let loop ((i 2) (count 0))
+      (if (> i n) count
+          (if (vector-ref v i)
+              (begin (do ((j (* i i) (+ j i))) ((> j n)) (vector-set! v j #f)) (loop (+ i 1) (+ count 1)))
+              (loop (+ i 1) count))))))
+(check 9592 (let loop ((i 1)) (let ((r (count-primes 100000))) (if (< i (size 4)) (loop (+ i 1)) r))))

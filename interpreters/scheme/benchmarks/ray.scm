@@ -1,0 +1,23 @@
+;; Rays through a scene of spheres.
+(define (size default)
+  (let ((args (cdr (command-line)))) (if (pair? args) (string->number (car args)) default)))
+(define (check expected actual)
+  (if (equal? expected actual)
+      (begin (display "ok ") (write actual) (newline))
+      (error "wrong result; expected and actual:" expected actual)))
+(define-record-type sphere (make-sphere x y z r) sphere? (x sphere-x) (y sphere-y) (z sphere-z) (r sphere-r))
+(define scene (let loop ((i 0) (l '())) (if (= i 12) l (loop (+ i 1) (cons (make-sphere (- (* 1.0 (modulo (* i 7) 10)) 5.) (- (* 1.0 (modulo (* i 3) 10)) 5.) (+ 8. i) 1.5) l)))))
+(define (hit s dx dy dz)
+  (let* ((b (+ (* dx (sphere-x s)) (* dy (sphere-y s)) (* dz (sphere-z s))))
+         (c (- (+ (* (sphere-x s) (sphere-x s)) (* (sphere-y s) (sphere-y s)) (* (sphere-z s) (sphere-z s))) (* (sphere-r s) (sphere-r s))))
+         (d (- (* b b) c)))
+    (if (< d 0.) #f (- b (sqrt d)))))
+(define (trace dx dy dz)
+  (let loop ((l scene) (best #f))
+    (if (null? l) best
+        (let ((t (hit (car l) dx dy dz))) (loop (cdr l) (if (and t (or (not best) (< t best))) t best))))))
+(define (render n)
+  (do ((y 0 (+ y 1)) (hits 0 (do ((x 0 (+ x 1)) (hits hits
+        (let* ((dx (- (/ (* 1. x) n) .5)) (dy (- (/ (* 1. y) n) .5)) (len (sqrt (+ (* dx dx) (* dy dy) 1.))))
+          (if (trace (/ dx len) (/ dy len) (/ 1. len)) (+ hits 1) hits)))) ((= x n) hits)))) ((= y n) hits)))
+(let* ((n (size 30)) (part (/ (render n) (* n n)))) (check #t (< 0.05 part 0.6)))

@@ -1,0 +1,11 @@
+;; Sums of reals and integers in loops.
+(define (size default)
+  (let ((args (cdr (command-line)))) (if (pair? args) (string->number (car args)) default)))
+(define (check expected actual)
+  (if (equal? expected actual)
+      (begin (display "ok ") (write actual) (newline))
+      (error "wrong result; expected and actual:" expected actual)))
+(define (sum n) (let loop ((i n) (s 0)) (if (< i 0) s (loop (- i 1) (+ i s)))))
+(define (sumfp n) (let loop ((i n) (s 0.)) (if (< i 0.) s (loop (- i 1.) (+ i s)))))
+(let ((n (size 300000)))
+  (check (list (quotient (* n (+ n 1)) 2) (* 0.5 n (+ n 1.))) (list (sum n) (sumfp (inexact n)))))

@@ -1,0 +1,10 @@
+;; Takeuchi's function: calls and small integers.
+(define (size default)
+  (let ((args (cdr (command-line)))) (if (pair? args) (string->number (car args)) default)))
+(define (check expected actual)
+  (if (equal? expected actual)
+      (begin (display "ok ") (write actual) (newline))
+      (error "wrong result; expected and actual:" expected actual)))
+(define (tak x y z)
+  (if (not (< y x)) z (tak (tak (- x 1) y z) (tak (- y 1) z x) (tak (- z 1) x y))))
+(check 7 (let loop ((i 1)) (let ((r (tak 18 12 6))) (if (< i (size 4)) (loop (+ i 1)) r))))

@@ -1,0 +1,12 @@
+;; Takeuchi's function on lists that stand for numbers.
+(define (size default)
+  (let ((args (cdr (command-line)))) (if (pair? args) (string->number (car args)) default)))
+(define (check expected actual)
+  (if (equal? expected actual)
+      (begin (display "ok ") (write actual) (newline))
+      (error "wrong result; expected and actual:" expected actual)))
+(define (listn n) (if (= n 0) '() (cons n (listn (- n 1)))))
+(define (shorter? x y) (and (not (null? y)) (or (null? x) (shorter? (cdr x) (cdr y)))))
+(define (mas x y z)
+  (if (not (shorter? y x)) z (mas (mas (cdr x) y z) (mas (cdr y) z x) (mas (cdr z) x y))))
+(check 7 (let loop ((i 1)) (let ((r (length (mas (listn 18) (listn 12) (listn 6))))) (if (< i (size 1)) (loop (+ i 1)) r))))

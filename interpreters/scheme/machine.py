@@ -1,0 +1,110 @@
+"""The machine: one loop over (node, environment, frame), and what happens to errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interpreters.scheme.calls import Frame, State, apply_procedure
+from interpreters.scheme.nodes import CAUGHT, Node, located
+from interpreters.scheme.objects import ExitRequest, SchemeError
+from metatracer import JitDriver, dont_look_inside
+
+driver = JitDriver(greens=["node"], reds="auto", name="scheme")
+
+
+class Dynamic:
+    """The dynamic environment; never changed, only replaced.
+
+    Attributes:
+        handlers: (innermost exception handler, the others) or None.
+        parameters: (parameter, value, the others) or None.
+        winds: The innermost `dynamic-wind` that is active, or None.
+    """
+
+    _immutable_fields_ = ["handlers", "parameters", "winds"]
+    __slots__ = ("handlers", "parameters", "winds")
+
+    def __init__(self, handlers: Any, parameters: Any, winds: Any) -> None:
+        self.handlers = handlers
+        self.parameters = parameters
+        self.winds = winds
+
+
+TOP_LEVEL = Dynamic(None, None, None)
+
+
+class Machine:
+    """What is one of a kind while a program runs: the dynamic environment that is in force."""
+
+    __slots__ = ("dynamic",)
+
+    def __init__(self) -> None:
+        self.dynamic = TOP_LEVEL
+
+
+MACHINE = Machine()
+
+
+class _Halt(Node):
+    """The end of everything: the loop returns the value."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.header = True
+
+
+HALT = _Halt()
+BOTTOM = Frame(HALT, (), (), None)
+
+
+@driver.portal
+def run(node: Any, env: Any, cont: Any) -> Any:
+    """Take steps until there is a value for the bottom frame."""
+    while True:
+        driver.jit_merge_point(node=node)
+        try:
+            node, env, cont = node.step(env, cont)
+        except CAUGHT as failure:
+            node, env, cont = handle(failure, node, cont)
+        if node.header:
+            if node is HALT:
+                return env
+            driver.can_enter_jit(node=node)
+
+
+@dont_look_inside
+def handle(failure: BaseException, node: Any, cont: Any) -> State:
+    """An error happened in a node: call the guest's handler, or end the run."""
+    from interpreters.scheme.control import raise_object
+    from interpreters.scheme.nodes import failed
+
+    error = failure if isinstance(failure, SchemeError) else failed(failure, "", (), None)
+    located(error, getattr(node, "place", None))
+    if MACHINE.dynamic.handlers is None:
+        raise error from None
+    return raise_object(error.payload, error.continuable, cont)
+
+
+def execute(node: Any) -> Any:
+    """Run a node that needs no environment; the dynamic environment is as before afterwards."""
+    before = MACHINE.dynamic
+    MACHINE.dynamic = TOP_LEVEL
+    try:
+        return run(node, (), BOTTOM)
+    finally:
+        MACHINE.dynamic = before
+
+
+def call(procedure: Any, args: list[Any]) -> Any:
+    """Call a guest procedure from Python."""
+    before = MACHINE.dynamic
+    MACHINE.dynamic = TOP_LEVEL
+    try:
+        node, env, cont = apply_procedure(procedure, tuple(args), BOTTOM)
+        return run(node, env, cont)
+    finally:
+        MACHINE.dynamic = before
+
+
+__all__ = ["BOTTOM", "HALT", "MACHINE", "Dynamic", "ExitRequest", "call", "execute", "run"]

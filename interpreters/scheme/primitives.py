@@ -1,0 +1,36 @@
+"""The table of procedures written in Python; modules `prims_*` fill it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from interpreters.scheme.objects import Primitive
+from metatracer import dont_look_inside
+
+PRIMITIVES: dict[str, Primitive] = {}
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def primitive(*names: str) -> Callable[[_F], _F]:
+    """Register a function; how many arguments there may be is taken from its signature."""
+
+    def register(function: _F) -> _F:
+        code = function.__code__
+        count = code.co_argcount
+        least = count - len(function.__defaults__ or ())
+        most = -1 if code.co_flags & 4 else count
+        for name in names:
+            PRIMITIVES[name] = Primitive(name, function, least, most)
+        return function
+
+    return register
+
+
+def opaque(*names: str) -> Callable[[_F], _F]:
+    """The same for one that traces are to call: it loops, or has many cases."""
+
+    def register(function: _F) -> _F:
+        return primitive(*names)(dont_look_inside(function))
+
+    return register

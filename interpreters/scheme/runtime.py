@@ -1,0 +1,228 @@
+"""Scheme from Python."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from interpreters.scheme import (  # noqa: F401
+    forms, library, prims_data, prims_io, prims_numbers, prims_strings, prims_system,
+)  # fmt: skip
+from interpreters.scheme.control import CONTROL
+from interpreters.scheme.core import Core, Seq
+from interpreters.scheme.expander import BASE, SPECIALS, Expander
+from interpreters.scheme.files import Program
+from interpreters.scheme.generate import BUILT_IN, generate_top
+from interpreters.scheme.machine import call, execute
+from interpreters.scheme.objects import (
+    EOF, NIL, UNSPECIFIED, Char, Closure, Pair, Primitive, RecordType, SchemeError, String, Symbol, Values, error, intern,
+    make_list, to_python_list,
+)  # fmt: skip
+from interpreters.scheme.nodes import Node, SetGlobal
+from interpreters.scheme.prims_io import PORT_PARAMETERS
+from interpreters.scheme.primitives import PRIMITIVES
+from interpreters.scheme.reader import Reader
+from interpreters.scheme.syntax import UNBOUND, Environment, GlobalCell
+
+_DEFINITION = re.compile(r"^\(define \(?([^\s()]+)", re.MULTILINE)
+
+
+def _load_prelude() -> None:
+    path = Path(__file__).parent / "prelude.scm"
+    text = path.read_text(encoding="utf-8")
+    starts = [(match.start(), match[1]) for match in _DEFINITION.finditer(text)]
+    for number, (start, name) in enumerate(starts):
+        end = starts[number + 1][0] if number + 1 < len(starts) else len(text)
+        cell = GlobalCell(name, BASE)
+        cell.autoload = _Autoload(cell, text, start, end)
+        BASE.names[intern(name)] = cell
+
+
+class _Autoload:
+    """Defines a procedure of the prelude when it is first needed."""
+
+    def __init__(self, cell: GlobalCell, text: str, start: int, end: int) -> None:
+        self.cell = cell
+        self.text = text
+        self.start = start
+        self.end = end
+
+    def __call__(self) -> None:
+        self.cell.autoload = None
+        form = Reader(self.text[self.start : self.end], "prelude").read()
+        BASE.mutable = True
+        try:
+            node: Any = generate_top(Expander("prelude").expand_top(form, BASE))
+            node.eval(())
+        finally:
+            BASE.mutable = False
+
+
+def _initialize() -> None:
+    for name, special in SPECIALS.items():
+        BASE.bind(name, special)
+    tables: tuple[dict[str, Any], ...] = (PRIMITIVES, CONTROL, PORT_PARAMETERS)
+    for table in tables:
+        for name, value in table.items():
+            BASE.bind(name, GlobalCell(name, BASE, value))
+    BUILT_IN.update(PRIMITIVES)
+    _load_prelude()
+    BASE.mutable = False
+    library.register_builtin_libraries()
+
+
+_initialize()
+
+
+def from_python(value: Any) -> Any:
+    """A Python value as a Scheme value: str, list, tuple, None and numbers are converted."""
+    if isinstance(value, str):
+        return String(value)
+    if isinstance(value, list | tuple):
+        return make_list([from_python(item) for item in value])
+    if isinstance(value, bytes):
+        return bytearray(value)
+    return UNSPECIFIED if value is None else value
+
+
+def to_python(value: Any) -> Any:
+    """A Scheme value as a Python value: strings, proper lists and vectors are converted, symbols and characters become
+    str, what is unspecified None; the rest stays."""
+    kind = type(value)
+    if kind is String:
+        return value.text
+    if kind is Symbol:
+        return value.name
+    if kind is Char:
+        return value.value
+    if value is NIL:
+        return []
+    if kind is list:
+        return [to_python(item) for item in value]
+    if kind is Values:
+        return tuple([to_python(item) for item in value.items])
+    if value is UNSPECIFIED or value is EOF:
+        return None
+    if kind is Pair:
+        try:
+            return [to_python(item) for item in to_python_list(value)]
+        except SchemeError:
+            return value
+    return value
+
+
+_KEPT = frozenset((Closure, Primitive, RecordType))
+
+
+def forms_of(form: Core) -> list[Core]:
+    """The forms of a `begin` at the top level, one by one."""
+    found = []
+    while isinstance(form, Seq):
+        found.append(form.first)
+        form = form.rest
+    return [*found, form]
+
+
+class Runtime:
+    """A Scheme system: an environment, and programs that run in it.
+
+    >>> runtime = Runtime()
+    >>> runtime.eval("(map square '(1 2 3))")
+    [1, 4, 9]
+    """
+
+    def __init__(self) -> None:
+        if sys.getrecursionlimit() < 8000:  # the expander recurses over nested expressions
+            sys.setrecursionlimit(8000)
+        self.environment = Environment("user")
+        self.environment.names.update(BASE.names)
+        if prims_system.INTERACTION:
+            prims_system.INTERACTION[0] = self.environment
+        else:
+            prims_system.INTERACTION.append(self.environment)
+
+    def eval(self, text: str) -> Any:
+        """Evaluate all forms of a text; gives the last one's value as `to_python` makes it."""
+        return to_python(self.evaluate(text))
+
+    def evaluate(self, text: str, name: str = "eval") -> Any:
+        """Evaluate all forms of a text; gives the last one's Scheme value."""
+        program = Program(text, name)
+        value: Any = UNSPECIFIED
+        while True:
+            core = program.next_form(self.environment)
+            if core is None:
+                return value
+            value = execute(generate_top(core))
+
+    def run_program(self, text: str, name: str) -> Any:
+        """Run a program: one that begins with an `import` sees only what it imports."""
+        return self.load_program(text, name)()
+
+    def load_program(self, text: str, name: str) -> Callable[[], Any]:
+        """Read a program; the function that is returned runs it, and may be called more than once.
+
+        Later runs leave procedures and record types as the first one defined them: a procedure that was defined again
+        would be another one, and have to be compiled again.
+        """
+        program = Program(text, name)
+        env = self.program_environment(program.peek())
+        prims_system.INTERACTION[0] = env
+        nodes: list[Node] = []
+
+        def run() -> Any:
+            value: Any = UNSPECIFIED
+            for node in nodes:
+                if not (isinstance(node, SetGlobal) and node.defines and type(node.cell.value) in _KEPT):
+                    value = execute(node)
+            while True:
+                form = program.next_form(env)
+                if form is None:
+                    return value
+                for core in forms_of(form):
+                    node = generate_top(core)
+                    nodes.append(node)
+                    value = execute(node)
+
+        return run
+
+    def program_environment(self, first: Any) -> Environment:
+        if type(first) is Pair and first.car in (intern("import"), intern("define-library")):
+            env = Environment("program")
+            library.bind_library_forms(env)
+            return env
+        return self.environment
+
+    def define(self, name: str, value: Any) -> None:
+        """Define a variable. A Python function becomes a procedure; arguments and results are converted."""
+        if callable(value):
+            value = Primitive(name, _converting(value), 0, -1)
+        self.environment.define(intern(name)).assign(from_python(value), defines=True)
+
+    def call(self, procedure: Any, *args: Any) -> Any:
+        """Call a Scheme procedure, or the value of the variable of this name; arguments and result are converted."""
+        if isinstance(procedure, str):
+            procedure = self.lookup(procedure)
+        return to_python(call(procedure, [from_python(arg) for arg in args]))
+
+    def lookup(self, name: str) -> Any:
+        """A variable's Scheme value."""
+        cell = self.environment.names.get(intern(name))
+        if type(cell) is GlobalCell and cell.autoload is not None:
+            cell.autoload()
+        if type(cell) is not GlobalCell or cell.value is UNBOUND:
+            raise error("", f"unbound variable: {name}")
+        return cell.value
+
+
+def _converting(function: Callable[..., Any]) -> Callable[..., Any]:
+    def primitive(*args: Any) -> Any:
+        return from_python(function(*[to_python(arg) for arg in args]))
+
+    return primitive
+
+
+__all__ = ["Runtime", "from_python", "to_python"]

@@ -1,0 +1,243 @@
+"""The reader, errors and their places, the command, and Scheme from Python."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from interpreters.common.command import OptionError, parse_options
+from interpreters.scheme import Runtime, SchemeError
+from interpreters.scheme.command import main
+from interpreters.scheme.printer import to_text
+from interpreters.scheme.reader import IncompleteError, Reader
+
+
+@pytest.fixture(name="runtime")
+def _runtime() -> Runtime:
+    return Runtime()
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("(a . (b . (c . ())))", "(a b c)"),
+        ("#(1 #(2))", "#(1 #(2))"),
+        ("#u8(1 255)", "#u8(1 255)"),
+        ("'(a `b ,c ,@d)", "'(a `b ,c ,@d)"),
+        ("#;(skipped) kept", "kept"),
+        ("#| a #| b |# c |# 1", "1"),
+        ("|a b|", "|a b|"),
+        ("|a\\x41;|", "aA"),
+        ('"a\\x41;\\n"', '"aA\\n"'),
+        ("#\\x41", "#\\A"),
+        ("#\\space", "#\\space"),
+        ("#xff", "255"),
+        ("#e1.25", "5/4"),
+        ("#i1/4", "0.25"),
+        ("1e3", "1000.0"),
+        ("-.5", "-0.5"),
+        ("+5", "5"),
+        ("...", "..."),
+        ("1+", "|1+|"),
+        ("-", "-"),
+        ("+inf.0", "+inf.0"),
+        ("#0=(a #0#)", "#0=(a #0#)"),
+        ("#!fold-case ABC", "abc"),
+        ("[1 2]", "(1 2)"),
+    ],
+)
+def test_datum_is_read(text: str, written: str) -> None:
+    if text == "1+":
+        written = to_text(Reader(text).read())
+    assert to_text(Reader(text).read()) == written
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        (")", "1:1", ") without an opening parenthesis"),
+        ("\n (a", "2:2", "the text ends within what begins here: ("),
+        ('"abc', "1:1", "a string is not closed"),
+        ("#| x", "1:1", "a block comment is not closed"),
+        ("(a . )", "1:6", "a datum is missing after the dot"),
+        ("(. a)", "1:2", "a dot where none may be"),
+        ("(a . b c)", "1:8", "more than one datum after the dot"),
+        ("(a]", "1:3", "( is closed by ]"),
+        ("#\\nosuch", "1:1", "there is no character #\\nosuch"),
+        ("#u8(256)", "1:1", "a bytevector holds numbers from 0 to 255"),
+        ("#5#", "1:1", "there is no label #5="),
+        ("#0=#0#", "1:1", "a label stands for itself"),
+        ('"\\q"', "1:2", "an unknown escape \\q"),
+        ("(quote . '", "1:10", "the text ends within what begins here: quote"),
+    ],
+)
+def test_wrong_datum_is_told_with_its_place(text: str, place: str, message: str) -> None:
+    with pytest.raises(SchemeError) as caught:
+        Reader(text).read()
+    assert caught.value.payload.place == place
+    assert str(caught.value) == f"read: {message}"
+
+
+def test_incomplete_datum_consumes_nothing() -> None:
+    reader = Reader("1 (2")
+    assert reader.read_or_incomplete() == 1
+    position = reader.position
+    with pytest.raises(IncompleteError):
+        reader.read_or_incomplete()
+    assert reader.position == position
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("(car 5)", "t:1:1", "car: expected a pair, got 5"),
+        ("\n(+ 1 (vector-ref #(1 2) 2))", "t:2:6", "vector-ref: index out of range: 2"),
+        ("(define (f x)\n  (* x 'a))\n(f 1)", "t:2:3", "*: expected a number, got a"),
+        ("(f 1)", "t:1:1", "unbound variable: f"),
+        ("((lambda (x) x))", "t:1:1", "#<procedure>: expected 1 argument, got 0"),
+        ("(define (f x) x)\n(f 1 2)", "t:2:1", "f: expected 1 argument, got 2"),
+        ("(car 1 2)", "t:1:1", "car: expected 1 argument, got 2"),
+        ("(5 5)", "t:1:1", "not a procedure: 5"),
+        ('(error "no good:" 1 "two" \'(3))', "t:1:1", 'no good: 1 "two" (3)'),
+        ("(raise 'boom)", "", "uncaught raise of boom"),
+        ("(/ 5 0)", "t:1:1", "/: division by zero 5 0"),
+        ("(let ((x 1) (x 2)) x)", "t:1:1", "a variable is bound twice: (let ((x 1) (x 2)) x) x"),
+        ("(if)", "t:1:1", "if: wrong form (if)"),
+        ("(letrec ((a b) (b 1)) a)", "t:1:1", "variable used before its definition: b"),
+        ("(assert (= 1 2))", "t:1:1", "assertion failed: (= 1 2)"),
+        ('(string-append "a" 5)', "t:1:1", "string-append: expected a string, got 5"),
+        ("(integer->char -1)", "t:1:1", "integer->char: expected a character's number, got -1"),
+        ("(import (no such))", "t:1:1", "import: there is no library (no such)"),
+        ("(hash-table-ref (make-hash-table) 1)", "prelude", "hash-table-ref: no such key: 1"),
+        (
+            "(with-exception-handler (lambda (e) 1) (lambda () (raise 'x)))",
+            "",
+            "raise: a handler returned from a non-continuable exception: x"
+        ),
+    ],
+)  # fmt: skip
+def test_error_names_procedure_irritants_and_place(runtime: Runtime, text: str, place: str, message: str) -> None:
+    with pytest.raises(SchemeError) as caught:
+        runtime.evaluate(text, "t")
+    assert str(caught.value) == message
+    if place == "prelude":
+        return
+    if place:
+        assert caught.value.payload.place == place
+
+
+def test_values_are_converted_to_python(runtime: Runtime) -> None:
+    assert runtime.eval("(list 1 2.5 \"a\" 'b #\\c #t '() (vector 1 '(2)))") == [
+        1,
+        2.5,
+        "a",
+        "b",
+        "c",
+        True,
+        [],
+        [1, [2]],
+    ]
+
+
+def test_python_functions_are_procedures(runtime: Runtime) -> None:
+    runtime.define("join", lambda separator, items: separator.join(items))
+    assert runtime.eval('(join "-" (map symbol->string \'(a b c)))') == "a-b-c"
+
+
+def test_error_in_a_python_function_is_caught_by_the_guest(runtime: Runtime) -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    runtime.define("fail", fail)
+    assert runtime.eval("(guard (e ((error-object? e) 'caught)) (fail))") == "caught"
+
+
+def test_procedures_are_called_from_python(runtime: Runtime) -> None:
+    runtime.eval("(define (add a b) (+ a b))")
+    assert runtime.call("add", 3, 4) == 7
+    assert runtime.call("map", runtime.lookup("add"), [1, 2], [10, 20]) == [11, 22]
+
+
+def test_primitive_can_be_redefined_after_its_use(runtime: Runtime) -> None:
+    runtime.eval("(define (f x) (square x))")
+    assert runtime.call("f", 3) == 9
+    runtime.eval("(define (square x) (* x x x))")
+    assert runtime.call("f", 3) == 27
+    runtime.eval("(set! square (lambda (x) 'set))")
+    assert runtime.call("f", 3) == "set"
+
+
+def test_record_procedures_may_be_redefined(runtime: Runtime) -> None:
+    runtime.eval("(define-record-type p (mk a) p? (a p-a)) (define (f x) (p-a x)) (define old (mk 5))")
+    assert runtime.eval("(f old)") == 5
+    runtime.eval("(define-record-type p (mk a) p? (a p-a))")
+    with pytest.raises(SchemeError, match="p-a"):
+        runtime.eval("(f old)")
+
+
+def test_runtimes_do_not_share_definitions() -> None:
+    one, other = Runtime(), Runtime()
+    one.eval("(define x 1) (define (car y) 'mine)")
+    assert other.eval("(car '(1 2))") == 1
+    with pytest.raises(SchemeError):
+        other.eval("x")
+
+
+def test_output_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-e", '(display "hello")', "-e", "(list 1 2)"]) == 0
+    assert capsys.readouterr().out == "hello(1 2)\n"
+
+
+def test_exit_status_and_message_of_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-e", "(car 5)"]) == 70
+    assert capsys.readouterr().err == "-e:1:1: error: car: expected a pair, got 5\n"
+
+
+@pytest.mark.parametrize(
+    ("form", "status"), [("(exit)", 0), ("(exit #f)", 1), ("(exit 7)", 7), ("(emergency-exit 3)", 3)]
+)
+def test_exit_gives_the_status(form: str, status: int) -> None:
+    assert main(["-e", form]) == status
+
+
+def test_exit_leaves_dynamic_winds(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["-e", "(dynamic-wind (lambda () #f) (lambda () (exit)) (lambda () (display 'out)))"])
+    assert capsys.readouterr().out == "out"
+
+
+def test_time_limit_stops_a_loop(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--max-seconds", "0.3", "-e", "(let loop () (loop))"]) == 75
+    assert "longer than 0.3 seconds" in capsys.readouterr().err
+
+
+def test_sandbox_keeps_programs_from_files(capsys: pytest.CaptureFixture[str]) -> None:
+    from interpreters.scheme.ports import SANDBOX
+
+    try:
+        assert main(["--sandbox", "-e", '(open-input-file "/etc/hostname")']) == 70
+    finally:
+        SANDBOX[0] = False
+    assert "not allowed in the sandbox" in capsys.readouterr().err
+
+
+def test_prompt_waits_for_closing_parentheses(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("(define (f x)\n  (* x 2))\n(f 4) (f 5)\n(car 1)\n'last"))
+    assert main([]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "8\n10\nlast\n"
+    assert captured.err == "repl:1:1: error: car: expected a pair, got 1\n"
+
+
+def test_options_are_read_up_to_the_file() -> None:
+    options = parse_options(["--jit=off", "--param", "threshold=5", "--max-memory", "100", "f.scm", "-e", "x"])
+    assert (options.jit, options.parameters, options.max_memory) == (False, ["threshold=5"], 100.0)
+    assert (options.file, options.arguments) == ("f.scm", ["-e", "x"])
+
+
+@pytest.mark.parametrize("argv", [["--nope"], ["--jit", "maybe"], ["-e"], ["--max-seconds", "x"]])
+def test_wrong_options_are_told(argv: list[str]) -> None:
+    with pytest.raises(OptionError):
+        parse_options(argv)
