@@ -92,7 +92,7 @@ def getitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
         frame.registers[instruction.dst[0]] = result
         return
     cls = type(container.object)
-    if is_dict_class(cls) and know_key(meta, key) and know_dict(meta, container, "__getitem__"):
+    if is_dict_class(cls) and know_dict(meta, container, "__getitem__") and know_key(meta, key):
         _c_getitem(meta, frame, instruction, c.DICT_GETITEM, container, key)
         return
     if cls in (list, tuple, str, bytes, bytearray) and _is_plain_slice(key.object):
@@ -212,7 +212,7 @@ def setitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
     cls = type(container.object)
     if cls in (list, bytearray, array.array) and _set_sequence_item(meta, container, key, value):
         return
-    if is_dict_class(cls) and know_key(meta, key) and know_dict(meta, container, "__setitem__"):
+    if is_dict_class(cls) and know_dict(meta, container, "__setitem__") and know_key(meta, key):
         refs = [meta.ref(container), meta.ref(key), meta.ref(value)]
         objects = [container.object, key.object, value.object]
         meta.c_call(frame, instruction, c.DICT_SETITEM, refs, objects, store=lambda _: None)
@@ -332,7 +332,7 @@ def contains(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     if cls in (set, frozenset) and know_key(meta, item):
         meta.guard_class(container)
         row = c.SET_CONTAINS
-    elif is_dict_class(cls) and know_key(meta, item) and know_dict(meta, container, "__contains__"):
+    elif is_dict_class(cls) and know_dict(meta, container, "__contains__") and know_key(meta, item):
         row = c.DICT_CONTAINS
     if row is not None:
         if cls is frozenset and item.is_const and container.is_const:

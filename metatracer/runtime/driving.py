@@ -225,8 +225,13 @@ class _Driving:
             return False
         bound = dict(frames[0].locals)
         self.values = [bound.get(number, NULL_OBJECT) for number in portal.green_numbers + portal.red_numbers]
-        self.request = loop
-        loop.entries += 1
+        # A bridge may begin at a merge point, too: where the greens were not those that the parent went on with.
+        greens = tuple(self.values[: len(portal.green_numbers)])
+        if any(green is NULL_OBJECT for green in greens):
+            self.values = []
+            return False
+        self.request = portal.loop_of(portal.key(greens), greens)
+        self.request.entries += 1
         return True
 
     def _raised(self, exception: BaseException | None) -> None:
