@@ -38,6 +38,7 @@ class Loop:
         wait: Factor on the thresholds; grows with each abort.
         attempts: Recordings given up since the last success.
         branches: The bridges of the root code and its versions'.
+        done_before: What its code was once found to do although callers relied on less.
         piece: The root code, None when there is none (or it was invalidated).
         ref: Name of the loop in the IR, with the cell through which other code reaches it.
         incoming: How many live pieces refer to the cell.
@@ -54,6 +55,7 @@ class Loop:
         "base",
         "branches",
         "count",
+        "done_before",
         "entries",
         "greens",
         "incoming",
@@ -91,6 +93,7 @@ class Loop:
         self.is_recording = False
         self.may_inline = True
         self.branches = Branches()
+        self.done_before = summaries.NOTHING
         self.may_unwind = True
         self.unwound = 0
         self.unwound_since = 0.0
