@@ -51,8 +51,12 @@ class Recipe:
         """The real exception."""
         from metatracer.recorder.exceptions import raise_here
 
-        made = self.cls.__new__(self.cls, *values[: self.n_args])
-        made.__dict__.update(zip(self.names, values[self.n_args :], strict=True))
+        cls, n_args = self.cls, self.n_args
+        made = cls.__new__(cls, *values[:n_args])
+        if self.names:
+            contents = made.__dict__
+            for name, value in zip(self.names, values[n_args:], strict=True):
+                contents[name] = value
         return raise_here(made, None, False, *self.places) if self.places else made
 
 

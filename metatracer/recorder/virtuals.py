@@ -78,8 +78,11 @@ class VirtualBox(Box):
 
     def make(self, meta: MetaInterpreter) -> Value:
         """Record the making of the real object."""
-        arguments = [meta.ref(part) for part in self.parts]
-        callee = [Const("r", make_from_parts), Const("r", self.cls), *arguments]
+        callee = [Const("r", make_from_parts), Const("r", self.cls)]
+        parts = self.parts
+        if self.cls is BaseException:
+            callee, parts = [Const("r", parts[0].object.make)], parts[1:]
+        callee += [meta.ref(part) for part in parts]
         # Making it may fail for want of memory only: then the instruction is left by that exception.
         top = meta.frames[-1]
         before = meta.snapshot_of(top.state_at(top.index, top.index))
