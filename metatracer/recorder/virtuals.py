@@ -78,7 +78,7 @@ class VirtualBox(Box):
 
     def make(self, meta: MetaInterpreter) -> Value:
         """Record the making of the real object."""
-        callee = [Const("r", make_from_parts), Const("r", self.cls)]
+        callee: list[Value] = [Const("r", make_from_parts), Const("r", self.cls)]
         parts = self.parts
         if self.cls is BaseException:
             callee, parts = [Const("r", parts[0].object.make)], parts[1:]
