@@ -61,7 +61,7 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("max_unroll_loops", 16, "iterations", 1, 10_000, "iterations of a helper's loop that one trace holds"),
     Parameter("max_unroll_recursion", 1, "calls", 1, 100, "times one guest function is inlined in itself"),
     Parameter("promotion_limit", 3, "values", 0, _MANY, "promoted at one place before the value stays a variable"),
-    Parameter("tree_limit", 40, "bridges", 1, _MANY, "of one loop before it is recorded again with fewer branches"),
+    Parameter("tree_limit", 64, "bridges", 1, _MANY, "of one loop before it is recorded again with fewer branches"),
     Parameter("bridge_limit", 200, "bridges", 0, 100_000, "bridges attached to one loop; 0: none are recorded"),
     Parameter("backoff_factor", 2.0, "times", 1, 1000, "growth of the wait for the next attempt after an abort"),
     Parameter("backoff_limit", 64.0, "times", 1, 1_000_000, "largest wait after aborts, in first waits"),
