@@ -315,6 +315,7 @@ class FrameState:
         kept: Values given to `finish`.
         pushes: Whether the pending call's result is pushed at all.
         entry_key: For a portal's frame, the green key it was entered with (the recorder's; nobody else looks at it).
+        context: How the frame came about (`recorder.polymorphism`; nobody else looks at it).
     """
 
     jitcode: Any
@@ -327,6 +328,7 @@ class FrameState:
     kept: tuple[Any, ...] = ()
     pushes: bool = True
     entry_key: Any = None
+    context: int = 0
 
     def values(self) -> Iterator[Any]:
         """Every value (or virtual) in the frame, in a fixed order."""

@@ -148,12 +148,28 @@ class Knowledge:
         left, right = [self._state.resolve(arg) for arg in condition.args]
         if isinstance(left, Const):
             left, right = right, left
-        if isinstance(left, (Const, Virtual)) or not isinstance(right, Const):
+        if isinstance(left, (Const, Virtual)) or isinstance(right, Virtual):
+            return
+        if not isinstance(right, Const):
+            # A fact from over the back-edge is not found to be used under another name.
+            if same and left is not right and not self._state.imported:
+                self._unite(left, right)
             return
         if same:
             self._state.substitute(left, right)
         elif right.is_null:
             self._state.info(left).nonnull = True
+
+    def _unite(self, left: Value, right: Value) -> None:
+        """Two references turned out to be one: the older one stands for both."""
+        state = self._state
+        if state.positions.get(left, -1) < state.positions.get(right, -1):
+            left, right = right, left
+        of_left, of_right = state.info(left), state.info(right)
+        of_right.type = of_right.type or of_left.type
+        of_right.nonnull = of_right.nonnull or of_left.nonnull
+        of_right.frozen_items = of_right.frozen_items or of_left.frozen_items
+        state.substitute(left, right)
 
     # --- classes, identity ------------------------------------------------------------------------------------------
 

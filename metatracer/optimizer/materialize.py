@@ -189,6 +189,7 @@ class Materializer:
             tuple([value(content) for content in frame.kept]),
             frame.pushes,
             frame.entry_key,
+            frame.context,
         )
 
     def _store(self, opcode: Any, args: tuple[Any, ...], descr: Any) -> PendingStore:

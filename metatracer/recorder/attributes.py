@@ -29,6 +29,7 @@ from metatracer.ir.values import NULL_OBJECT, Const, Field, Value
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, handles
+from metatracer.recorder.virtual_exceptions import is_virtual_exception, read_attribute, write_attribute
 from metatracer.recorder.virtuals import virtual_method
 
 if TYPE_CHECKING:
@@ -59,12 +60,24 @@ def read_fixed(meta: MetaInterpreter, box: Box, field: Field, obj: Any) -> Box:
             _guard_inline(meta, box, owner)
         value = meta.emit(ops.GETFIELD, owner, descr=field)
         meta.guard(ops.GUARD_NONNULL, value)
-        meta.heap[key] = value
+        meta.heap[key] = value = _as_stored(meta, obj, value)
     if isinstance(value, Const):
         return const_box(value.value)
     if value.kind != "r":
         return Box(obj, None, value)
     return meta.ref_box(obj, value)
+
+
+def _as_stored(meta: MetaInterpreter, obj: Any, value: Value) -> Value:
+    """In a bridge, the list that has just been read under the name by which the parent trace knew it, if it did.
+
+    With two names for a list the optimizer would take them for two lists, and that guess would always be wrong.
+    """
+    known = meta.stored.get(id(obj))
+    if known is None or type(obj) is not list:
+        return value
+    meta.guard(ops.GUARD_TRUE, meta.emit(ops.PTR_EQ, value, known))
+    return known
 
 
 def _guard_inline(meta: MetaInterpreter, box: Box, owner: Value) -> None:
@@ -244,8 +257,13 @@ def getattr_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     parts = meta.super_parts.get(box.ref) if box.ref is not None else None
     if parts is not None and _super_attribute(meta, frame, instruction, parts):
         return
-    found = find_attribute(meta, box, instruction.arg)
     register = instruction.dst[0]
+    if is_virtual_exception(box):
+        content = read_attribute(meta, box, instruction.arg)
+        if content is not None:
+            frame.registers[register] = content
+            return
+    found = find_attribute(meta, box, instruction.arg)
     if found.box is not None:
         frame.registers[register] = found.box
     elif found.getter is not None:
@@ -399,6 +417,8 @@ def setattr_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     box, value = frame.box(instruction.src[0]), frame.box(instruction.src[1])
     name = instruction.arg
     cls = type(box.object)
+    if is_virtual_exception(box) and write_attribute(meta, box, name, value):
+        return
     if isinstance(box.object, type):
         meta.note_class_store(box.object)
     elif not isinstance(box.object, ModuleType | FunctionType) and meta.is_steady(cls) and not has_custom_setattr(cls):

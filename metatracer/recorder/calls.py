@@ -15,7 +15,7 @@ from types import (
 )
 from typing import TYPE_CHECKING, Any
 
-from metatracer.backend.fields import has_finalizer, lookup_attribute, method_fields, plain_creation
+from metatracer.backend.fields import has_finalizer, lookup_attribute, method_fields, plain_creation, raw_lookup
 from metatracer.errors import AbortReason
 from metatracer.frontend.binding import ArgumentMismatch, bind_arguments
 from metatracer.ir import opcodes as ops
@@ -23,6 +23,8 @@ from metatracer.ir.pure_calls import NOTHING, fold, is_immutable, is_pure
 from metatracer.ir.values import NULL_OBJECT, Const
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, handles
+from metatracer.recorder.polymorphism import call_context
+from metatracer.recorder.virtual_exceptions import initializer, is_plain_class, virtual_exception
 from metatracer.recorder.virtuals import VirtualBox, closure_of
 
 if TYPE_CHECKING:
@@ -51,6 +53,9 @@ def intrinsic(*functions: Any) -> Callable[[Any], Any]:
 _FRAME_READERS = {builtins.locals, builtins.vars, builtins.dir, builtins.eval, builtins.exec, builtins.globals, sys._getframe}
 """Functions that look at their caller's frame, which does not exist in a trace."""
 
+
+_BRANCHES = "its branches made too many bridges (parameter `tree_limit`)"
+_POLYMORPHIC = "many different functions are called here (parameter `promotion_limit`)"
 
 # --- what may be inlined --------------------------------------------------------------------------------------------------
 
@@ -106,7 +111,7 @@ def call_python(
     pending: Pending,
     keywords: Mapping[str, Box] | None = None,
 ) -> bool:
-    """Enter a Python function; False if the arguments do not fit (a real call raises the right TypeError)."""
+    """Enter a Python function; False if it is to be called, or the arguments do not fit (which the call finds out)."""
     jitcode = meta.host.jitcode_of(function)
     try:
         bound = bind_arguments(function, list(arguments), keywords or {}, jitcode)
@@ -138,6 +143,10 @@ def call_python(
             meta.types[op] = dict
             value = Box({}, op)
         callee.registers[register] = value
+    callee.context = call_context(frame, jitcode, callee.registers)
+    if callee.context in meta.polymorphism.called and callee.portal is None:
+        _note(meta, frame, function, _BRANCHES)
+        return False
     meta.push_frame(callee, pending)
     return True
 
@@ -325,8 +334,8 @@ def _call_intrinsic(
     handler = INTRINSICS.get(target)
     if handler is None:
         return False
-    if not function.is_const:
-        meta.promote(function)
+    if not function.is_const and not meta.promote_unless_polymorphic(function):
+        return False
     return handler(meta, frame, instruction, arguments)
 
 
@@ -354,7 +363,11 @@ def _call_function(
     target = function.object
     marks = target.__dict__
     if marks and (marks.get("_jit_elidable_") or marks.get("_jit_loop_invariant_")):
-        return _call_elidable(meta, frame, instruction, function, arguments, keywords)
+        if _call_elidable(meta, frame, instruction, function, arguments, keywords):
+            return True
+        # Nobody needs the call itself; where an argument is one of too many values, looking into it is what is left.
+        if all(box.ref not in meta.unpromoted for box in arguments):
+            return False
     reason = refusal(meta, target)
     predicate = marks.get("_jit_look_inside_iff_") if marks else None
     if not reason and predicate is not None and not _ask_predicate(meta, predicate, arguments):
@@ -367,8 +380,9 @@ def _call_function(
         closure = closure_of(meta, function)
         if closure is None:
             return False
-    elif not function.is_const:
-        meta.promote(function)
+    elif not function.is_const and not meta.promote_unless_polymorphic(function):
+        _note(meta, frame, target, _POLYMORPHIC)
+        return False
     if not _enter(meta, frame, target, arguments, keywords, Pending(instruction, _deliver_result)):
         return False
     if closure is not None:
@@ -436,14 +450,16 @@ def _call_class(
     """`cls(...)` with `object.__new__` and a Python-level `__init__` or none."""
     cls = function.object
     creation = plain_creation(cls)
+    if creation is None and is_plain_class(cls) and meta.is_steady(cls):
+        return _call_exception_class(meta, frame, instruction, function, arguments, keywords)
     if creation is None or not meta.is_steady(cls) or has_finalizer(cls):
         return False
     if creation.init is not None and not (creation.is_function and can_inline(meta, creation.init)):
         return False
     if creation.init is None and (arguments or keywords):
         return False
-    if not function.is_const:
-        meta.promote(function)
+    if not function.is_const and not meta.promote_unless_polymorphic(function):
+        return False
     if creation.init is not None:
         # Whether the arguments fit must be known before anything is recorded.
         try:
@@ -467,9 +483,38 @@ def _call_class(
         set_result(below, instruction, instance)
 
     pending = Pending(instruction, deliver, finish_init, (instance,), True, _check_init)
-    entered = _enter(meta, frame, creation.init, [instance, *arguments], keywords, pending)
-    assert entered
-    return True
+    return _enter(meta, frame, creation.init, [instance, *arguments], keywords, pending)
+
+
+def _call_exception_class(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    instruction: Instruction,
+    function: Box,
+    arguments: list[Box],
+    keywords: tuple[str, ...],
+) -> bool:
+    """An exception that may never have to exist."""
+    cls = function.object
+    init = initializer(cls)
+    if keywords or not function.is_const or any(isinstance(box, VirtualBox) for box in arguments):
+        return False
+    if init is None:
+        if raw_lookup(cls, "__init__")[1] not in (BaseException, Exception):
+            return False
+        meta.rely_on_class(cls)
+        set_result(frame, instruction, virtual_exception(cls, arguments))
+        return True
+    if "super" in init.__code__.co_names or not can_inline(meta, init):
+        return False  # super() wants the object itself
+    instance = virtual_exception(cls, arguments)
+
+    def deliver(meta: MetaInterpreter, below: MetaFrame, _result: Box) -> None:
+        set_result(below, instruction, instance)
+
+    meta.rely_on_class(cls)
+    pending = Pending(instruction, deliver, finish_init, (instance,), True, _check_init)
+    return _enter(meta, frame, init, [instance, *arguments], keywords, pending)
 
 
 def finish_init(result: Any, instance: Any) -> Any:

@@ -446,6 +446,33 @@ def append_item(meta: MetaInterpreter, target: Box, item: Box) -> None:
     target.object.append(item.object)
 
 
+_MOST_EXTENDED = 8
+
+
+@handles("list_extend")
+def list_extend(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`[a, *items]`: a few items of a list or tuple are appended one by one, so that neither need exist."""
+    target, values = frame.box(instruction.src[0]), frame.box(instruction.src[1])
+    cls = type(values.object)
+    if cls not in (list, tuple) or type(target.object) is not list or len(values.object) > _MOST_EXTENDED:
+        operation_call(meta, frame, instruction)
+        return
+    meta.guard_class(target)
+    meta.guard_class(values)
+    items = list(values.object)
+    source = meta.ref(values)
+    if meta.is_frozen(values):
+        boxes = [const_box(item) for item in items]
+    else:
+        length, getitem = (ops.LIST_LEN, ops.LIST_GETITEM) if cls is list else (ops.TUPLE_LEN, ops.TUPLE_GETITEM)
+        meta.guard(ops.GUARD_INT_VALUE, meta.emit(length, source), descr=len(items))
+        boxes = [
+            meta.ref_box(item, meta.emit(getitem, source, Const("i", position))) for position, item in enumerate(items)
+        ]
+    for box in boxes:
+        append_item(meta, target, box)
+
+
 # --- iteration --------------------------------------------------------------------------------------------------------------
 
 

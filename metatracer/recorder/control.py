@@ -378,7 +378,6 @@ _AS_CALLS = (
     "format_value",
     "set_add",
     "map_add",
-    "list_extend",
     "list_to_tuple",
     "set_update",
     "dict_update",

@@ -7,12 +7,23 @@ from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from metatracer.backend import threadstate
+from metatracer.backend.fields import raw_lookup
 from metatracer.errors import AbortReason
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import CallShape, Const, Snapshot
 from metatracer.recorder import residual
 from metatracer.recorder.frames import Box, MetaFrame, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, Thrown, handles
+from metatracer.recorder.virtual_exceptions import (
+    Handling,
+    add_places,
+    is_plain_class,
+    is_virtual_exception,
+    make_handled,
+    make_raised,
+    may_stay_virtual,
+    virtual_exception,
+)
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -25,13 +36,14 @@ class Place:
     used by every traceback.
     """
 
-    __slots__ = ("code", "frame", "index", "lineno")
+    __slots__ = ("code", "frame", "index", "lasti", "lineno")
 
     def __init__(self, code: CodeType, namespace: dict[str, Any], index: int, lineno: int) -> None:
         self.code = code
         self.index = index
         self.lineno = lineno
         self.frame: FrameType = FunctionType(_stub_code(code, index, lineno), namespace)().gi_frame
+        self.lasti = max(self.frame.f_lasti, 0)
 
 
 def _stub_code(code: CodeType, index: int, lineno: int) -> CodeType:
@@ -68,7 +80,7 @@ def add_entries(exception: BaseException, *places: Place) -> BaseException:
     """Add the traceback entries that the author's frames, innermost first, would have added (called from traces)."""
     traceback = without_toolkit(exception.__traceback__)
     for place in places:
-        traceback = TracebackType(traceback, place.frame, max(place.frame.f_lasti, 0), place.lineno)
+        traceback = TracebackType(traceback, place.frame, place.lasti, place.lineno)
     exception.__traceback__ = traceback
     return exception
 
@@ -94,6 +106,9 @@ def raise_here(what: Any, cause: Any, has_cause: bool, *places: Place) -> BaseEx
     Normalized, with cause and context. An error while making the exception (its class's constructor raises) is what is
     raised then.
     """
+    if not has_cause and isinstance(what, BaseException) and sys.exception() is None:
+        # With nothing to become its context, raising it would only give it this function's traceback entry.
+        return add_entries(what, *places)
     exception = None
     try:
         exception = residual.make_exception(what)
@@ -131,6 +146,7 @@ def record_raise(what: Box, cause: Box | None = None) -> NoReturn:
 
 def unwind(meta: MetaInterpreter, thrown: Thrown) -> None:
     """Go to the handler of a guest exception, leaving frames that have none."""
+    _make_virtual_or_real(meta, thrown)
     places = []
     frame = meta.frames[-1]
     if thrown.add_entry:
@@ -157,7 +173,10 @@ def unwind(meta: MetaInterpreter, thrown: Thrown) -> None:
         boxes = [box]
     boxes += [const_box(place) for place in places]
     op = None
-    if function is raise_here or places:
+    if is_virtual_exception(box):
+        if places:
+            add_places(meta, box, places)
+    elif function is raise_here or places:
         op = meta.emit(ops.CALL, Const("r", function), *(meta.ref(item) for item in boxes), descr=CallShape())
         exception, failure = meta.execute(function, *[item.object for item in boxes])
         assert failure is None, failure
@@ -180,8 +199,26 @@ def unwind(meta: MetaInterpreter, thrown: Thrown) -> None:
     if op is not None:
         after = meta.snapshot_of(frame.state_at(handler.target, frame.index))
         meta.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=after)
-    # What raised may have run code before.
-    meta.guard(ops.GUARD_NOT_INVALIDATED, snapshot=meta.snapshot_of(frame.state_at(handler.target)))
+    # What raised may have run code before (a `raise` of a virtual exception has not).
+    if not is_virtual_exception(box):
+        meta.guard(ops.GUARD_NOT_INVALIDATED, snapshot=meta.snapshot_of(frame.state_at(handler.target)))
+
+
+def _make_virtual_or_real(meta: MetaInterpreter, thrown: Thrown) -> None:
+    """Decide whether what is thrown has to exist."""
+    box = thrown.box
+    is_raise = isinstance(thrown, Raise)
+    may_stay = may_stay_virtual(meta, is_raise) and not (isinstance(thrown, Raise) and thrown.cause is not None)
+    if is_virtual_exception(box):
+        if not may_stay:
+            make_handled(meta)
+            meta.ref(box)
+    elif is_raise and may_stay and box.is_const and isinstance(box.object, type):
+        # `raise Break`: the class is called without arguments.
+        cls = box.object
+        if is_plain_class(cls) and meta.is_steady(cls) and raw_lookup(cls, "__init__")[1] in (BaseException, Exception):
+            meta.rely_on_class(cls)
+            thrown.box = virtual_exception(cls, ())
 
 
 def place_of(frame: MetaFrame) -> Place:
@@ -223,10 +260,17 @@ def reraise(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
 def push_exc_info(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """Enter a handler."""
     box = frame.box(instruction.src[0])
-    op = meta.emit(ops.PUSH_EXC_INFO, meta.ref(box))
+    is_virtual = is_virtual_exception(box)
+    if is_virtual:
+        op = None
+    else:
+        make_raised(meta)
+        op = meta.emit(ops.PUSH_EXC_INFO, meta.ref(box))
     meta.effect_done = True
-    previous = threadstate.push_exc_info(box.object)
-    results = [Box(previous, op), box]
+    previous = Box(threadstate.push_exc_info(box.object), op)
+    if is_virtual:
+        meta.handling.append(Handling(box, previous))
+    results = [previous, box]
     for register, result in zip(instruction.dst, results, strict=False):
         frame.registers[register] = result
 
@@ -235,7 +279,11 @@ def push_exc_info(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruct
 def pop_except(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """Leave a handler."""
     box = frame.box(instruction.src[0])
-    meta.emit(ops.POP_EXC_INFO, meta.ref(box))
+    if meta.handling:
+        entered = meta.handling.pop()
+        assert entered.previous is box
+    else:
+        meta.emit(ops.POP_EXC_INFO, meta.ref(box))
     meta.effect_done = True
     threadstate.pop_exc_info(box.object)
 

@@ -43,6 +43,11 @@ class Box:
         """Whether the trace knows the value."""
         return isinstance(self.ref, Const) or isinstance(self.raw, Const)
 
+    @property
+    def is_shared_virtual(self) -> bool:
+        """Whether this is a virtual object that several frames may hold: all frames of a snapshot must name it alike."""
+        return False
+
     def snapshot_value(self) -> Any:
         """How a snapshot names this value: the original reference if there is one, else the number (or a virtual)."""
         value = self.ref if self.ref is not None else self.raw
@@ -94,12 +99,14 @@ class MetaFrame:
         state: The `FrameState` while a callee is above (it cannot change then).
         backward_jumps: How often this frame went round a loop of its own.
         portal: The portal that the function is, or None.
+        context: How the frame came about (see `polymorphism`).
         entry_key, entry_greens: Green key, and greens, of the first merge point of a portal's frame, None before.
         visited: Green keys of the merge points the frame has passed.
     """
 
     __slots__ = (
         "backward_jumps",
+        "context",
         "entry_greens",
         "entry_key",
         "function",
@@ -124,6 +131,7 @@ class MetaFrame:
         self.backward_jumps = 0
         self.portal = portal
         self.entry_key: Any = None
+        self.context = 0
         self.entry_greens: tuple[Any, ...] = ()
         self.visited: set[Any] = set()
 
@@ -142,26 +150,30 @@ class MetaFrame:
         return self.state_at_depth(index, self.jitcode.depths[index], throw_index)
 
     def state_pending(self) -> FrameState:
-        """The frame as it must be rebuilt while a callee runs above it; kept until the callee returns."""
-        if self.state is None:
-            pending = self.pending
-            assert pending is not None
-            instruction = pending.instruction
-            index = instruction.next_index
-            state = self.state_at_depth(index, self.jitcode.depths[index] - pending.pushes, instruction.index)
-            self.state = FrameState(
-                state.jitcode,
-                state.function,
-                index,
-                instruction.index,
-                state.locals,
-                state.stack,
-                pending.finish,
-                tuple(box.snapshot_value() for box in pending.kept),
-                pending.pushes,
-                self.entry_key,
-            )
-        return self.state
+        """The frame as it must be rebuilt while a callee runs above it; kept until the callee returns, if it can be."""
+        if self.state is not None:
+            return self.state
+        pending = self.pending
+        assert pending is not None
+        instruction = pending.instruction
+        index = instruction.next_index
+        state = self.state_at_depth(index, self.jitcode.depths[index] - pending.pushes, instruction.index)
+        state = FrameState(
+            state.jitcode,
+            state.function,
+            index,
+            instruction.index,
+            state.locals,
+            state.stack,
+            pending.finish,
+            tuple(box.snapshot_value() for box in pending.kept),
+            pending.pushes,
+            self.entry_key,
+            self.context,
+        )
+        if not any(box is not None and box.is_shared_virtual for box in (*self.registers, *pending.kept)):
+            self.state = state
+        return state
 
     def state_at_depth(self, index: int, depth: int, throw_index: int) -> FrameState:
         """As `state_at`, with only the lowest `depth` stack slots."""
@@ -176,7 +188,7 @@ class MetaFrame:
             NULL if box is None else box.snapshot_value() for box in self.registers[base : base + depth]
         )
         return FrameState(
-            jitcode, self.function, index, throw_index, live, stack, entry_key=self.entry_key
+            jitcode, self.function, index, throw_index, live, stack, entry_key=self.entry_key, context=self.context
         )
 
 

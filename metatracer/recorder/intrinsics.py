@@ -52,7 +52,7 @@ def _one(handler: Callable[[Any, Box], Box | None]) -> Handler:
 @intrinsic(hints.promote, hints.promote_string, hints.promote_unicode)
 @_one
 def _promote(meta: MetaInterpreter, box: Box) -> Box:
-    meta.promote(box)
+    meta.promote_unless_polymorphic(box)
     return box
 
 

@@ -20,6 +20,8 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.values import NULL, NULL_OBJECT, CallShape, Const, Input, LoopRef, Operation, Snapshot, Trace, Value
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
 from metatracer.recorder.known_classes import KnownClasses
+from metatracer.recorder.polymorphism import Polymorphism, Site, merge_context
+from metatracer.recorder.virtual_exceptions import Handling, keeps_virtual, make_handled
 from metatracer.recorder.virtuals import VirtualBox
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ class PortalView(Protocol):
     red_numbers: tuple[int, ...]
     maybe_unbound: frozenset[int]
     frozen: dict[int, list[Any]]
+    polymorphism: Polymorphism
 
     def key(self, greens: Sequence[Any]) -> Any: ...
     def compiled_loop(self, key: Any) -> LoopRef | None: ...
@@ -136,6 +139,7 @@ class Limits:
     max_unroll_recursion: int = 1
     max_inline_recursion: int = 8
     max_unroll_loops: int = 40
+    promotion_limit: int = 3
     inlining: bool = True
 
 
@@ -193,9 +197,16 @@ class MetaInterpreter:
         self.nonnull: set[Value] = set()
         self.heap: dict[Any, Value] = {}
         self.frozen = portal.frozen
+        self.polymorphism = portal.polymorphism
+        self.promotion_sites: set[Site] = set()
+        self.unpromoted: set[Value] = set()
         # Tuples of cells made in the trace (for closures), with the cells.
         self.cells: dict[Value, tuple[Box, ...]] = {}
+        # In a bridge: what the parent trace had stored into, by the id() of the object.
+        self.stored: dict[int, Value] = {}
         self.super_parts: dict[Value, tuple[Box, Box]] = {}
+        # Handlers that have been entered with a virtual exception.
+        self.handling: list[Handling] = []
         self.effect_done = False
         self._stored_classes: list[type] = []
         self._snapshot: Snapshot | None = None
@@ -230,7 +241,8 @@ class MetaInterpreter:
     def forget_states(self) -> None:
         """A virtual object has changed, which frames further out may hold, too."""
         for frame in self.frames[:-1]:
-            if any(isinstance(box, VirtualBox) for box in frame.registers):
+            kept = frame.pending.kept if frame.pending is not None else ()
+            if any(isinstance(box, VirtualBox) for box in (*frame.registers, *kept)):
                 frame.state = None
 
     def snapshot_after(self, frame: MetaFrame, instruction: Instruction) -> Snapshot:
@@ -415,6 +427,19 @@ class MetaInterpreter:
         box.ref = Const("r", obj)
         self.classes.keep(obj)
         return obj
+
+    def promote_unless_polymorphic(self, box: Box) -> bool:
+        """Make an object a constant of the trace, unless this place has seen too many; says whether it is one."""
+        if not box.is_const and box.raw is None and type(box.object) not in (int, float, bool, str):
+            frame = self.frames[-1]
+            site = (frame.context, frame.index)
+            limit = self.limits.promotion_limit
+            if not self.polymorphism.may_promote(site, box.object, limit, self.promotion_sites):
+                assert box.ref is not None
+                self.unpromoted.add(box.ref)
+                return False
+        self.promote(box)
+        return True
 
     def aborted(self, reason: AbortReason, detail: str = "") -> RecordingAborted:
         """An abort with the author's place."""
@@ -620,9 +645,12 @@ class MetaInterpreter:
         if len(self.operations) > self.limits.trace_limit:
             raise self.aborted(AbortReason.TRACE_TOO_LONG, f"{len(self.operations)} operations")
         portal = frame.portal
+        is_merge_point = portal is not None and instruction.index == portal.merge_start
+        if self.handling and (is_merge_point or not keeps_virtual(self, frame)):
+            make_handled(self)
         if portal is None:
             return False
-        if instruction.index == portal.merge_start:
+        if is_merge_point:
             self._merge_point(frame, portal)
             return True
         if instruction.index in portal.skips:
@@ -646,10 +674,12 @@ class MetaInterpreter:
         self.operations = []
         self.assumptions = {}
         self._stored_classes.clear()
-        for known in (self.types, self.raws, self.heap, self.super_parts, self.cells):
+        for known in (self.types, self.raws, self.heap, self.super_parts, self.cells, self.stored):
             known.clear()
         self.classes = KnownClasses(self.host)
         self.nonnull.clear()
+        self.promotion_sites.clear()
+        self.unpromoted.clear()
         jitcode = self.host.jitcode_of(function)
         frame = MetaFrame(jitcode, function, portal)
         self.frames[:] = [frame]
@@ -669,6 +699,7 @@ class MetaInterpreter:
                 unbound_known.append((red, obj is NULL_OBJECT))
         frame.index = portal.merge_start
         frame.entry_key = key
+        frame.context = merge_context(portal, key)
         frame.visited.add(key)
         frame.position = jitcode.positions[portal.merge_end]
         header = self.snapshot_of(frame.state_at(portal.merge_start))
@@ -692,8 +723,9 @@ class MetaInterpreter:
     def _merge_point(self, frame: MetaFrame, portal: PortalView) -> None:
         greens = [self.promote(frame.box(number)) for number in portal.green_numbers]
         key = portal.key(greens)
+        frame.context = merge_context(portal, key)
         if len(self.frames) == 1:
-            if self._merge_outermost(frame, portal, key):
+            if self._merge_outermost(frame, portal, key, greens):
                 return
         elif self._merge_inlined(frame, portal, key, greens):
             return
@@ -701,12 +733,14 @@ class MetaInterpreter:
         self.emit(ops.MERGE_POINT, descr=portal.site(greens, frame.line))
         frame.position = frame.jitcode.positions[portal.merge_end]
 
-    def _merge_outermost(self, frame: MetaFrame, portal: PortalView, key: Any) -> bool:
+    def _merge_outermost(self, frame: MetaFrame, portal: PortalView, key: Any, greens: Sequence[Any]) -> bool:
         """At a merge point of the frame the trace started in. Whether the trace ends or starts again here."""
         if key == self.start_key and self.own_loop is not None:
             self.close(frame, portal, key, None)
             return True
         loop = portal.compiled_loop(key)
+        if loop is None and frame.context in self.polymorphism.joins:
+            loop = self.host.callable_loop(portal, key, greens)
         if loop is not None:
             self.close(frame, portal, key, loop)
             return True
@@ -732,7 +766,8 @@ class MetaInterpreter:
         frame.entry_key = key
         frame.entry_greens = tuple(greens)
         recursion = sum(1 for other in self.frames[:-1] if other.portal is portal and other.entry_key == key)
-        if portal.may_inline(key) and recursion < self.limits.max_unroll_recursion:
+        is_called = frame.context in self.polymorphism.called or not portal.may_inline(key)
+        if not is_called and recursion < self.limits.max_unroll_recursion:
             return False
         own = self.start_key == key and self.own_loop is not None
         if own and self.own_loop is not None:
@@ -754,8 +789,10 @@ class MetaInterpreter:
         greens = [frame.box(number) for number in portal.green_numbers]
         reds = [frame.registers[number] or NULL_BOX for number in portal.red_numbers]
         values = [box.object for box in (*greens, *reds)]
+        # In this order: a virtual object that is made here has another name in the snapshot then.
+        arguments = [self.ref(box) for box in reds]
         waiting = Snapshot(tuple([other.state_pending() for other in self.frames[:-1]]))
-        op = self.emit(ops.CALL_PORTAL, *[self.ref(box) for box in reds], descr=loop)
+        op = self.emit(ops.CALL_PORTAL, *arguments, descr=loop)
         self.pop_frame()
         below = self.frames[-1]
         pending = below.pending

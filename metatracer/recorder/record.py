@@ -163,6 +163,7 @@ class _BridgeStart:
             frame.index = state.index
             frame.position = state.jitcode.positions[state.index]
             frame.entry_key = state.entry_key
+            frame.context = state.context
             meta.frames.append(frame)
         for frame, state in zip(meta.frames[:-1], states[:-1], strict=True):
             _set_pending(frame, state, tuple(self.box(value) for value in state.kept))
@@ -170,6 +171,8 @@ class _BridgeStart:
             kinds = store.opcode.args
             arguments = [self._argument(value, kind) for value, kind in zip(store.args, kinds, strict=True)]
             meta.emit(store.opcode, *arguments, descr=store.descr)
+            if isinstance(arguments[0], Input):
+                meta.stored[id(self.objects[id(store.args[0])])] = arguments[0]
 
     def waiting(self, frame: MetaFrame, state: FrameState, throw_index: int) -> FrameState:
         """The innermost frame as it is at the guard: it may still wait for the result of a call."""

@@ -38,7 +38,8 @@ class VirtualBox(Box):
         cls: Its class.
         parts: (container, index) of a list or tuple iterator; (next, stop, step) of a range or its iterator;
             (iterator, count) of an enumerate; the iterators of a zip; (globals, names, code, value of each name...) of
-            a function, see `residual.make_function`; function and receiver of a bound method. Boxes; replaced at each step.
+            a function, see `residual.make_function`; function and receiver of a bound method; (recipe, values...) of
+            an exception (its class here is BaseException), see `virtual_exceptions`. Boxes; replaced at each step.
     """
 
     __slots__ = ("_named", "cls", "parts")
@@ -53,6 +54,11 @@ class VirtualBox(Box):
     def is_virtual(self) -> bool:
         """Not yet made for real."""
         return self.ref is None
+
+    @property
+    def is_shared_virtual(self) -> bool:
+        """Its parts are named otherwise once they are unboxed."""
+        return self.ref is None and self.cls in _SHARED
 
     def set_parts(self, parts: list[Box]) -> None:
         """One step has been made."""
@@ -72,15 +78,18 @@ class VirtualBox(Box):
 
     def make(self, meta: MetaInterpreter) -> Value:
         """Record the making of the real object."""
-        arguments = [meta.ref(part) for part in self.parts]
-        callee = [Const("r", make_from_parts), Const("r", self.cls), *arguments]
+        callee: list[Value] = [Const("r", make_from_parts), Const("r", self.cls)]
+        parts = self.parts
+        if self.cls is BaseException:
+            callee, parts = [Const("r", parts[0].object.make)], parts[1:]
+        callee += [meta.ref(part) for part in parts]
         # Making it may fail for want of memory only: then the instruction is left by that exception.
         top = meta.frames[-1]
         before = meta.snapshot_of(top.state_at(top.index, top.index))
         made = meta.emit(ops.CALL, *callee, descr=CallShape())
         meta.guard(ops.GUARD_NO_EXCEPTION, made, snapshot=before)
         self.ref = made
-        meta.types[made] = self.cls
+        meta.know_type(made, type(self.object) if self.cls is BaseException else self.cls)
         meta.heap.clear()
         meta.forget_states()
         return made
@@ -108,10 +117,14 @@ def make_from_parts(cls: type, *parts: Any) -> Any:
         return make_function(*parts)
     if cls is MethodType:
         return MethodType(*parts)
+    if cls is BaseException:
+        return parts[0].make(*parts[1:])
     return zip(*parts, strict=False)
 
 
-MADE_FROM_PARTS = (LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, range, enumerate, zip, FunctionType, MethodType)
+_SHARED = (FunctionType, MethodType, BaseException)
+"""Classes of virtuals that several frames may hold."""
+MADE_FROM_PARTS = (LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, range, enumerate, zip, *_SHARED)
 """Classes of `VirtualSequence`s that `make_from_parts` makes."""
 
 
@@ -145,7 +158,7 @@ def virtual_iterator(meta: MetaInterpreter, box: Box) -> VirtualBox | None:
     if isinstance(box, VirtualBox) and box.is_virtual:
         if box.cls is range:
             return VirtualBox(iter(box.object), RANGE_ITERATOR, box.parts)
-        return box
+        return None if box.cls in _SHARED else box
     cls = type(box.object)
     if cls not in (list, tuple):
         return None

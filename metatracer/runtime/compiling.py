@@ -14,6 +14,7 @@ from metatracer.frontend.decode import jitcode_for
 from metatracer.ir.opcodes import FINISH, GUARD_FALSE, GUARD_NOT_INVALIDATED, PTR_EQ
 from metatracer.ir.values import Const, FrameState, Input, LabelRef, LoopRef, Operation, Snapshot, Trace, Value
 from metatracer.optimizer.versions import Goal
+from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import assumptions
 from metatracer.runtime.loops import GuardState, Loop, Piece, hold, register_guards, release, retire
 from metatracer.runtime.summaries import code_added, collecting, still_hold
@@ -206,6 +207,7 @@ def _put_in_place(piece: Piece) -> None:
         guard.bridge = piece
         STATISTICS.bridges_compiled += 1
         record.bridges += 1
+        loop.base.branches.note(guard.operation)
         return
     set_cell(loop.ref, piece.code)
     loop.ref.label = piece.label
@@ -218,6 +220,7 @@ def _put_in_place(piece: Piece) -> None:
     if loop.base is not loop:
         STATISTICS.versions_compiled += 1
         return
+    loop.branches = Branches()
     STATISTICS.loops_compiled += 1
     record.traces += 1
     loop.portal.code_appeared()

@@ -26,6 +26,7 @@ from metatracer.ir.values import NULL_OBJECT
 from metatracer.recorder.exceptions import without_toolkit
 from metatracer.recorder.frames import ResumeFrame
 from metatracer.recorder.metainterp import Limits
+from metatracer.recorder.polymorphism import Branches, merge_context
 from metatracer.recorder.record import record_bridge, record_loop
 from metatracer.recorder.resume import rebuild
 from metatracer.runtime import assumptions
@@ -39,6 +40,7 @@ from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from metatracer.recorder.record import Ended
+    from metatracer.recorder.resume import Rebuilt
 
 _exit_log = log.section("exit")
 _recording = threading.local()
@@ -210,7 +212,7 @@ class _Driving:
                 if isinstance(loop, Version):
                     visit(loop)
                 return
-        elif self._wants_bridge(guard):
+        elif self._wants_bridge(guard, rebuilt):
             state = [exception, rebuilt]
             del exception, rebuilt
             self._record_bridge(guard, state)
@@ -239,15 +241,21 @@ class _Driving:
         exception.__traceback__ = without_toolkit(exception.__traceback__)
         self.exception, self.result, self.fresh = exception, None, False
 
-    def _wants_bridge(self, guard: GuardState) -> bool:
+    def _wants_bridge(self, guard: GuardState, rebuilt: Rebuilt) -> bool:
         params = guard.piece.loop.portal.driver.params
         if guard.bridge is not None or guard.piece.reason or guard.piece.code.is_freed or not params.enable:
             return False
         if getattr(_recording, "active", False):
             return False
-        if guard.piece.loop.record.bridges >= params.bridge_limit:
+        loop = guard.piece.loop
+        if loop.record.bridges >= params.bridge_limit or guard.failures < max(guard.wait, params.trace_eagerness):
             return False
-        return guard.failures >= max(guard.wait, params.trace_eagerness)
+        if guard.is_before_label and guard.bridges_seen != loop.base.branches.total:
+            # Each exit of the loop comes in again this way: as long as the loop itself gets bridges, these would be in vain.
+            guard.bridges_seen = loop.base.branches.total
+            guard.wait = guard.failures + _PATIENCE * params.trace_eagerness
+            return False
+        return not _is_given_up(guard, rebuilt)
 
     def _record_bridge(self, guard: GuardState, state: list[Any]) -> None:
         """Record from the failure with this exception and what was rebuilt; the list is emptied (see `_record_loop`)."""
@@ -422,6 +430,8 @@ def _note_unwound(guard: GuardState, inner: tuple[Any, ...]) -> None:
 
 
 _MOST_MISSES = 4
+_PATIENCE = 8
+"""Factor on `trace_eagerness` in front of a loop's label."""
 
 
 def _left_the_loop(loop: Loop) -> bool:
@@ -436,6 +446,33 @@ def _left_the_loop(loop: Loop) -> bool:
     return True
 
 
+def _is_given_up(guard: GuardState, rebuilt: Rebuilt) -> bool:
+    """Throw a tree away instead of adding a bridge, if recording it again will give a smaller one."""
+    loop = guard.piece.loop.base
+    if loop.piece is None:
+        return False
+    portal, params, operation = loop.portal, loop.portal.driver.params, guard.operation
+    value = rebuilt.objects.get(id(operation.args[0])) if operation.args else None
+    if value is not None and portal.polymorphism.is_exceeded(operation, value, params.promotion_limit):
+        _give_up(loop, "a promoted value takes too many values")
+        return True
+    if loop.branches.total < params.tree_limit:
+        return False
+    branches, loop.branches = loop.branches, Branches()
+    if not portal.polymorphism.restrict(branches, merge_context(portal, loop.key)):
+        return False
+    _give_up(loop, "its branches made too many bridges")
+    return True
+
+
+def _give_up(loop: Loop, reason: str) -> None:
+    """Throw the tree of a loop away, with the versions that were made from its recording."""
+    loop.recorded = None
+    for root in [loop.piece, *[version.piece for version in loop.versions.values()]]:
+        if root is not None:
+            root.invalidate(reason)
+
+
 def _limits(loop: Loop) -> Any:
     params = loop.portal.driver.params
     return Limits(
@@ -443,6 +480,7 @@ def _limits(loop: Loop) -> Any:
         params.max_inline_depth,
         params.max_unroll_recursion,
         max_unroll_loops=params.max_unroll_loops,
+        promotion_limit=params.promotion_limit,
         inlining=params.inlining,
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from metatracer import hooks, log
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import LabelRef, LoopRef, Value
+from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import summaries
 from metatracer.statistics import STATISTICS, LoopRecord
 
@@ -36,6 +37,8 @@ class Loop:
         waited_for: Recordings given up because they want to call this loop and it has no code yet.
         wait: Factor on the thresholds; grows with each abort.
         attempts: Recordings given up since the last success.
+        branches: The bridges of the root code and its versions'.
+        done_before: What its code was once found to do although callers relied on less.
         piece: The root code, None when there is none (or it was invalidated).
         ref: Name of the loop in the IR, with the cell through which other code reaches it.
         incoming: How many live pieces refer to the cell.
@@ -50,7 +53,9 @@ class Loop:
     __slots__ = (
         "attempts",
         "base",
+        "branches",
         "count",
+        "done_before",
         "entries",
         "greens",
         "incoming",
@@ -87,6 +92,8 @@ class Loop:
         self.incoming = 0
         self.is_recording = False
         self.may_inline = True
+        self.branches = Branches()
+        self.done_before = summaries.NOTHING
         self.may_unwind = True
         self.unwound = 0
         self.unwound_since = 0.0
@@ -101,7 +108,6 @@ class Loop:
         from metatracer.runtime.versions import version_for
 
         return version_for(self, shapes)
-
 
     def _effects(self) -> tuple[Effect, Effect, bool]:
         summary = summaries.rely_on(self)
@@ -139,6 +145,8 @@ class GuardState:
         wait: At how many failures the next bridge is tried.
         bridge: The code attached.
         refused: No bridge is ever recorded here (the guard's meaning is to leave).
+        is_before_label: It belongs to the iteration that comes before a peeled loop.
+        bridges_seen: How many bridges the tree had when a bridge here was last due, -1 if none was.
     """
 
     operation: Operation
@@ -148,6 +156,8 @@ class GuardState:
     wait: float = 0.0
     bridge: Piece | None = None
     refused: bool = False
+    is_before_label: bool = False
+    bridges_seen: int = -1
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -251,10 +261,14 @@ def ended(ticket: int) -> None:
 
 def register_guards(piece: Piece) -> None:
     """Make the guards of new code known."""
+    operations = piece.trace.operations
+    start = operations.index(piece.trace.label) if piece.trace.label is not None else 0
+    before_label = {operation.guard_id for operation in operations[:start] if operation.opcode.is_guard}
     for number, operation in piece.code.guards.items():
         assert operation.snapshot is not None
         state = GuardState(operation, piece, live_values(operation.snapshot))
         state.refused = operation.opcode.name in ("guard_no_attention", "guard_not_invalidated")
+        state.is_before_label = operation.guard_id in before_label
         piece.guards[number] = state
         GUARDS[number] = state
 

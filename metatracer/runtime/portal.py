@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer.errors import UsageError
 from metatracer.ir.values import NULL_OBJECT, Site
+from metatracer.recorder.polymorphism import Polymorphism
 from metatracer.runtime.loops import Loop
 from metatracer.runtime.ticker import PERIOD, Ticker
 from metatracer.statistics import LoopRecord
@@ -51,6 +52,7 @@ class Portal:
         loops: By green key.
         frozen: Lists whose items never change (`_immutable_fields_ = ['x[*]']`) that traces have met, by id(). Bridges
             meet them as constants of their parents, not as contents of the field that says so.
+        polymorphism: Where its guests take many values and ways.
         drive: Runs a loop to the end of the portal's frame (`driver.drive`).
     """
 
@@ -67,6 +69,7 @@ class Portal:
         self.drive = drive
         self.loops: dict[Any, Loop] = {}
         self.frozen: dict[int, list[Any]] = {}
+        self.polymorphism = Polymorphism()
         self.merge_start = layout.merge_start
         self.merge_end = layout.merge_end
         self.skips = layout.skips

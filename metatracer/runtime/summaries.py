@@ -127,6 +127,7 @@ def rely_on(loop: Loop) -> Summary:
     """What calling a loop may do, as things are; the code being optimized relies on it from now on."""
     summary, reached = summary_of(loop)
     collected: list[Reliance] | None = getattr(_collecting, "reliances", None)
+    summary = summary | loop.done_before
     if collected is None or summary == EVERYTHING:
         return EVERYTHING
     collected.append(Reliance(loop, summary, reached))
@@ -176,6 +177,8 @@ def code_added(piece: Piece) -> None:
             continue
         summary, reached = summary_of(reliance.loop)
         if not reliance.summary.covers(summary):
+            # Functions that call each other would else be invalidated, and compiled again without each other, for ever.
+            reliance.loop.done_before = reliance.loop.done_before | summary
             relying.invalidate("code that it calls does more than it did")
             continue
         for loop in reached - reliance.reached:

@@ -107,10 +107,11 @@ def test_a_callee_that_comes_to_do_more_invalidates_its_callers() -> None:
     run, heap = machine()
     inner = (("add", 1), ("heap", 900), ("count", 0), ("less", 3), END)
     outer = (("call", inner), ("count", 0), ("less", 40), END)
+    values = range(0, 900, 10)  # guards in front of a label get bridges late
     before = STATISTICS.invalidations
-    results = [start(run, outer, value) for value in range(0, 900, 100)]
-    assert results == [value + 120 for value in range(0, 900, 100)]
-    assert heap[0] == sum(1 for value in range(0, 900, 100) for n in range(1, 121) if (value + n) % 1000 >= 900)
+    results = [start(run, outer, value) for value in values]
+    assert results == [value + 120 for value in values]
+    assert heap[0] == sum(1 for value in values for n in range(1, 121) if (value + n) % 1000 >= 900)
     assert STATISTICS.invalidations > before
 
 

@@ -1,0 +1,140 @@
+"""Where the guest takes many values and many ways, and what recordings do there instead of guessing again.
+
+A bridge repeats the rest of an iteration. So a place that sees ever new constants (a promoted class which each run of the
+guest makes again) gives a chain of bridges that never ends, and k branches that do not depend on each other give 2**k of
+them. Three remedies, from the mildest:
+
+- A value that has been promoted to `promotion_limit` different constants at one place stays a variable there. When
+  one more comes, the tree is recorded again: its constants may all be of the past.
+- When a tree has grown to `tree_limit` bridges, its root is recorded again, and a function inlined in it whose branches
+  made many of them is called instead: behind the call the ways have met.
+- A position of the guest at which a branch of the portal itself made many of them becomes a loop of its own: the traces that
+  lead there end with a jump to it.
+
+A *context* says how a frame came about: from which merge point of the innermost portal's frame, through which calls, with
+which constants as arguments. It is a hash, and the same one in each recording that comes the same way; a *site* is
+an instruction in a context. Contexts only ever decide how much is guessed; a collision costs speed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metatracer.ir import opcodes as ops
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from metatracer.frontend.jitcode import JitCode
+    from metatracer.ir.values import FrameState, Operation
+    from metatracer.recorder.frames import Box, MetaFrame
+
+Site = tuple[int, int]
+_BY_VALUE = (int, str, bytes, bool, float, type(None))
+_LEAST_SHARE = 8
+"""A site is to blame for a tree if it has an eighth of the bridges."""
+
+
+def merge_context(portal: object, key: Any) -> int:
+    """The context of a portal's frame at the merge point with this green key."""
+    return hash((id(portal), key))
+
+
+def call_context(caller: MetaFrame, jitcode: JitCode, registers: Sequence[Box | None]) -> int:
+    """The context of a frame that is about to be entered; `registers` holds its arguments."""
+    known = [
+        (number, obj if type(obj) in _BY_VALUE else id(obj))
+        for number, box in enumerate(registers)
+        if box is not None and box.is_const
+        for obj in (box.object,)
+    ]
+    return hash((caller.context, caller.index, id(jitcode), *known))
+
+
+class Branches:
+    """The bridges of one tree by the sites of their guards."""
+
+    __slots__ = ("bridges", "frames", "total")
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.bridges: dict[Site, int] = {}
+        self.frames: dict[Site, tuple[bool, int]] = {}
+
+    def note(self, guard: Operation) -> None:
+        """A bridge has been attached to this guard."""
+        self.total += 1
+        frames = guard.snapshot.frames if guard.snapshot is not None else ()
+        if not frames or _is_promotion(guard):
+            return
+        top: FrameState = frames[-1]
+        site = (top.context, top.index)
+        self.bridges[site] = self.bridges.get(site, 0) + 1
+        self.frames[site] = (len(frames) == 1, top.context)
+
+
+def _is_promotion(guard: Operation) -> bool:
+    """Whether the guard is that of a promoted value, of which `Polymorphism.may_promote` takes care."""
+    return guard.opcode is ops.GUARD_VALUE and guard.descr is not None
+
+
+class Polymorphism:
+    """What the recordings of one portal have learned.
+
+    Attributes:
+        called: Contexts of functions that are called instead of being looked into.
+        joins: Contexts of merge points of the portal's own frame at which traces end.
+    """
+
+    def __init__(self) -> None:
+        self.called: set[int] = set()
+        self.joins: set[int] = set()
+        self._promoted: dict[Site, list[int]] = {}
+
+    def may_promote(self, site: Site, value: object, limit: int, met: set[Site]) -> bool:
+        """Whether a value is to be a constant of the trace, and not one more of too many at this place.
+
+        Args:
+            site: The place.
+            value: What it is now.
+            limit: How many different values are promoted there.
+            met: Sites of promotions in this recording. An unrolled loop comes to a place with many values; only the
+                first counts.
+        """
+        known = self._promoted.setdefault(site, [])
+        if id(value) in known:
+            return True
+        if site not in met:
+            if len(known) >= limit:
+                return False
+            known.append(id(value))
+            met.add(site)
+        return True
+
+    def is_exceeded(self, guard: Operation, value: object, limit: int) -> bool:
+        """Whether a guard of a promoted value has failed with one value too many."""
+        if not _is_promotion(guard) or guard.snapshot is None:
+            return False
+        top = guard.snapshot.frames[-1]
+        known = self._promoted.get((top.context, top.index), ())
+        return len(known) >= limit and id(value) not in known
+
+    def restrict(self, branches: Branches, own: int) -> bool:
+        """Do what keeps a tree from growing like this again; False if there is nothing.
+
+        Args:
+            branches: Of the tree.
+            own: Context of its root's merge point.
+        """
+        found = False
+        for site, count in branches.bridges.items():
+            if count < 2 or count * _LEAST_SHARE < branches.total:
+                continue
+            is_outermost, context = branches.frames[site]
+            chosen = self.joins if is_outermost else self.called
+            if context in chosen or (is_outermost and context == own):
+                continue
+            chosen.add(context)
+            found = True
+        return found
+

@@ -1,0 +1,233 @@
+"""Exceptions that exist only in the trace: those by which interpreters return, break and continue.
+
+`raise Return(value)` caught by a frame of the same trace is a jump with a value. So an instance of an ordinary exception
+class is kept in parts (`virtuals.VirtualBox` with the class BaseException): a `Recipe` and the values for it. Raising adds
+traceback entries to the recipe; a handler that only compares classes and reads attributes never needs the object, and so
+the thread's handled exception is not set either. Anything else makes it for real first.
+
+An exception's context is what is handled when it is raised. It is only left to the time when the object is made if the trace
+handles nothing itself then: in between, the thread's handled exception is the one of whoever called the trace.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from metatracer.backend.fields import has_finalizer, lookup_attribute, raw_lookup
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import Const
+from metatracer.recorder.frames import Box, const_box
+from metatracer.recorder.virtuals import VirtualBox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from metatracer.frontend.jitcode import Instruction
+    from metatracer.recorder.exceptions import Place
+    from metatracer.recorder.frames import MetaFrame
+    from metatracer.recorder.metainterp import MetaInterpreter
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recipe:
+    """How an exception is made from values: `n_args` arguments, then one for each of `names`.
+
+    Attributes:
+        cls: Its class.
+        n_args: How many values are its `args`.
+        names: Its attributes.
+        places: Its traceback entries, innermost first; () if it has not been raised.
+    """
+
+    cls: type[BaseException]
+    n_args: int
+    names: tuple[str, ...] = ()
+    places: tuple[Place, ...] = ()
+
+    def make(self, *values: Any) -> BaseException:
+        """The real exception."""
+        from metatracer.recorder.exceptions import raise_here
+
+        cls, n_args = self.cls, self.n_args
+        made = cls.__new__(cls, *values[:n_args])
+        if self.names:
+            contents = made.__dict__
+            for name, value in zip(self.names, values[n_args:], strict=True):
+                contents[name] = value
+        return raise_here(made, None, False, *self.places) if self.places else made
+
+
+_PLAIN = (BaseException, Exception, object)
+
+
+def is_plain_class(cls: type) -> bool:
+    """Whether making an instance is `BaseException.__new__` and `__init__`, and its attributes are in its dictionary."""
+    if type(cls) is not type or not issubclass(cls, BaseException) or has_finalizer(cls):
+        return False
+    if any(base not in _PLAIN and (base.__module__ == "builtins" or "__slots__" in vars(base)) for base in cls.__mro__):
+        return False
+    owners = [raw_lookup(cls, name)[1] for name in ("__new__", "__setattr__", "__getattribute__")]
+    return all(owner in _PLAIN for owner in owners) and raw_lookup(cls, "__getattr__")[1] is None
+
+
+def initializer(cls: type) -> FunctionType | None:
+    """The Python function that is a class's `__init__`."""
+    init = raw_lookup(cls, "__init__")[0]
+    return init if type(init) is FunctionType else None
+
+
+def virtual_exception(cls: type[BaseException], arguments: Sequence[Box]) -> VirtualBox:
+    """An instance on which `__init__` has not run."""
+    made = cls.__new__(cls, *[box.object for box in arguments])
+    return VirtualBox(made, BaseException, [const_box(Recipe(cls, len(arguments))), *arguments])
+
+
+def is_virtual_exception(box: Box) -> bool:
+    """Whether a box is an exception that has not been made."""
+    return isinstance(box, VirtualBox) and box.is_virtual and box.cls is BaseException
+
+
+def _recipe(box: VirtualBox) -> Recipe:
+    recipe: Recipe = box.parts[0].object
+    return recipe
+
+
+def read_attribute(meta: MetaInterpreter, box: Box, name: str) -> Box | None:
+    """What an attribute holds, if it is one of the parts."""
+    assert isinstance(box, VirtualBox)
+    recipe = _recipe(box)
+    if name not in recipe.names or not meta.is_steady(recipe.cls):
+        return None
+    meta.rely_on_class(recipe.cls)
+    return box.parts[1 + recipe.n_args + recipe.names.index(name)]
+
+
+def write_attribute(meta: MetaInterpreter, box: Box, name: str, value: Box) -> bool:
+    """Set an attribute; False if that does more than to put it into the dictionary."""
+    assert isinstance(box, VirtualBox)
+    recipe = _recipe(box)
+    if name.startswith("__") or not meta.is_steady(recipe.cls) or lookup_attribute(recipe.cls, name).kind != "missing":
+        return False
+    meta.rely_on_class(recipe.cls)
+    parts = list(box.parts)
+    if name in recipe.names:
+        parts[1 + recipe.n_args + recipe.names.index(name)] = value
+    else:
+        parts = [const_box(replace(recipe, names=(*recipe.names, name))), *parts[1:], value]
+    meta.effect_done = True
+    box.object.__dict__[name] = value.object
+    box.set_parts(parts)
+    meta.forget_states()
+    return True
+
+
+def add_places(meta: MetaInterpreter, box: Box, places: Sequence[Place]) -> None:
+    """It has been raised, or left frames."""
+    from metatracer.recorder.exceptions import add_entries
+
+    assert isinstance(box, VirtualBox)
+    recipe = _recipe(box)
+    meta.effect_done = True
+    add_entries(box.object, *places)
+    box.set_parts([const_box(replace(recipe, places=(*recipe.places, *places))), *box.parts[1:]])
+    meta.forget_states()
+
+
+def may_stay_virtual(meta: MetaInterpreter, is_raise: bool) -> bool:
+    """Whether an exception that is raised or passed on now has a handler in the trace, and no context of the trace's own."""
+    if is_raise and sys.exception() is not None:
+        return False
+    frames = meta.frames
+    outer = [frame.pending.instruction.index for frame in frames[:-1] if frame.pending is not None]
+    indices = [*outer, frames[-1].index]
+    return any(index in frame.jitcode.handlers for frame, index in zip(frames, indices, strict=True))
+
+
+# --- handling -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Handling:
+    """A handler of a virtual exception that has been entered.
+
+    Attributes:
+        exception: The virtual exception.
+        previous: What was handled before; it has no IR value unless the exception is made.
+    """
+
+    exception: Box
+    previous: Box
+
+
+def keeps_virtual(meta: MetaInterpreter, frame: MetaFrame) -> bool:
+    """Whether the CPython instruction that begins now records nothing, so that what is handled need not be real."""
+    instructions = frame.jitcode.instructions
+    position = frame.position
+    start = position
+    while position < len(instructions) and (position == start or not instructions[position].is_start):
+        if not _keeps_virtual(meta, frame, instructions[position]):
+            return False
+        position += 1
+    return True
+
+
+_SILENT = frozenset({"move", "swap", "const", "null", "jump", "pop_except", "reraise", "push_exc_info"})
+
+
+def _keeps_virtual(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> bool:
+    name = instruction.op
+    if name in _SILENT:
+        return True
+    registers = frame.registers
+    if name in ("load_local", "delete_local"):
+        return registers[instruction.src[0] if instruction.src else instruction.dst[0]] is not None
+    if name == "load_global":
+        namespace = frame.function.__globals__
+        known = instruction.arg in namespace or instruction.arg in frame.function.__builtins__
+        return known and not meta.host.is_mutable_item(namespace, instruction.arg)
+    if name == "check_exc_match":
+        exception, classes = (frame.box(register) for register in instruction.src)
+        return is_virtual_exception(exception) and classes.is_const and meta.is_steady(type(exception.object))
+    if name in ("branch", "branch_not"):
+        box = frame.box(instruction.src[0])
+        return type(box.object) is bool and box.is_const
+    if name == "getattr":
+        box = frame.box(instruction.src[0])
+        if not (is_virtual_exception(box) and isinstance(box, VirtualBox)):
+            return False
+        recipe = _recipe(box)
+        return instruction.arg in recipe.names and meta.is_steady(recipe.cls)
+    return False
+
+
+def make_handled(meta: MetaInterpreter) -> None:
+    """Make the exceptions that are handled, and make them the thread's handled ones."""
+    handling, meta.handling = meta.handling, []
+    for entered in handling:
+        # Making it wants to know what was handled before, both for its context and for the exit it may take.
+        entered.previous.ref = meta.emit(ops.PUSH_EXC_INFO, Const("r", None))
+        meta.emit(ops.POP_EXC_INFO, entered.previous.ref)
+        meta.forget_states()
+        exception = meta.ref(entered.exception)
+        make_raised(meta)
+        meta.emit(ops.PUSH_EXC_INFO, exception)
+
+
+def make_raised(meta: MetaInterpreter) -> None:
+    """Make what has been raised, before the trace handles anything for real, which would become its context."""
+    for frame in meta.frames:
+        for box in frame.registers:
+            if box is not None:
+                _make_raised(meta, box)
+
+
+def _make_raised(meta: MetaInterpreter, box: Box) -> None:
+    if isinstance(box, VirtualBox) and box.is_virtual:
+        if box.cls is BaseException and _recipe(box).places:
+            meta.ref(box)
+            return
+        for part in box.parts:
+            _make_raised(meta, part)

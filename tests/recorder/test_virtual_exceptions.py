@@ -1,0 +1,291 @@
+"""Exceptions that are raised and caught in a trace: not made when nobody looks, and right when somebody does."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import pytest
+
+from tests.recorder.recording import agrees, cases, check, recorded
+
+
+class Return(Exception):
+    def __init__(self, value):
+        self.value = value
+
+
+class Break(Exception):
+    pass
+
+
+class WithDefault(Exception):
+    value = 7
+
+
+class WithProperty(Exception):
+    @property
+    def value(self):
+        return self.args[0] * 2
+
+
+class WithSlots(Exception):
+    __slots__ = ("value",)
+
+    def __init__(self, value):
+        self.value = value
+
+
+class WithSuper(Exception):
+    def __init__(self, value):
+        super().__init__(value, "more")
+        self.value = value
+
+
+class WithNew(Exception):
+    def __new__(cls, value):
+        made = super().__new__(cls, value)
+        made.value = value + 100
+        return made
+
+
+class Fussy(Exception):
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value + 1 if name == "value" else value)
+
+    def __init__(self, value):
+        self.value = value
+
+
+def give(cls, value):
+    raise cls(value)
+
+
+def leave():
+    raise Break
+
+
+@recorded(3, 4)
+def a_returned_value_is_a_jump(a, b):
+    """
+    ...
+    ! call(
+    ! push_exc_info
+    """
+    try:
+        give(Return, a)
+    except Return as returned:
+        return returned.value
+
+
+@recorded(3, 4)
+def a_class_is_raised(a, b):
+    """
+    ...
+    ! call(
+    ! push_exc_info
+    """
+    try:
+        leave()
+    except Break:
+        return a
+
+
+@recorded(3, 4)
+def handlers_of_others_are_passed(a, b):
+    """
+    ...
+    ! call(
+    ! push_exc_info
+    """
+    try:
+        try:
+            give(Return, a)
+        except Break:
+            return b
+    except Return as returned:
+        return returned.value
+
+
+@pytest.mark.parametrize("step", cases(globals()), ids=lambda step: step.__name__)
+def test_recorded(step):
+    check(step)
+
+
+# --- looked at ------------------------------------------------------------------------------------------------------------
+
+
+def _entries(error):
+    return [(entry.name, entry.lineno) for entry in traceback.extract_tb(error.__traceback__)]
+
+
+def traceback_is_looked_at(a, b):
+    try:
+        give(Return, a)
+    except Return as error:
+        return len(_entries(error)) + _entries(error)[-1][1] + a % 3
+
+
+def args_are_read(a, b):
+    try:
+        give(Return, a)
+    except Return as error:
+        return error.args[0] + 1
+
+
+def handled_exception_is_asked_for(a, b):
+    try:
+        give(Return, a)
+    except Return as error:
+        return 1 if sys.exception() is error else 2
+
+
+def context_is_what_is_handled(a, b):
+    try:
+        try:
+            leave()
+        except Break:
+            give(Return, a)
+    except Return as error:
+        return (type(error.__context__).__name__, error.value % 5)[1] + (type(error.__context__) is Break)
+
+
+def kept_and_looked_at_in_a_later_handler(a, b):
+    saved = None
+    try:
+        give(Return, a)
+    except Return as error:
+        saved = error
+    try:
+        a.missing
+    except AttributeError:
+        return saved.value % 7 + (saved.__context__ is None)
+
+
+def kept_over_a_real_handler(a, b):
+    saved = None
+    try:
+        leave()
+    except Break as error:
+        saved = error
+    try:
+        [][a]
+    except IndexError:
+        give_back = str(saved.__context__)
+    return len(give_back) + a % 3
+
+
+def raised_twice(a, b):
+    error = Return(a)
+    for _ in range(2):
+        try:
+            raise error
+        except Return as caught:
+            last = caught
+    return len(_entries(last)) + (last is error)
+
+
+def raised_from(a, b):
+    try:
+        try:
+            leave()
+        except Break as error:
+            raise Return(a) from error
+    except Return as error:
+        return type(error.__cause__) is Break
+
+
+def finally_runs_code(a, b):
+    try:
+        try:
+            give(Return, a)
+        finally:
+            b = len(str(b))
+    except Return as error:
+        return error.value + b
+
+
+def made_but_not_raised(a, b):
+    made = Return(a)
+    return made.value + len(made.args) + (made.__traceback__ is None)
+
+
+def changed_in_the_handler(a, b):
+    try:
+        give(Return, a)
+    except Return as error:
+        error.value = b
+        error.more = a
+        return error.value + error.more + len(vars(error))
+
+
+def iterated(a, b):
+    try:
+        for _ in Return(a):
+            pass
+    except TypeError as error:
+        return len(str(error))
+
+
+def _with(cls):
+    def step(a, b):
+        try:
+            give(cls, a)
+        except Exception as error:  # noqa: BLE001 - several classes
+            return error.value + len(error.args)
+
+    step.__name__ = cls.__name__
+    return step
+
+
+def branch_in_the_initializer(a, b):
+    class_ = Sometimes
+    try:
+        raise class_(a)
+    except Sometimes as error:
+        return error.value
+
+
+class Sometimes(Exception):
+    def __init__(self, value):
+        self.value = value
+        if value % 3:
+            self.value += 1
+        else:
+            self.value += 5
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        traceback_is_looked_at, args_are_read, handled_exception_is_asked_for, context_is_what_is_handled,
+        kept_and_looked_at_in_a_later_handler, kept_over_a_real_handler, raised_twice, raised_from, finally_runs_code,
+        made_but_not_raised, changed_in_the_handler, iterated, branch_in_the_initializer,
+        *map(_with, (WithDefault, WithProperty, WithSlots, WithSuper, WithNew, Fussy)),
+    ],
+    ids=lambda step: step.__name__,
+)  # fmt: skip
+def test_same_as_plain(step):
+    agrees(step, 3, 4)
+
+
+def test_context_of_the_callers_handler():
+    """The trace is recorded while nothing is handled, and entered from a handler."""
+
+    def step(a, b):
+        try:
+            give(Return, a)
+        except Return as error:
+            b.append(error.__context__)
+            return error.value
+
+    agrees(step, 3, [])
+    from tests.recorder.recording import fold
+
+    seen: list[object] = []
+    outer = KeyError("outer")
+    try:
+        raise outer
+    except KeyError:
+        fold(step, 5, 1, seen)
+    assert seen == [outer] * 5

@@ -1,0 +1,239 @@
+"""Places with many values and many ways: results stay right, and the number of bridges stays bounded."""
+
+from __future__ import annotations
+
+import pytest
+
+from metatracer import JitDriver, elidable, parameters, promote, unroll_safe
+from metatracer.recorder.polymorphism import Polymorphism
+from metatracer.runtime.host import PORTALS
+from metatracer.statistics import STATISTICS
+
+# --- a tree of nodes ------------------------------------------------------------------------------------------------------
+
+
+class Class:
+    _immutable_fields_ = ("factor",)
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    @elidable
+    def method(self, name):
+        return self.factor + len(name)
+
+
+class Node:
+    def run(self, frame):
+        raise NotImplementedError
+
+
+class Block(Node):
+    _immutable_fields_ = ("nodes[*]",)
+
+    def __init__(self, nodes):
+        self.nodes = nodes
+
+    @unroll_safe
+    def run(self, frame):
+        for node in self.nodes:
+            node.run(frame)
+
+
+class IfBit(Node):
+    """Two ways, whose choice has nothing to do with that of any other node."""
+
+    _immutable_fields_ = ("bit", "then", "otherwise")
+
+    def __init__(self, bit, then, otherwise):
+        self.bit = bit
+        self.then = then
+        self.otherwise = otherwise
+
+    def run(self, frame):
+        if (frame.seed >> self.bit) & 1:
+            self.then.run(frame)
+        else:
+            self.otherwise.run(frame)
+
+
+class AddTo(Node):
+    _immutable_fields_ = ("amount",)
+
+    def __init__(self, amount):
+        self.amount = amount
+
+    def run(self, frame):
+        frame.total += self.amount
+
+
+class Send(Node):
+    """A promoted receiver."""
+
+    def run(self, frame):
+        frame.total += promote(frame.classes[frame.i % len(frame.classes)]).method("area")
+
+
+class Frame:
+    def __init__(self, classes=()):
+        self.classes = classes
+        self.seed = 12345
+        self.total = 0
+        self.i = 0
+
+
+def interpreter():
+    driver = JitDriver(greens=["node"], reds="auto", name="tree")
+
+    @driver.portal
+    def run(node, frame, n):
+        while frame.i < n:
+            driver.jit_merge_point(node=node)
+            frame.seed = (frame.seed * 1103515245 + 12345) % 2147483648
+            node.run(frame)
+            frame.i += 1
+        return frame.total
+
+    return run
+
+
+def expected(node, frame, n):
+    while frame.i < n:
+        frame.seed = (frame.seed * 1103515245 + 12345) % 2147483648
+        node.run(frame)
+        frame.i += 1
+    return frame.total
+
+
+@pytest.fixture
+def bridges():
+    """Counts the bridges made since the start."""
+    before = STATISTICS.bridges_compiled
+    with parameters(threshold=3, function_threshold=3, trace_eagerness=2, compile_level=0):
+        yield lambda: STATISTICS.bridges_compiled - before
+
+
+def test_promoted_values_of_the_past_do_not_pile_up(bridges):
+    run, node = interpreter(), Block([Send(), AddTo(1)])
+    counts = []
+    for generation in range(12):
+        classes = [Class(generation)]
+        assert run(node, Frame(classes), 60) == expected(node, Frame(classes), 60)
+        counts.append(bridges())
+    assert counts[-1] <= 8
+    assert counts[-1] == counts[6]
+
+
+def test_a_polymorphic_receiver_has_a_bounded_number_of_bridges(bridges):
+    run, node = interpreter(), Block([Send(), AddTo(1)])
+    classes = [Class(factor) for factor in range(10)]
+    for _ in range(4):
+        assert run(node, Frame(classes), 300) == expected(node, Frame(classes), 300)
+    assert bridges() <= 6
+
+
+def test_few_values_are_promoted_all(bridges):
+    """Two receivers are two constants: there is nothing to give up."""
+    run, node = interpreter(), Block([Send(), AddTo(1)])
+    classes = [Class(3), Class(4)]
+    for _ in range(4):
+        assert run(node, Frame(classes), 300) == expected(node, Frame(classes), 300)
+    assert 1 <= bridges() <= 4
+    assert all(loop.record.status == "compiled" for loop in PORTALS[run.__code__].loops.values())
+
+
+@pytest.mark.parametrize("count", [3, 9])
+def test_independent_branches_of_nodes(bridges, count):
+    run = interpreter()
+    node = Block([IfBit(8 + bit, AddTo(3 << bit), AddTo(-bit)) for bit in range(count)])
+    with parameters(tree_limit=12):
+        for _ in range(4):
+            assert run(node, Frame(), 1500) == expected(node, Frame(), 1500)
+    assert bridges() <= (7 + 4 if count == 3 else 60)
+    portal = PORTALS[run.__code__]
+    assert bool(portal.polymorphism.called) == (count == 9)
+
+
+def test_nodes_of_many_classes(bridges):
+    """What is called is found out by the class of a node that is no constant."""
+
+    def make(number):
+        def run(self, frame):
+            frame.total += number * frame.i
+
+        return type(f"Node{number}", (Node,), {"run": run})()
+
+    class Choose(Node):
+        _immutable_fields_ = ("shift",)
+
+        def __init__(self, shift):
+            self.shift = shift
+
+        def run(self, frame):
+            frame.classes[(frame.seed >> self.shift) % len(frame.classes)].run(frame)
+
+    run, node = interpreter(), Block([Choose(8), Choose(11), Choose(14), AddTo(1)])
+    nodes = [make(number) for number in range(6)]
+    with parameters(tree_limit=12):
+        for _ in range(4):
+            assert run(node, Frame(nodes), 1500) == expected(node, Frame(nodes), 1500)
+    assert bridges() <= 60
+    assert PORTALS[run.__code__].polymorphism.called
+
+
+# --- bytecode -------------------------------------------------------------------------------------------------------------
+
+
+def machine():
+    driver = JitDriver(greens=["pc", "code"], reds="auto", name="bits")
+
+    @driver.portal
+    def run(code, n):
+        pc, seed, total, i = 0, 12345, 0, 0
+        while True:
+            driver.jit_merge_point(pc=pc, code=code)
+            op, argument = code[pc]
+            pc += 1
+            if op == "bit":
+                if not (seed >> argument) & 1:
+                    pc += 1
+            elif op == "add":
+                total += argument
+            else:
+                seed = (seed * 1103515245 + 12345) % 2147483648
+                i += 1
+                if i >= n:
+                    return total
+                pc = 0
+
+    return run
+
+
+@pytest.mark.parametrize("count", [3, 9])
+def test_independent_branches_of_bytecode(bridges, count):
+    run = machine()
+    code = [part for bit in range(count) for part in (("bit", 8 + bit), ("add", 3 << bit))]
+    code = (*code, ("again", 0))
+    with parameters(tree_limit=12):
+        results = [run(code, 1500) for _ in range(4)]
+    with parameters(enable=False):
+        assert results == [run(code, 1500)] * 4
+    # Each position that became a loop may have several versions.
+    assert bridges() <= (7 + 4 if count == 3 else 100)
+    portal = PORTALS[run.__code__]
+    assert bool(portal.polymorphism.joins) == (count == 9)
+
+
+# --- the table of promoted values -----------------------------------------------------------------------------------------
+
+
+def test_an_unrolled_loop_counts_once():
+    polymorphism = Polymorphism()
+    met: set[tuple[int, int]] = set()
+    values = [object() for _ in range(9)]
+    assert all(polymorphism.may_promote((1, 2), value, 3, met) for value in values)
+    assert polymorphism.may_promote((1, 2), values[1], 3, set())
+    assert polymorphism.may_promote((1, 2), values[2], 3, set())
+    assert not polymorphism.may_promote((1, 2), values[3], 3, set())
+    assert polymorphism.may_promote((1, 2), values[0], 3, set())
+    assert polymorphism.may_promote((1, 4), values[3], 3, set())
