@@ -1,0 +1,1 @@
+"""Interpreters of whole languages, made with metatracer as an outside author would."""
