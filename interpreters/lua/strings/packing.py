@@ -10,7 +10,7 @@ from typing import Any
 
 from interpreters.lua.errors import LuaError, bad_argument, lua_error
 from interpreters.lua.strings.arguments import check_integer, check_number, check_string
-from interpreters.lua.strings.numbers import wrap
+from interpreters.lua.strings.numbers import MAX_INTEGER, MIN_INTEGER, wrap
 
 CACHE_SIZE = 512
 LARGEST_INTEGER = 16  # bytes
@@ -111,15 +111,14 @@ class _Reader:
 
     def _alignment(self) -> Option:
         """Read `Xop`: an alignment as of another option, and nothing else of that."""
-        size = 0
-        kind = PADDING
+        kind, size = ALIGNMENT, 0
         if self.index < len(self.source):
             letter = self._letter()
             if letter not in " <>=!X":
                 kind, size = self._kind_and_size(letter)
             elif letter == "!":
                 self._setting(letter)
-        if kind not in {SIGNED, UNSIGNED, FLOAT, COUNTED} or size == 0:
+        if kind in {FIXED, ALIGNMENT} or size == 0:
             raise _Fault("invalid next option for option 'X'", argument=True)
         return Option(ALIGNMENT, 0, self._alignment_for(size), little=self.little)
 
@@ -301,7 +300,6 @@ def _unpack_integer(data: bytes, position: int, option: Option) -> int:
         return number
     if size > INTEGER_SIZE:
         # The bytes beyond the eighth have to be zeros, or to extend the sign of an integer that has one.
-        beyond = number >> 64
-        if beyond != 0 and not (signed and beyond == -1):
+        if not MIN_INTEGER <= number <= MAX_INTEGER if signed else number >> 64:
             raise lua_error(f"{size}-byte integer does not fit into Lua Integer")
     return wrap(number)

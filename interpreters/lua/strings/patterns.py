@@ -22,7 +22,23 @@ WARMING_MATCHES = 4  # making a regular expression costs as much as some dozens 
 LONG_SUBJECT = 200
 CACHE_SIZE = 512
 
-ONE, OPTIONAL, STAR, PLUS, LAZY, OPEN, POSITION, CLOSE, BALANCE, FRONTIER, REPEATED, AT_END, NEVER, MALFORMED, FINISH = range(15)
+(
+    ONE,
+    OPTIONAL,
+    STAR,
+    PLUS,
+    LAZY,
+    OPEN,
+    POSITION,
+    CLOSE,
+    BALANCE,
+    FRONTIER,
+    REPEATED,
+    AT_END,
+    NEVER,
+    MALFORMED,
+    FINISH,
+) = range(15)
 _SUFFIXES = {63: OPTIONAL, 42: STAR, 43: PLUS, 45: LAZY}
 _REGEX_SUFFIXES = {ONE: b"", OPTIONAL: b"?", STAR: b"*", PLUS: b"+", LAZY: b"*?"}
 _SPECIALS = frozenset(b"^$*+?.([%-")
@@ -49,9 +65,7 @@ class Node:
     _immutable_fields_ = ["kind", "table", "number", "other", "message"]
     __slots__ = ("kind", "message", "number", "other", "table")
 
-    def __init__(
-        self, kind: int, table: Membership = b"", number: int = 0, other: int = 0, message: str = ""
-    ) -> None:
+    def __init__(self, kind: int, table: Membership = b"", number: int = 0, other: int = 0, message: str = "") -> None:
         self.kind = kind
         self.table = table
         self.number = number
@@ -216,8 +230,8 @@ class Pattern:
         self.has_positions = True in parser.positions
         self.can_be_empty = all(node.kind not in {ONE, PLUS, BALANCE} for node in nodes)
         deep = sum(node.kind in {OPTIONAL, STAR, PLUS, LAZY, OPEN, POSITION, CLOSE} for node in nodes)
-        self._translatable = deep < MAX_DEPTH and not parser.open and all(
-            node.kind not in {BALANCE, MALFORMED} for node in nodes
+        self._translatable = (
+            deep < MAX_DEPTH and not parser.open and all(node.kind not in {BALANCE, MALFORMED} for node in nodes)
         )
         self._first = _first_byte(nodes[0])
         self._warming = WARMING_MATCHES
@@ -288,7 +302,9 @@ class Pattern:
             return match.capture(number)
         return match.start(number + 1) + 1 if self.positions[number] else match.group(number + 1)
 
-    def substitute_at_once(self, subject: bytes, replacement: Replacement, limit: int | None) -> tuple[bytes, int] | None:
+    def substitute_at_once(
+        self, subject: bytes, replacement: Replacement, limit: int | None
+    ) -> tuple[bytes, int] | None:
         """Do `gsub` with a replacement string inside `re`, or return None where that is not possible."""
         if self.anchored or self.can_be_empty or limit is not None and limit <= 0:
             return None
@@ -330,7 +346,11 @@ def _run(
             return position
         elif kind == STAR or kind == PLUS:
             table = node.table
-            last = position
+            if position >= length or not table[subject[position]]:
+                if kind == STAR:
+                    continue  # not into itself, or what is too complex would not be what is for PUC Lua
+                return -1
+            last = position + 1
             while last < length and table[subject[last]]:
                 last += 1
             least = position if kind == STAR else position + 1
@@ -342,6 +362,8 @@ def _run(
             return -1
         elif kind == LAZY:
             table = node.table
+            if position >= length or not table[subject[position]]:
+                continue
             while True:
                 end = _run(nodes, subject, position, index, starts, ends, depth - 1)
                 if end >= 0:
