@@ -65,6 +65,8 @@ class WaitCoroutine(Wait):
         coroutine.status = b"dead"
         coroutine.frame = None
         vm.current = coroutine.resumer
+        if vm.current is not None:
+            vm.current.status = b"running"
         vm.coroutine_level -= 1
         registers[1] = results if registers[3] else [True, *results]
         frame.pc = self.next

@@ -330,7 +330,9 @@ class Coroutine:
         host_level: how many Python calls of the VM were nested when it was resumed.
     """
 
-    __slots__ = ("__weakref__", "frame", "function", "host_level", "resumer", "root", "status")
+    __slots__ = (
+        "__weakref__", "error_value", "failed", "frame", "function", "host_level", "resumer", "root", "status",
+    )  # fmt: skip
 
     def __init__(self, function: Value) -> None:
         self.function = function
@@ -339,6 +341,8 @@ class Coroutine:
         self.resumer: Coroutine | None = None
         self.status = b"suspended"
         self.host_level = 0
+        self.failed = False  # died of an error, which is error_value
+        self.error_value: Any = None
 
 
 class WrappedCoroutine:

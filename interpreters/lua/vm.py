@@ -97,7 +97,17 @@ class VM:
         self.coroutine_level = 0
         self.next_builtin: LuaBuiltin | None = None
         self.ipairs_iterator: LuaBuiltin | None = None
-        self.output = sys.stdout.buffer
+        self.output: Any = sys.stdout.buffer
+        self.errors: Any = sys.stderr.buffer
+        self.input: Any = sys.stdin.buffer
+        self.warnings = False
+        self.collecting = True
+        self.collector_mode = b"incremental"
+        self.pcall_builtin: Any = None
+        self.xpcall_builtin: Any = None
+        self.weak_tables: dict[int, Any] = {}
+        self.finalizable: dict[int, LuaTable] = {}
+        self.finalizer_count = 0
         self.resume: Callable[..., Frame] = no_coroutines
         if sys.getrecursionlimit() < RECURSION_LIMIT:
             sys.setrecursionlimit(RECURSION_LIMIT)
@@ -248,6 +258,14 @@ class VM:
         results = self.call(handler, [a, b])
         return bool(results) and results[0] is not None and results[0] is not False
 
+    def metamethod(self, value: Any, event: bytes) -> Any:
+        """Return a value's metamethod; None when it has none."""
+        return operations.metamethod(self, value, event)
+
+    def address(self, value: Any) -> bytes:
+        """Return the address that `tostring` shows."""
+        return b"0x%014x" % id(value)
+
     # --- errors
 
     def host_error(self, error: BaseException) -> LuaError:
@@ -315,7 +333,11 @@ class VM:
         coroutine: Coroutine = root.registers[2]
         coroutine.status = b"dead"
         coroutine.frame = frame
+        coroutine.failed = True
+        coroutine.error_value = error.value
         self.current = coroutine.resumer
+        if self.current is not None:
+            self.current.status = b"running"
         self.coroutine_level -= 1
         if not root.registers[3]:
             root.registers[1] = [False, error.value]
