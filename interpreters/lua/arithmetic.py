@@ -49,7 +49,7 @@ NEGATIVE_NAN = -math.nan
 def floor_divide(a: Number, b: Number) -> Number:
     if type(a) is int and type(b) is int:
         if b == 0:
-            raise lua_error(b"attempt to perform 'n//0'")
+            raise lua_error(b"attempt to divide by zero")
         return intmask(a // b)
     quotient = divide(a, b)
     if -4503599627370496.0 < quotient < 4503599627370496.0:
@@ -61,7 +61,7 @@ def floor_divide(a: Number, b: Number) -> Number:
 def modulo(a: Number, b: Number) -> Number:
     if type(a) is int and type(b) is int:
         if b == 0:
-            raise lua_error(b"attempt to perform 'n%%0'")
+            raise lua_error(b"attempt to perform 'n%0'")
         return a % b
     return float_modulo(float(a), float(b))
 

@@ -155,9 +155,9 @@ def set_index(vm: VM, frame: Frame, pc: int, table: Any, key: Any, value: Any, w
 def store(table: LuaTable, key: Any, value: Any) -> None:
     """Store a value in a table, raw, at any key."""
     if key is None:
-        raise lua_error(b"index is nil")
+        raise lua_error(b"table index is nil")
     if key != key:
-        raise lua_error(b"index is NaN")
+        raise lua_error(b"table index is NaN")
     table.set(key, value)
 
 

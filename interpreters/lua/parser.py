@@ -178,8 +178,8 @@ class Parser:
             for goto in function.gotos:
                 if goto.is_break:
                     self.lexer.line = goto.line
-                    self.lexer.fail(b"break outside a loop at line %d" % goto.line)
-                self.lexer.fail(b"no visible label '%s' for goto at line %d" % (goto.name, goto.line))
+                    self.lexer.fail(b"break outside loop at line %d" % goto.line)
+                self.lexer.fail(b"no visible label '%s' for <goto> at line %d" % (goto.name, goto.line))
 
     def add_label(self, name: bytes, line: int, is_last: bool) -> Label:
         function = self.function

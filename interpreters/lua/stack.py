@@ -69,6 +69,8 @@ def reword(vm: VM, frame: Frame, pc: int, error: LuaError) -> None:
         name = what[1]
     elif what is not None and what[0] in (b"local", b"upvalue", b"global", b"field") and what[1] != b"?":
         name = what[1]
+    elif what is None:
+        name = qualified_name(vm, name)
     error.value = b"bad argument #%d to '%s' (%s)" % (number, name, complaint)
 
 
@@ -86,6 +88,17 @@ def global_name(vm: VM, function: Any) -> bytes | None:
                     return name if module_name == b"_G" else b"%s.%s" % (module_name, name)
         entry = loaded.next(module_name)
     return None
+
+
+def qualified_name(vm: VM, name: bytes) -> bytes:
+    """Return the name of a library's function with the library's name before it."""
+    loaded = vm.registry.get(b"_LOADED")
+    if isinstance(loaded, LuaTable):
+        for module_name in loaded.shape.names:
+            module = loaded.get(module_name)
+            if type(module) is LuaTable and module_name != b"_G" and module.get(name) is not None:
+                return b"%s.%s" % (module_name, name)
+    return name
 
 
 def fields(table: LuaTable) -> list[tuple[Any, Any]]:

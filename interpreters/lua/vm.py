@@ -103,6 +103,9 @@ class VM:
         self.warnings = False
         self.collecting = True
         self.collector_mode = b"incremental"
+        self.files: Any = None
+        self.getinfo_builtin: Any = None
+        self.traceback_builtin: Any = None
         self.pcall_builtin: Any = None
         self.xpcall_builtin: Any = None
         self.weak_tables: dict[int, Any] = {}

@@ -23,7 +23,7 @@ def for_number(value: Any, what: bytes) -> int | float:
     """Check a loop's start, limit or step."""
     if type(value) is int or type(value) is float:
         return value
-    raise lua_error(b"'for' %s must be a number" % what)
+    raise lua_error(b"bad 'for' %s (number expected, got %s)" % (what, type_name(value)))
 
 
 def last_index(start: int, limit: int | float, step: int) -> int | None:
@@ -233,5 +233,3 @@ class IteratorTest(Jump):
         registers[self.base + 2] = value
         return self.target
 
-
-__all__ = ["ForLoop", "ForPrepare", "IteratorCall", "IteratorTest", "type_name"]

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.lua import operations
 from interpreters.lua.code.operators import Operator
-from interpreters.lua.errors import lua_error
 from interpreters.lua.frames import Frame, Instruction
 from interpreters.lua.operations import Description
 from interpreters.lua.shapes import Shape, find_field
@@ -233,12 +232,7 @@ class SetField0(Instruction):
 
     def execute(self, frame: Frame) -> int:
         registers = frame.registers
-        key = registers[self.key]
-        if key is None:
-            raise lua_error(b"index is nil")
-        if key != key:
-            raise lua_error(b"index is NaN")
-        registers[self.table].set(key, registers[self.source])
+        operations.store(registers[self.table], registers[self.key], registers[self.source])
         return self.next
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interpreters.lua import operations
-from interpreters.lua.errors import LuaError, bad_argument, lua_error
+from interpreters.lua.errors import LuaError, lua_error
 from interpreters.lua.frames import Frame, deliver
 from interpreters.lua.protected import RESUME
 from interpreters.lua.strings.arguments import type_error
@@ -20,7 +20,7 @@ MAX_NESTED = 190
 def check_coroutine(args: list[Any], index: int, name: str) -> Coroutine:
     if index < len(args) and type(args[index]) is Coroutine:
         return args[index]  # type: ignore[no-any-return]
-    raise type_error(args, index, name, "coroutine")
+    raise type_error(args, index, name, "thread")
 
 
 def check_function(args: list[Any], index: int, name: str) -> Any:
@@ -151,5 +151,3 @@ def open_coroutines(vm: VM) -> LuaTable:
     vm.resume = resume_wrapped
     return table
 
-
-__all__ = ["bad_argument", "open_coroutines"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.lua import arithmetic
 from interpreters.lua.errors import bad_argument, lua_error
-from interpreters.lua.strings.arguments import check_integer, check_number, optional_integer, type_error
+from interpreters.lua.strings.arguments import check_integer, check_number, optional_integer
 from interpreters.lua.strings.numbers import tointeger
 from interpreters.lua.values import LuaBuiltin, LuaTable
 
@@ -254,5 +254,3 @@ def open_mathematics(vm: VM) -> LuaTable:
     table.set_field(b"mininteger", MIN_INTEGER)
     return table
 
-
-__all__ = ["open_mathematics", "type_error"]

@@ -113,7 +113,7 @@ def concat(vm: VM, args: list[Any]) -> list[Any]:
             parts.append(format_number(value))
         else:
             raise lua_error(
-                b"invalid value (at index %d) in table for 'concat'" % number
+                b"invalid value (%s) at index %d in table for 'concat'" % (type_name(value), number)
             )
         number += 1
     return [separator.join(parts)]
@@ -241,5 +241,3 @@ def open_tables(vm: VM) -> LuaTable:
         table.set_field(name.encode(), LuaBuiltin(name, function, is_leaf=name in ("insert", "remove", "pack")))
     return table
 
-
-__all__ = ["open_tables", "type_name"]
