@@ -18,15 +18,13 @@ from interpreters.lua.strings.numbers import format_number, tonumber
 from interpreters.lua.strings.packing import pack, packed_size, unpack
 from interpreters.lua.strings.patterns import (
     Match,
-    MatchIterator,
     Pattern,
     PatternError,
     compile_iterating_pattern,
     compile_pattern,
-    compile_replacement,
     has_specials,
-    substitute,
 )
+from interpreters.lua.strings.substitution import MatchIterator, substitute, substitute_text
 from interpreters.lua.values import LuaBuiltin, LuaFunction, LuaTable, type_name
 
 LONGEST_STRING = 2**31 - 1  # what PUC Lua's library makes at most
@@ -143,7 +141,7 @@ def string_gsub(vm: Machine, args: list[Any]) -> list[Any]:
     pattern = compile_pattern(source)
     try:
         if isinstance(replacement, bytes):
-            return list(_substitute_text(pattern, text, replacement, limit))
+            return list(substitute_text(pattern, text, replacement, limit))
         if isinstance(replacement, LuaTable):
             return list(substitute(pattern, text, _table_replacer(vm, pattern, replacement), limit))
         if isinstance(replacement, (LuaFunction, LuaBuiltin)):
@@ -151,14 +149,6 @@ def string_gsub(vm: Machine, args: list[Any]) -> list[Any]:
     except PatternError as error:
         raise lua_error(str(error)) from None
     raise type_error(args, 2, "gsub", "string/function/table")
-
-
-def _substitute_text(pattern: Pattern, text: bytes, source: bytes, limit: int | None) -> tuple[bytes, int]:
-    replacement = compile_replacement(source)
-    done = pattern.substitute_at_once(text, replacement, limit)
-    if done is not None:
-        return done
-    return substitute(pattern, text, lambda match: replacement.expand(pattern, match), limit)
 
 
 def _table_replacer(vm: Machine, pattern: Pattern, table: LuaTable) -> Any:

@@ -62,7 +62,7 @@ def check_number(args: list[Any], index: int, name: str) -> Number:
     if index < len(args):
         value = args[index]
         if type(value) is float or type(value) is int:
-            return value  # type: ignore[no-any-return] # the types have just been looked at
+            return value
         number = parse_number(value) if type(value) is bytes else None
         if number is not None:
             return number
