@@ -299,8 +299,7 @@ def _unpack_integer(data: bytes, position: int, option: Option) -> int:
     number = int.from_bytes(data[position : position + size], order, signed=signed)  # type: ignore[arg-type] # an order
     if size < INTEGER_SIZE:
         return number
-    if size > INTEGER_SIZE:
-        # The bytes beyond the eighth have to be zeros, or to extend the sign of an integer that has one.
-        if not MIN_INTEGER <= number <= MAX_INTEGER if signed else number >> 64:
-            raise lua_error(f"{size}-byte integer does not fit into Lua Integer")
+    # The bytes beyond the eighth have to be zeros, or to extend the sign of an integer that has one.
+    if not MIN_INTEGER <= number <= MAX_INTEGER if signed else number >> 64:
+        raise lua_error(f"{size}-byte integer does not fit into Lua Integer")
     return wrap(number)
