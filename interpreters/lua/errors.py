@@ -18,7 +18,12 @@ class LuaError(Exception):
     """
 
     def __init__(
-        self, value: Any, traceback: bytes | None = None, *, level: int = 0, argument: tuple[int, bytes, bytes] | None = None
+        self,
+        value: Any,
+        traceback: bytes | None = None,
+        *,
+        level: int = 0,
+        argument: tuple[int, bytes, bytes] | None = None,
     ) -> None:
         super().__init__(value)
         self.value = value

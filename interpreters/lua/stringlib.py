@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+from interpreters.lua import arithmetic
 from interpreters.lua.errors import bad_argument, lua_error
 from interpreters.lua.strings.arguments import (
     check_integer,
@@ -18,16 +19,14 @@ from interpreters.lua.strings.numbers import format_number, tonumber
 from interpreters.lua.strings.packing import pack, packed_size, unpack
 from interpreters.lua.strings.patterns import (
     Match,
-    MatchIterator,
     Pattern,
     PatternError,
     compile_iterating_pattern,
     compile_pattern,
-    compile_replacement,
     has_specials,
-    substitute,
 )
-from interpreters.lua.values import LuaBuiltin, LuaFunction, LuaTable, type_name
+from interpreters.lua.strings.substitution import MatchIterator, substitute, substitute_text
+from interpreters.lua.values import LuaBuiltin, LuaTable, type_name
 
 LONGEST_STRING = 2**31 - 1  # what PUC Lua's library makes at most
 
@@ -74,7 +73,7 @@ def _check_byte(args: list[Any], index: int) -> int:
 
 
 def string_dump(vm: Machine, args: list[Any]) -> list[Any]:
-    if not args or not isinstance(args[0], (LuaFunction, LuaBuiltin)):
+    if not args or type_name(args[0]) != b"function":
         raise type_error(args, 0, "dump", "function")
     raise lua_error("unable to dump given function")
 
@@ -143,22 +142,14 @@ def string_gsub(vm: Machine, args: list[Any]) -> list[Any]:
     pattern = compile_pattern(source)
     try:
         if isinstance(replacement, bytes):
-            return list(_substitute_text(pattern, text, replacement, limit))
+            return list(substitute_text(pattern, text, replacement, limit))
         if isinstance(replacement, LuaTable):
             return list(substitute(pattern, text, _table_replacer(vm, pattern, replacement), limit))
-        if isinstance(replacement, (LuaFunction, LuaBuiltin)):
+        if type_name(replacement) == b"function":
             return list(substitute(pattern, text, _function_replacer(vm, pattern, replacement), limit))
     except PatternError as error:
         raise lua_error(str(error)) from None
     raise type_error(args, 2, "gsub", "string/function/table")
-
-
-def _substitute_text(pattern: Pattern, text: bytes, source: bytes, limit: int | None) -> tuple[bytes, int]:
-    replacement = compile_replacement(source)
-    done = pattern.substitute_at_once(text, replacement, limit)
-    if done is not None:
-        return done
-    return substitute(pattern, text, lambda match: replacement.expand(pattern, match), limit)
 
 
 def _table_replacer(vm: Machine, pattern: Pattern, table: LuaTable) -> Any:
@@ -265,7 +256,7 @@ def make_string_library() -> dict[str, Builtin]:
     }
 
 
-def _arithmetic_metamethod(event: str, operation: Any) -> Builtin:
+def _arithmetic_metamethod(event: str, operation: Callable[..., Any]) -> Builtin:
     """Return the metamethod that does arithmetic with strings that stand for numbers."""
     name = b"__" + event.encode("ascii")
 
@@ -285,12 +276,16 @@ def _arithmetic_metamethod(event: str, operation: Any) -> Builtin:
     return metamethod
 
 
-def make_string_metamethods(operations: Mapping[str, Callable[..., Any]]) -> dict[str, Builtin]:
-    """Return the metamethods of strings by name (`__add`), given what each event does with numbers ("add", "unm", ...).
-
-    `__index`, the library itself, is up to who makes the table of that.
-    """
+def make_string_metamethods() -> dict[str, Builtin]:
+    """Return the metamethods of strings by name; `__index`, the library, is up to who makes the table of that."""
+    operations: dict[str, Callable[..., Any]] = {
+        "add": arithmetic.add,
+        "sub": arithmetic.subtract,
+        "mul": arithmetic.multiply,
+        "mod": arithmetic.modulo,
+        "pow": arithmetic.power,
+        "div": arithmetic.divide,
+        "idiv": arithmetic.floor_divide,
+        "unm": arithmetic.negate,
+    }
     return {f"__{event}": _arithmetic_metamethod(event, operation) for event, operation in operations.items()}
-
-
-ARITHMETIC_EVENTS = ("add", "sub", "mul", "mod", "pow", "div", "idiv", "unm")

@@ -181,7 +181,15 @@ class VM:
                     return format_number(results[0])
                 raise lua_error(b"'__tostring' must return a string")
             return results[0]  # type: ignore[no-any-return]
-        return b"%s: 0x%014x" % (operations.type_name_of(self, value), id(value))
+        return b"%s: %s" % (operations.type_name_of(self, value), self.address(value))
+
+    def address(self, value: Any) -> bytes:
+        """Return what stands for a value's identity in its text."""
+        return b"0x%014x" % id(value)
+
+    def metamethod(self, value: Any, event: bytes) -> Any:
+        """Return a value's metamethod; None when it has none."""
+        return operations.metamethod(self, value, event)
 
     def index(self, table: Any, key: Any) -> Any:
         """Return `table[key]`, with metamethods."""

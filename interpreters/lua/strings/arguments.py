@@ -9,7 +9,7 @@ from typing import Any
 
 from interpreters.lua.errors import LuaError, bad_argument
 from interpreters.lua.strings.numbers import Number, float_to_integer, format_number, parse_number
-from interpreters.lua.values import LuaTable, type_name
+from interpreters.lua.values import LuaTable, Userdata, type_name
 
 
 def type_error(args: list[Any], index: int, name: str, expected: str) -> LuaError:
@@ -22,7 +22,7 @@ def described_type(args: list[Any], index: int) -> str:
     if index >= len(args):
         return "no value"
     value = args[index]
-    if isinstance(value, LuaTable) and value.metatable is not None:
+    if isinstance(value, (LuaTable, Userdata)) and value.metatable is not None:
         described = value.metatable.get(b"__name")
         if type(described) is bytes:
             return described.decode("utf-8", "surrogateescape")
@@ -62,7 +62,7 @@ def check_number(args: list[Any], index: int, name: str) -> Number:
     if index < len(args):
         value = args[index]
         if type(value) is float or type(value) is int:
-            return value  # type: ignore[no-any-return] # the types have just been looked at
+            return value
         number = parse_number(value) if type(value) is bytes else None
         if number is not None:
             return number

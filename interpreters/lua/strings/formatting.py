@@ -49,6 +49,8 @@ class Directive:
         shown = self.text.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
         if self.conversion not in _FLAGS:
             return f"invalid conversion '{shown}' to 'format'"
+        if self.conversion == "i":
+            self.conversion = "d"
         if self.conversion == "q":
             return None if self.text == b"%q" else "specifier '%q' cannot have modifiers"
         fields = _FIELDS.fullmatch(self.text, 1, len(self.text) - 1)
@@ -63,8 +65,6 @@ class Directive:
         return None
 
     def _simplify(self) -> None:
-        if self.conversion == "i":
-            self.conversion = "d"
         if self.conversion in "duoxX":
             if self.precision is None and b"#" not in self.flags:
                 self.simple = self.text[:-1] + self.conversion.encode().replace(b"u", b"d")

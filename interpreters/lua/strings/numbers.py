@@ -85,7 +85,7 @@ def format_number(number: Number) -> bytes:
     if type(number) is int:
         return b"%d" % number
     text = b"%.14g" % number
-    if text.isdigit() or text[1:].isdigit() and text[0] == 45:  # it reads as an integer does: say that it is none
+    if text.isdigit() or (text[1:].isdigit() and text[0] == 45):  # it reads as an integer does: say that it is none
         return text + b".0"
     if number != number and is_negative(number):
         return b"-nan"
@@ -122,7 +122,7 @@ def tonumber(value: object) -> Number | None:
     if type(value) is bytes:
         return parse_number(value)
     if type(value) is int or type(value) is float:
-        return value  # type: ignore[return-value] # mypy does not narrow by the identity of a type in an `or`
+        return value
     return None
 
 
@@ -144,7 +144,7 @@ def hex_float(number: float, precision: int | None = None, *, point: bool = Fals
         whole = (lead << 52) | fraction
         kept, rest = whole >> shift, whole & ((1 << shift) - 1)
         half = 1 << (shift - 1)
-        if rest > half or rest == half and kept & 1:
+        if rest > half or (rest == half and kept & 1):
             kept += 1
         lead = kept >> (4 * precision)
         digits = b"%0*x" % (precision, kept & ((1 << (4 * precision)) - 1)) if precision else b""

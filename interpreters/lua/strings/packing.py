@@ -20,6 +20,7 @@ LARGEST_SIZE = 2**31 - 1  # of what may be packed, as PUC Lua has it
 _LAST_DIGIT_AT = (LARGEST_SIZE - 9) // 10
 
 SIGNED, UNSIGNED, FLOAT, FIXED, COUNTED, ZERO_ENDED, PADDING, ALIGNMENT, FAULT = range(9)
+VARIABLE = frozenset({COUNTED, ZERO_ENDED})
 
 _INTEGERS = {"b": 1, "h": 2, "l": 8, "j": 8, "B": 1, "H": 2, "L": 8, "J": 8, "T": 8}
 _FLOATS = {"f": 4, "d": 8, "n": 8}
@@ -191,7 +192,7 @@ def pack(source: bytes, args: list[Any]) -> bytes:
         kind = option.kind
         if option.align > 1:
             result += bytes(-len(result) & (option.align - 1))
-        if kind == SIGNED or kind == UNSIGNED:
+        if kind <= UNSIGNED:
             index += 1
             result += _pack_integer(option, args, index)
         elif kind == FLOAT:
@@ -248,7 +249,7 @@ def packed_size(source: bytes) -> int:
     for option in compile_options(source):
         if option.kind == FAULT:
             raise option.fault("packsize")
-        if option.kind == COUNTED or option.kind == ZERO_ENDED:
+        if option.kind in VARIABLE:
             raise bad_argument(1, "packsize", "variable-length format")
         size = option.size + (-total & (option.align - 1))
         if total > LARGEST_SIZE - size:
@@ -268,7 +269,7 @@ def unpack(source: bytes, data: bytes, position: int) -> list[Any]:
         if padding + size > len(data) - position:
             raise bad_argument(2, "unpack", "data string too short")
         position += padding
-        if kind == SIGNED or kind == UNSIGNED:
+        if kind <= UNSIGNED:
             results.append(_unpack_integer(data, position, option))
         elif kind == FLOAT:
             results.append(option.coder.unpack_from(data, position)[0])
@@ -298,8 +299,7 @@ def _unpack_integer(data: bytes, position: int, option: Option) -> int:
     number = int.from_bytes(data[position : position + size], order, signed=signed)  # type: ignore[arg-type] # an order
     if size < INTEGER_SIZE:
         return number
-    if size > INTEGER_SIZE:
-        # The bytes beyond the eighth have to be zeros, or to extend the sign of an integer that has one.
-        if not MIN_INTEGER <= number <= MAX_INTEGER if signed else number >> 64:
-            raise lua_error(f"{size}-byte integer does not fit into Lua Integer")
+    # The bytes beyond the eighth have to be zeros, or to extend the sign of an integer that has one.
+    if not MIN_INTEGER <= number <= MAX_INTEGER if signed else number >> 64:
+        raise lua_error(f"{size}-byte integer does not fit into Lua Integer")
     return wrap(number)

@@ -377,13 +377,15 @@ FORMAT_CASES: list[Case] = [
     ("format", (b"%.0d|", 0), [b"|"]),
     ("format", (b"%.d|", 0), [b"|"]),
     ("format", (b"%05.3d", 7), [b"  007"]),
+    ("format", (b"%a %A %.3a %.0a", 1, 0.1, 0.1, 1.9999), [b"0x1p+0 0X1.999999999999AP-4 0x1.99ap-4 0x2p+0"]),
     (
         "format",
-        (b"%a %A %.3a %.0a %20a %-20a| %020a %+a", 1, 0.1, 0.1, 1.9999, 3.5, 3.5, 3.5, 3.5),
-        [
-            b"0x1p+0 0X1.999999999999AP-4 0x1.99ap-4 0x2p+0             0x1.cp+1 0x1.cp+1            | 0x0000000000001.cp+1 +0x1.cp+1"
-        ],
+        (b"%20a %-20a| %020a %+a", 3.5, 3.5, 3.5, 3.5),
+        [b"            0x1.cp+1 0x1.cp+1            | 0x0000000000001.cp+1 +0x1.cp+1"],
     ),
+    ("format", (b"%#d", 1.5), "bad argument #2 to 'format' (number has no integer representation)"),
+    ("format", (b"%#i", b"x"), "bad argument #2 to 'format' (number expected, got string)"),
+    ("format", (b"%5i|%-5i|%05i|%.3i", 3, 3, -3, 3), [b"    3|3    |-0003|003"]),
     ("format", (b"%a %a %a", NAN, INF, -0.0), [b"nan inf -0x0p+0"]),
     ("format", (b"%a %A", -2.5, INF), [b"-0x1.4p+1 INF"]),
     ("format", (b"%a", 5e-324), [b"0x0.0000000000001p-1022"]),
