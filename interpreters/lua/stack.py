@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.lua.errors import LuaError
 from interpreters.lua.frames import Frame
-from interpreters.lua.protected import HOST, PCALL, RESUME, UNWIND, XPCALL
+from interpreters.lua.protected import HOST, PCALL, RESUME, XPCALL
 from interpreters.lua.values import FrameBuiltin, LuaBuiltin, LuaTable, is_function
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def global_name(vm: VM, function: Any) -> bytes | None:
 def qualified_name(vm: VM, name: bytes) -> bytes:
     """Return the name of a library's function with the library's name before it."""
     loaded = vm.registry.get(b"_LOADED")
-    if isinstance(loaded, LuaTable):
+    if vm.globals.get(name) is None and isinstance(loaded, LuaTable):
         for module_name in loaded.shape.names:
             module = loaded.get(module_name)
             if type(module) is LuaTable and module_name != b"_G" and module.get(name) is not None:
@@ -127,6 +127,17 @@ def function_description(vm: VM, function: Any, what: tuple[bytes, bytes] | None
     return b"function <%s:%d>" % (proto.source, proto.line)
 
 
+def called_builtin(frame: Frame | None) -> Any:
+    """Return the builtin that the instruction at which a frame waits calls; None for all else."""
+    if frame is None or not frame.proto.is_lua:
+        return None
+    number = getattr(frame.proto.code[frame.pc], "function", None)
+    if type(number) is not int:
+        return None
+    function = frame.registers[number]
+    return function if type(function) in (LuaBuiltin, FrameBuiltin) else None
+
+
 def levels(vm: VM, frame: Frame | None, builtin: Any = None) -> list[tuple[Any, Frame | None, tuple[bytes, bytes] | None]]:
     """Return the functions on the stack, innermost first, each with its frame and the name it was called by.
 
@@ -145,7 +156,7 @@ def levels(vm: VM, frame: Frame | None, builtin: Any = None) -> list[tuple[Any, 
             found.append((frame.registers[0], None, called_as(parent, parent.pc)))
         elif proto is HOST and parent is not None:
             # The builtin that called back: what the instruction below calls.
-            found.append((None, None, called_as(parent, parent.pc)))
+            found.append((called_builtin(parent), None, called_as(parent, parent.pc)))
         elif proto is RESUME:
             break
         frame = parent
@@ -174,5 +185,3 @@ def traceback(vm: VM, message: bytes | None, frame: Frame | None, builtin: Any =
         entries[10:-11] = [b"\t...\t(skipping %d levels)" % skipped]
     return b"\n".join(lines + entries)
 
-
-__all__ = ["UNWIND", "FrameBuiltin", "LuaBuiltin", "position", "traceback"]

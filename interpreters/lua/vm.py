@@ -9,12 +9,10 @@ from interpreters.lua import operations
 from interpreters.lua.compiler import compile_chunk
 from interpreters.lua.errors import LuaError, lua_error
 from interpreters.lua.frames import SWITCH, Frame, Proto, Slow
-from interpreters.lua.protected import HOST, PCALL, RESUME, XPCALL, UnwindClose, unwinding_frame
-from interpreters.lua.stack import add_position
+from interpreters.lua.protected import HOST, PCALL, RESUME, XPCALL, unwinding_frame
+from interpreters.lua.stack import add_position, caller
 from interpreters.lua.strings.numbers import format_number
-from interpreters.lua.values import (
-    Cell, Coroutine, FrameBuiltin, LuaBuiltin, LuaFunction, LuaTable, Userdata, WrappedCoroutine,
-)  # fmt: skip
+from interpreters.lua.values import Cell, Coroutine, LuaBuiltin, LuaFunction, LuaTable, Userdata
 from metatracer import JitDriver, dont_look_inside, promote
 
 if TYPE_CHECKING:
@@ -301,7 +299,7 @@ class VM:
                 catcher = catcher.parent
             kind = catcher.proto
             if not error.handled and kind in (XPCALL, HOST):
-                handler = catcher.registers[3] if kind is HOST else catcher.registers[2]
+                handler = handler_of(catcher)
                 if handler is not None:
                     error.handled = True
                     error.value = self.handle(frame, handler, error.value)
@@ -381,8 +379,20 @@ class VM:
         return error_value
 
 
+def handler_of(catcher: Frame) -> Any:
+    """Return the message handler of the call that an error will stop at, through calls from Python."""
+    place: Frame | None = catcher
+    while place is not None:
+        if place.proto is XPCALL:
+            return place.registers[2]
+        if place.proto is HOST and place.registers[3] is not None:
+            return place.registers[3]
+        if place.proto is PCALL or place.proto is RESUME:
+            return None
+        place = caller(place)
+    return None
+
+
 def no_coroutines(vm: VM, frame: Frame, coroutine: Coroutine, arguments: list[Any]) -> Frame:
     raise lua_error(b"there is no coroutine library")
 
-
-__all__ = ["PCALL", "VM", "FrameBuiltin", "UnwindClose", "WrappedCoroutine", "run"]
