@@ -70,7 +70,7 @@ def reword(vm: VM, frame: Frame, pc: int, error: LuaError) -> None:
     elif what is not None and what[0] in (b"local", b"upvalue", b"global", b"field") and what[1] != b"?":
         name = what[1]
     elif what is None:
-        name = qualified_name(vm, name)
+        name = qualified_name(vm, name, vm.called)
     error.value = b"bad argument #%d to '%s' (%s)" % (number, name, complaint)
 
 
@@ -90,15 +90,20 @@ def global_name(vm: VM, function: Any) -> bytes | None:
     return None
 
 
-def qualified_name(vm: VM, name: bytes) -> bytes:
+def qualified_name(vm: VM, name: bytes, raising: Any) -> bytes:
     """Return the name of a library's function with the library's name before it."""
     loaded = vm.registry.get(b"_LOADED")
-    if vm.globals.get(name) is None and isinstance(loaded, LuaTable):
-        for module_name in loaded.shape.names:
-            module = loaded.get(module_name)
-            if type(module) is LuaTable and module_name != b"_G" and module.get(name) is not None:
-                return b"%s.%s" % (module_name, name)
-    return name
+    if not isinstance(loaded, LuaTable):
+        return name
+    found = name
+    for module_name in loaded.shape.names:
+        module = loaded.get(module_name)
+        function = module.get(name) if type(module) is LuaTable else None
+        if type(function) in (LuaBuiltin, FrameBuiltin) and function.function is raising:
+            if module_name == b"_G":
+                return name
+            found = b"%s.%s" % (module_name, name)
+    return found
 
 
 def fields(table: LuaTable) -> list[tuple[Any, Any]]:

@@ -88,6 +88,7 @@ class VM:
         self.string_metatable: LuaTable | None = None
         self.type_metatables: dict[bytes, LuaTable] = {}
         self.frame: Frame | None = None
+        self.called: Any = None  # the builtin that was called last other than by a call instruction
         self.host_level = 0
         self.current: Coroutine | None = None
         self.main_coroutine = Coroutine(None)
@@ -207,7 +208,7 @@ class VM:
                 results = self.call(handler, [table, key])
                 return results[0] if results else None
             table = handler
-        raise lua_error(b"'__index' chain too long; possibly a loop")
+        raise lua_error(b"'__index' chain too long; possible loop")
 
     def set_index(self, table: Any, key: Any, value: Any) -> None:
         """Do `table[key] = value`, with metamethods."""
@@ -227,7 +228,7 @@ class VM:
                 self.call(handler, [table, key, value])
                 return
             table = handler
-        raise lua_error(b"'__newindex' chain too long; possibly a loop")
+        raise lua_error(b"'__newindex' chain too long; possible loop")
 
     def length(self, value: Any) -> Any:
         """Return `#value`, with its metamethod."""
@@ -375,6 +376,7 @@ class VM:
                     self.call(operations.metamethod(self, value, b"__close"), [value, error_value])
                 except LuaError as error:
                     error_value = error.value
+                    coroutine.failed = True
             frame = frame.parent
         return error_value
 
