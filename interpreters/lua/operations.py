@@ -94,7 +94,7 @@ def enter(vm: VM, frame: Frame, function: Any, arguments: list[Any], what: Descr
 # --- indexing
 
 
-def index(vm: VM, frame: Frame, pc: int, table: Any, key: Any, what: Description, key_what: Description) -> int:
+def index(vm: VM, frame: Frame, pc: int, table: Any, key: Any, what: Description) -> int:
     """Get `table[key]` by its metamethods; delivers the value, or calls."""
     for _ in range(MAX_CHAIN):
         if type(table) is LuaTable:
@@ -107,7 +107,7 @@ def index(vm: VM, frame: Frame, pc: int, table: Any, key: Any, what: Description
         else:
             handler = metamethod(vm, table, b"__index")
             if handler is None:
-                raise index_error(vm, table, key, what, key_what)
+                raise index_error(vm, table, what)
         if type(handler) in FUNCTIONS:
             frame.pc = pc
             return enter(vm, frame, handler, [table, key])
@@ -123,12 +123,9 @@ def give(frame: Frame, pc: int, value: Any) -> int:
 
 
 @dont_look_inside
-def index_error(vm: VM, table: Any, key: Any, what: Description, key_what: Description) -> LuaError:
-    """Say what was indexed: by its own name, or by the key that was looked for."""
-    text = described(what)
-    if not text and type(key) is bytes and key_what is not None:
-        text = b" (field '%s')" % key
-    return lua_error(b"attempt to index a %s value%s" % (type_name_of(vm, table), text))
+def index_error(vm: VM, table: Any, what: Description) -> LuaError:
+    """Make the error about indexing what cannot be indexed."""
+    return lua_error(b"attempt to index a %s value%s" % (type_name_of(vm, table), described(what)))
 
 
 def set_index(vm: VM, frame: Frame, pc: int, table: Any, key: Any, value: Any, what: Description) -> int:
@@ -144,7 +141,7 @@ def set_index(vm: VM, frame: Frame, pc: int, table: Any, key: Any, value: Any, w
         else:
             handler = metamethod(vm, table, b"__newindex")
             if handler is None:
-                raise index_error(vm, table, key, what, None)
+                raise index_error(vm, table, what)
         if type(handler) in FUNCTIONS:
             frame.pc = pc
             return enter(vm, frame, handler, [table, key, value])

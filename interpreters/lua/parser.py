@@ -103,7 +103,7 @@ class Parser:
         body = self.function.body
         body.block = self.block(False)
         if lexer.kind != END:
-            lexer.fail_here(b"'<eof>' expected")
+            lexer.fail_here(b"<eof> expected")
         body.last_line = lexer.line
         return body
 
@@ -630,7 +630,7 @@ class Parser:
                     body.is_vararg = True
                     break
                 if lexer.kind != b"name":
-                    lexer.fail_here(b"<name> expected")
+                    lexer.fail_here(b"<name> or '...' expected")
                 body.parameters.append(Variable(self.name()))
                 if not self.accept(b","):
                     break

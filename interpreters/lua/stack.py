@@ -95,7 +95,7 @@ def qualified_name(vm: VM, name: bytes, raising: Any) -> bytes:
     loaded = vm.registry.get(b"_LOADED")
     if not isinstance(loaded, LuaTable):
         return name
-    found = name
+    found = b"?"
     for module_name in loaded.shape.names:
         module = loaded.get(module_name)
         function = module.get(name) if type(module) is LuaTable else None
@@ -151,6 +151,9 @@ def levels(vm: VM, frame: Frame | None, builtin: Any = None) -> list[tuple[Any, 
     found: list[tuple[Any, Frame | None, tuple[bytes, bytes] | None]] = []
     if builtin is not None and frame is not None:
         found.append((builtin, None, called_as(frame, frame.pc)))
+    raising = called_builtin(frame)
+    if raising is not None and raising is not builtin and frame is not None:
+        found.append((raising, None, called_as(frame, frame.pc)))
     while frame is not None:
         proto = frame.proto
         parent = caller(frame)
@@ -159,7 +162,7 @@ def levels(vm: VM, frame: Frame | None, builtin: Any = None) -> list[tuple[Any, 
             found.append((frame.registers[0], frame, what))
         elif proto in C_NAMES and parent is not None:
             found.append((frame.registers[0], None, called_as(parent, parent.pc)))
-        elif proto is HOST and parent is not None:
+        elif proto is HOST and parent is not None and called_builtin(parent) is not None:
             # The builtin that called back: what the instruction below calls.
             found.append((called_builtin(parent), None, called_as(parent, parent.pc)))
         elif proto is RESUME:

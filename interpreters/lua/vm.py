@@ -101,7 +101,7 @@ class VM:
         self.input: Any = sys.stdin.buffer
         self.warnings = False
         self.collecting = True
-        self.collector_mode = b"incremental"
+        self.collector_mode = b"generational"
         self.files: Any = None
         self.getinfo_builtin: Any = None
         self.traceback_builtin: Any = None
@@ -203,7 +203,7 @@ class VM:
             else:
                 handler = operations.metamethod(self, table, b"__index")
                 if handler is None:
-                    raise operations.index_error(self, table, key, None, (b"field", b"?"))
+                    raise operations.index_error(self, table, None)
             if type(handler) in operations.FUNCTIONS:
                 results = self.call(handler, [table, key])
                 return results[0] if results else None
@@ -223,7 +223,7 @@ class VM:
             else:
                 handler = operations.metamethod(self, table, b"__newindex")
                 if handler is None:
-                    raise operations.index_error(self, table, key, None, None)
+                    raise operations.index_error(self, table, None)
             if type(handler) in operations.FUNCTIONS:
                 self.call(handler, [table, key, value])
                 return

@@ -41,10 +41,7 @@ class GetField(Operator):
             if value is not None or table.metatable is None:
                 registers[self.target] = value
                 return self.next
-        return operations.index(self.vm, frame, self.pc, table, self.name, self.table_what, FIELD)
-
-
-FIELD = (b"field", b"?")
+        return operations.index(self.vm, frame, self.pc, table, self.name, self.table_what)
 
 
 class GetGlobal(GetField):
@@ -83,7 +80,7 @@ class GetIndex(Operator):
             if value is not None or table.metatable is None:
                 registers[self.target] = value
                 return self.next
-        return operations.index(self.vm, frame, self.pc, table, key, self.table_what, FIELD)
+        return operations.index(self.vm, frame, self.pc, table, key, self.table_what)
 
 
 class Self(GetField):

@@ -173,7 +173,7 @@ def lua_collectgarbage(vm: VM, args: list[Any]) -> list[Any]:
         return [len(gc.get_objects()) / 10.0]
     if option in (b"collect", b"step"):
         collect(vm)
-        return [0 if option == b"collect" else True]
+        return [0 if option == b"collect" else False]
     if option in (b"stop", b"restart"):
         vm.collecting = option == b"restart"
         return [0]
@@ -237,8 +237,8 @@ def load_source(vm: VM, source: bytes, chunk_name: bytes, mode: bytes, environme
 def lua_load(vm: VM, args: list[Any]) -> list[Any]:
     chunk = args[0] if args else None
     mode = b"bt" if len(args) < 3 or args[2] is None else check_string(args, 2, "load")
-    if type(chunk) is bytes:
-        source = chunk
+    if type(chunk) in (bytes, int, float):
+        source = chunk = check_string(args, 0, "load")
         name = chunk if len(args) < 2 or args[1] is None else check_string(args, 1, "load")
     else:
         name = b"=(load)" if len(args) < 2 or args[1] is None else check_string(args, 1, "load")
@@ -272,8 +272,7 @@ def lua_loadfile(vm: VM, args: list[Any]) -> list[Any]:
     try:
         source, name = read_chunk(vm, args, "loadfile")
     except OSError as error:
-        return [None, b"cannot open %s" % check_string(args, 0, "loadfile") if error.strerror is None else
-                b"cannot open %s (%s)" % (check_string(args, 0, "loadfile"), error.strerror.encode())]  # fmt: skip
+        return [None, b"cannot open %s: %s" % (check_string(args, 0, "loadfile"), str(error.strerror).encode())]
     mode = b"bt" if len(args) < 2 or args[1] is None else check_string(args, 1, "loadfile")
     return load_source(vm, strip_first_line(source), name, mode, args[2:3])
 

@@ -25,7 +25,8 @@ def stack_of(vm: VM, coroutine: Coroutine | None, builtin: Any) -> list[Any]:
     """Return the levels of the stack; level 0 is the builtin that asks."""
     if coroutine is not None:
         return levels(vm, coroutine.frame)
-    return levels(vm, vm.frame, builtin)
+    asked_by_lua = vm.frame is not None and vm.frame.proto.is_lua
+    return levels(vm, vm.frame, None if asked_by_lua else builtin)
 
 
 def lua_traceback(vm: VM, args: list[Any]) -> list[Any]:

@@ -139,7 +139,8 @@ class Library:
                 try:
                     file = self.open_path(path, mode)
                 except OSError as error:
-                    raise lua_error(failure(error, path)[1]) from None
+                    text = os.strerror(error.errno or 0).encode()
+                    raise lua_error(b"cannot open file '%s' (%s)" % (path, text)) from None
             setattr(self, name, file)
         return [getattr(self, name)]
 
@@ -168,7 +169,8 @@ class Library:
         try:
             file = self.open_path(path, b"r")
         except OSError as error:
-            raise lua_error(failure(error, path)[1]) from None
+            text = os.strerror(error.errno or 0).encode()
+            raise lua_error(b"cannot open file '%s' (%s)" % (path, text)) from None
         return [LuaBuiltin("lines", line_reader(self, file, args[1:], True)), None, None, file]
 
     # --- methods

@@ -154,7 +154,7 @@ def rename(vm: VM, args: list[Any]) -> list[Any]:
     try:
         as_path(name).rename(as_path(check_string(args, 1, "rename")))
     except (OSError, ValueError) as error:
-        return failure(error if isinstance(error, OSError) else OSError(errno.ENOENT, ""), name)
+        return failure(error if isinstance(error, OSError) else OSError(errno.ENOENT, ""))
     return [True]
 
 

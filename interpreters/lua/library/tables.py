@@ -83,7 +83,7 @@ def remove(vm: VM, args: list[Any]) -> list[Any]:
     if len(args) > 1:
         position = check_integer(args, 1, "remove")
         if size + 1 != position and not 1 <= position <= size + 1 and not (size == 0 and position == 0):
-            raise bad_argument(2, "remove", "position out of bounds")
+            raise bad_argument(1, "remove", "position out of bounds")
     value = get(vm, table, position)
     if is_plain(table) and size == len(table.array) - 1 and 1 <= position <= size:
         table.array.pop(position)
