@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from interpreters.lua.code import calls, loops, moves, operators, tables
+from interpreters.lua import fusion
+from interpreters.lua.code import calls, fused, fusedcalls, fusedstores, loops, moves, operators, tables
 from interpreters.lua.code.moves import Label as Place
 from interpreters.lua.frames import Instruction, Proto
 from interpreters.lua.lexer import display_name
@@ -19,6 +20,8 @@ from interpreters.lua.syntax import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from interpreters.lua.vm import VM
 
 BINARY_CLASSES: dict[bytes, type[operators.BinaryOperator]] = {
@@ -28,6 +31,7 @@ COMPARISONS = frozenset([b"==", b"~=", b"<", b">", b"<=", b">="])
 CALLS: dict[int, type[calls.Call]] = {0: calls.Call, 1: calls.CallOne, -1: calls.CallOpen}
 OPEN = -1
 METHOD_TYPES = (Call, Vararg)
+FUSED = (Index, Binary, Unary)
 
 
 def describe(expression: Expression) -> Description:
@@ -74,6 +78,8 @@ class FunctionCompiler:
         self.free = 1
         self.size = 1
         self.vararg_register = 0
+        self.fusing = True
+        self.deferred: list[tuple[Instruction, Callable[[], object], int, int]] = []
 
     def compile(self) -> Proto:
         body, proto = self.body, self.proto
@@ -90,6 +96,7 @@ class FunctionCompiler:
         self.statements(body.block)
         self.line = body.last_line
         self.emit(calls.Return0())
+        self.plain_forms()
         for upvalue in body.upvalues:
             if upvalue.from_parent_register:
                 proto.captures.append((True, upvalue.variable.register))
@@ -100,6 +107,20 @@ class FunctionCompiler:
             instruction.link()
         proto.size = self.size
         return proto
+
+    def emit_fused(self, instruction: Instruction, line: int, plain: Callable[[], object]) -> None:
+        """Emit a fused instruction; `plain` will emit what does the same."""
+        self.emit(instruction, line)
+        self.deferred.append((instruction, plain, self.free, self.line))
+
+    def plain_forms(self) -> None:
+        """Emit the plain forms of the fused instructions."""
+        self.fusing = False
+        for instruction, plain, free, line in self.deferred:
+            self.free, self.line = free, line
+            instruction.slow = len(self.code)
+            plain()
+            self.emit(fused.GoOn(instruction.next))
 
     # --- registers and code
 
@@ -245,6 +266,8 @@ class FunctionCompiler:
             else:
                 self.to(value, register, describe(target))
             return
+        if self.fusing and self.fused_store(target, value):
+            return
         prepared = self.prepare_target(target, False)
         name = describe(target)
         if isinstance(value, Function):
@@ -254,6 +277,31 @@ class FunctionCompiler:
             source = self.any(value)
         self.line = target.line
         self.store(target, prepared, source)
+
+    def fused_store(self, target: Expression, value: Expression) -> bool:
+        """Assign with one instruction, if what it takes are nodes."""
+        node = fusion.node_of(value)
+        if node is None:
+            return False
+        instruction: Instruction
+        if isinstance(target, UpvalueName):
+            instruction = fusedstores.StoreUpvalue(target.index, node)
+        elif isinstance(target, LocalName):
+            instruction = fusedstores.StoreCell(target.variable.register, node)
+        else:
+            assert isinstance(target, Index)
+            table = fusion.node_of(target.table)
+            if table is None:
+                return False
+            if isinstance(target.key, Constant) and type(target.key.value) is bytes:
+                instruction = fusedstores.StoreField(table, target.key.value, node)
+            else:
+                key = fusion.node_of(target.key)
+                if key is None:
+                    return False
+                instruction = fusedstores.StoreItem(table, key, node)
+        self.emit_fused(instruction, target.line, lambda: self.assign_one(target, value))
+        return True
 
     def prepare_target(self, target: Expression, copy: bool) -> tuple[int, int]:
         """Evaluate what a target consists of: the registers of table and key."""
@@ -394,6 +442,11 @@ class FunctionCompiler:
         if len(values) == 1 and isinstance(values[0], Call) and not statement.inside_tbc:
             self.call(values[0], self.allocate(), OPEN, is_tail=True)
             return
+        if self.fusing and len(values) == 1 and not statement.inside_tbc and isinstance(values[0], FUSED):
+            node = fusion.node_of(values[0])
+            if node is not None:
+                self.emit_fused(fusedcalls.ReturnNode(node), values[0].line, lambda: self.statement_return(statement))
+                return
         rest = -1
         sources: list[int] = []
         for number, value in enumerate(values):
@@ -438,6 +491,9 @@ class FunctionCompiler:
         free = self.free
         if isinstance(expression, Function):
             self.function_to(expression, target, expression.body.name or (name[1] if name else b""))
+        elif self.fusing and isinstance(expression, FUSED) and (node := fusion.node_of(expression)) is not None:
+            node.target = target
+            self.emit_fused(node, expression.line, lambda: self.to(expression, target))
         else:
             getattr(self, EXPRESSIONS[type(expression)])(expression, target)
         self.free = free
@@ -480,6 +536,8 @@ class FunctionCompiler:
 
     def call(self, expression: Call, target: int, count: int, *, is_tail: bool = False) -> None:
         """Compile a call of which `count` results are wanted; OPEN for all of them, as a list."""
+        if self.fusing and not is_tail and self.fused_call(expression, target, count):
+            return
         arguments: list[int] = []
         if expression.method is not None:
             function = self.allocate(2)
@@ -504,6 +562,29 @@ class FunctionCompiler:
         self.emit(instruction, expression.line)
         if is_tail:
             self.emit(calls.ReturnMany([], target), expression.line)
+
+    def fused_call(self, expression: Call, target: int, count: int) -> bool:
+        """Call with one instruction, if what it takes are nodes."""
+        called = fusion.node_of(expression.function)
+        if called is None:
+            return False
+        nodes: list[fused.Node] = []
+        for value in expression.arguments:
+            node = fusion.node_of(value)
+            if node is None:
+                return False
+            nodes.append(node)
+        instruction: fusedcalls.NodeCall
+        if expression.method is not None:
+            make_method = fusedcalls.method_class(count)
+            what = (b"method", expression.method)
+            instruction = make_method(self.vm, called, expression.method, nodes, target, count, what)
+        else:
+            make = fusedcalls.call_class(len(nodes), count)
+            instruction = make(self.vm, called, nodes, target, count, describe(expression.function))
+        instruction.live = self.free
+        self.emit_fused(instruction, expression.line, lambda: self.call(expression, target, count))
+        return True
 
     def expression_binary(self, expression: Binary, target: int) -> None:
         operator = expression.operator
@@ -559,7 +640,7 @@ class FunctionCompiler:
                 self.jump_unless(condition.right, place)
                 self.place(here)
         else:
-            self.emit(moves.JumpIfFalse(self.any(condition), place))
+            self.branch(condition, place, False)
         self.free = free
 
     def jump_if(self, condition: Expression, place: Place) -> None:
@@ -582,8 +663,18 @@ class FunctionCompiler:
                 self.jump_if(condition.left, place)
                 self.jump_if(condition.right, place)
         else:
-            self.emit(moves.JumpIfTrue(self.any(condition), place))
+            self.branch(condition, place, True)
         self.free = free
+
+    def branch(self, condition: Expression, place: Place, if_true: bool) -> None:
+        """Go to a place if a condition, which is no logical operation, is true, or if it is false."""
+        if self.fusing and fusion.register_of(condition) < 0:
+            instruction = fusion.branch_for(condition, place, if_true)
+            if instruction is not None:
+                self.emit_fused(instruction, condition.line, lambda: self.branch(condition, place, if_true))
+                return
+        value = self.any(condition)
+        self.emit(moves.JumpIfTrue(value, place) if if_true else moves.JumpIfFalse(value, place))
 
     def expression_table(self, expression: Table, target: int) -> None:
         if self.record(expression, target):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interpreters.lua.errors import LuaError
-from interpreters.lua.frames import Frame
+from interpreters.lua.frames import Frame, Slow
 from interpreters.lua.protected import HOST, PCALL, RESUME, XPCALL
 from interpreters.lua.values import FrameBuiltin, LuaBuiltin, LuaTable, is_function
 
@@ -139,7 +139,13 @@ def called_builtin(frame: Frame | None) -> Any:
     number = getattr(frame.proto.code[frame.pc], "function", None)
     if type(number) is not int:
         return None
-    function = frame.registers[number]
+    if number >= 0:
+        function = frame.registers[number]
+    else:
+        try:
+            function = frame.proto.code[frame.pc].callee(frame.registers)  # type: ignore[attr-defined]
+        except Slow:
+            return None
     return function if type(function) in (LuaBuiltin, FrameBuiltin) else None
 
 
