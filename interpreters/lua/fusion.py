@@ -17,8 +17,8 @@ BINARY: dict[bytes, type[fused.Binary]] = {
     b"//": fused.FloorDivide, b"&": fused.BitAnd, b"|": fused.BitOr, b"~": fused.BitXor, b"<<": fused.ShiftLeft,
     b">>": fused.ShiftRight, b"^": fused.Power,
 }  # fmt: skip
-OF_LOCALS: dict[bytes, type[fused.Binary]] = {
-    b"+": fused.AddLocals, b"-": fused.SubtractLocals, b"*": fused.MultiplyLocals,
+OF_LOCALS: dict[bytes, type[fused.BinaryOfLocals]] = {
+    b"+": fused.AddLocals,
 }  # fmt: skip
 UNARY: dict[bytes, type[fused.Length]] = {b"#": fused.Length, b"-": fused.Negate, b"not": fused.Not}
 # For each comparison: the class that goes on if it holds, the one that goes on if not, and whether operands change places.
@@ -93,7 +93,7 @@ def binary_node(expression: Binary, depth: int) -> Node | None:
     a = node_of(left, depth + 1)
     if a is not None and small and operator == b"%":
         assert isinstance(right, Constant)
-        return fused.ModuloInteger(a, right.value)
+        return fused.ModuloInteger(a, fused.Constant(right.value))
     b = node_of(right, depth + 1)
     return None if a is None or b is None else kind(a, b)
 
@@ -123,9 +123,6 @@ def branch_for(condition: Expression, place: Place, if_true: bool) -> Branch | N
         if changes_places:
             left, right = right, left
         kind = goes_on_if_false if if_true else goes_on_if_true
-        registers = register_of(left), register_of(right)
-        if kind is fused.IfLess and registers[0] >= 0 and registers[1] >= 0:
-            return fused.IfLocalsLess(registers[0], registers[1], place)
         a, b = node_of(left), node_of(right)
         return None if a is None or b is None else kind(a, b, place)
     node = node_of(condition)

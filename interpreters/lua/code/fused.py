@@ -82,6 +82,20 @@ class Constant(Node):
         return self.value
 
 
+class ConstantOperand(Node):
+    """Stands for a right operand that is a constant."""
+
+    __slots__ = ()
+
+
+CONSTANT = ConstantOperand()
+
+
+def operand(node: Node) -> tuple[Any, int]:
+    """Return a node, or None and its register when it is a local variable, which is then read without a call."""
+    return (None, node.register) if type(node) is Local else (node, 0)
+
+
 class Field(Node):
     """`table.name`: a site remembers the shape it saw, and where the name was in it."""
 
@@ -191,15 +205,18 @@ def item(table: Any, key: Any) -> Any:
 class Item(Node):
     """`table[key]`."""
 
-    _immutable_fields_ = ["table", "key"]
-    __slots__ = ("key", "table")
+    _immutable_fields_ = ["table", "key", "table_register", "key_register"]
+    __slots__ = ("key", "key_register", "table", "table_register")
 
     def __init__(self, table: Node, key: Node) -> None:
-        self.table, self.key = table, key
+        self.table, self.table_register = operand(table)
+        self.key, self.key_register = operand(key)
 
     def evaluate(self, registers: list[Any]) -> Any:
-        table = self.table.evaluate(registers)
-        key = self.key.evaluate(registers)
+        holder = self.table
+        table = registers[self.table_register] if holder is None else holder.evaluate(registers)
+        index = self.key
+        key = registers[self.key_register] if index is None else index.evaluate(registers)
         if type(table) is LuaTable and type(key) is int:
             array = table.array
             if 0 < key < len(array):
@@ -229,14 +246,15 @@ class ItemOfLocals(Node):
 
 
 class Length(Node):
-    _immutable_fields_ = ["operand"]
-    __slots__ = ("operand",)
+    _immutable_fields_ = ["operand", "register"]
+    __slots__ = ("operand", "register")
 
-    def __init__(self, operand: Node) -> None:
-        self.operand = operand
+    def __init__(self, node: Node) -> None:
+        self.operand, self.register = operand(node)
 
     def evaluate(self, registers: list[Any]) -> Any:
-        value = self.operand.evaluate(registers)
+        node = self.operand
+        value = registers[self.register] if node is None else node.evaluate(registers)
         if type(value) is LuaTable and value.metatable is None:
             size = len(value.array)
             return size - 1 if size > 1 or value.hash is None else value.hash_border()
@@ -249,7 +267,8 @@ class Negate(Length):
     __slots__ = ()
 
     def evaluate(self, registers: list[Any]) -> Any:
-        value = self.operand.evaluate(registers)
+        node = self.operand
+        value = registers[self.register] if node is None else node.evaluate(registers)
         if type(value) is float:
             return -value
         if type(value) is int:
@@ -261,17 +280,33 @@ class Not(Length):
     __slots__ = ()
 
     def evaluate(self, registers: list[Any]) -> Any:
-        value = self.operand.evaluate(registers)
+        node = self.operand
+        value = registers[self.register] if node is None else node.evaluate(registers)
         return value is None or value is False
 
 
 class Binary(Node):
-    """An operator on two nodes."""
+    """An operator on two nodes; local variables and a constant to the right are read without a call."""
+
+    _immutable_fields_ = ["left", "right", "left_register", "right_register", "constant"]
+    __slots__ = ("constant", "left", "left_register", "right", "right_register")
+
+    def __init__(self, left: Node, right: Node) -> None:
+        self.left, self.left_register = operand(left)
+        self.right, self.right_register = operand(right)
+        self.constant = None
+        if type(right) is Constant:
+            self.right = CONSTANT
+            self.constant = right.value
+
+
+class BinaryOfLocals(Node):
+    """An operator on a local variable and another one, or a constant."""
 
     _immutable_fields_ = ["left", "right"]
     __slots__ = ("left", "right")
 
-    def __init__(self, left: Any, right: Any) -> None:
+    def __init__(self, left: int, right: int) -> None:
         self.left, self.right = left, right
 
 
@@ -316,19 +351,36 @@ class Add(Binary):
     __slots__ = ()
 
     def evaluate(self, registers: list[Any]) -> Any:
-        a = self.left.evaluate(registers)
-        b = self.right.evaluate(registers)
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
+        if type(a) is int and type(b) is int:
+            value = a + b
+            if -0x8000000000000000 <= value <= 0x7FFFFFFFFFFFFFFF:
+                return value
+            return intmask(value)
         if type(a) is float and type(b) is float:
             return a + b
         return add(a, b)
 
 
-class AddLocals(Binary):
+class AddLocals(BinaryOfLocals):
     __slots__ = ()
 
     def evaluate(self, registers: list[Any]) -> Any:
         a = registers[self.left]
         b = registers[self.right]
+        if type(a) is int and type(b) is int:
+            value = a + b
+            if -0x8000000000000000 <= value <= 0x7FFFFFFFFFFFFFFF:
+                return value
+            return intmask(value)
         if type(a) is float and type(b) is float:
             return a + b
         return add(a, b)
@@ -350,7 +402,7 @@ class AddLocals(Binary):
         return self.next
 
 
-class AddInteger(Binary):
+class AddInteger(BinaryOfLocals):
     """A local variable plus a small integer."""
 
     __slots__ = ()
@@ -386,19 +438,20 @@ class Subtract(Binary):
     __slots__ = ()
 
     def evaluate(self, registers: list[Any]) -> Any:
-        a = self.left.evaluate(registers)
-        b = self.right.evaluate(registers)
-        if type(a) is float and type(b) is float:
-            return a - b
-        return subtract(a, b)
-
-
-class SubtractLocals(Binary):
-    __slots__ = ()
-
-    def evaluate(self, registers: list[Any]) -> Any:
-        a = registers[self.left]
-        b = registers[self.right]
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
+        if type(a) is int and type(b) is int:
+            value = a - b
+            if -0x8000000000000000 <= value <= 0x7FFFFFFFFFFFFFFF:
+                return value
+            return intmask(value)
         if type(a) is float and type(b) is float:
             return a - b
         return subtract(a, b)
@@ -408,19 +461,20 @@ class Multiply(Binary):
     __slots__ = ()
 
     def evaluate(self, registers: list[Any]) -> Any:
-        a = self.left.evaluate(registers)
-        b = self.right.evaluate(registers)
-        if type(a) is float and type(b) is float:
-            return a * b
-        return multiply(a, b)
-
-
-class MultiplyLocals(Binary):
-    __slots__ = ()
-
-    def evaluate(self, registers: list[Any]) -> Any:
-        a = registers[self.left]
-        b = registers[self.right]
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
+        if type(a) is int and type(b) is int:
+            value = a * b
+            if -0x8000000000000000 <= value <= 0x7FFFFFFFFFFFFFFF:
+                return value
+            return intmask(value)
         if type(a) is float and type(b) is float:
             return a * b
         return multiply(a, b)
@@ -430,8 +484,15 @@ class Divide(Binary):
     __slots__ = ()
 
     def evaluate(self, registers: list[Any]) -> Any:
-        a = self.left.evaluate(registers)
-        b = self.right.evaluate(registers)
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
         if (type(a) is float or type(a) is int) and (type(b) is float or type(b) is int) and b != 0:
             return float(a) / float(b)
         raise Slow
@@ -441,8 +502,15 @@ class Modulo(Binary):
     __slots__ = ()
 
     def evaluate(self, registers: list[Any]) -> Any:
-        a = self.left.evaluate(registers)
-        b = self.right.evaluate(registers)
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
         if type(a) is int and type(b) is int:
             if b != 0:
                 return a % b
@@ -457,11 +525,12 @@ class ModuloInteger(Binary):
     __slots__ = ()
 
     def evaluate(self, registers: list[Any]) -> Any:
-        a = self.left.evaluate(registers)
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
         if type(a) is int:
-            return a % self.right
+            return a % self.constant
         if type(a) is float:
-            return float_modulo(a, float(self.right))
+            return float_modulo(a, float(self.constant))
         raise Slow
 
 
@@ -469,8 +538,15 @@ class FloorDivide(Binary):
     __slots__ = ()
 
     def evaluate(self, registers: list[Any]) -> Any:
-        a = self.left.evaluate(registers)
-        b = self.right.evaluate(registers)
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
         if type(a) is int and type(b) is int:
             if b > 0:
                 return a // b
@@ -486,8 +562,15 @@ class BitAnd(Binary):
     __slots__ = ()
 
     def evaluate(self, registers: list[Any]) -> Any:
-        a = self.left.evaluate(registers)
-        b = self.right.evaluate(registers)
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
         if type(a) is int and type(b) is int:
             return a & b
         raise Slow
@@ -497,8 +580,15 @@ class BitOr(Binary):
     __slots__ = ()
 
     def evaluate(self, registers: list[Any]) -> Any:
-        a = self.left.evaluate(registers)
-        b = self.right.evaluate(registers)
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
         if type(a) is int and type(b) is int:
             return a | b
         raise Slow
@@ -508,8 +598,15 @@ class BitXor(Binary):
     __slots__ = ()
 
     def evaluate(self, registers: list[Any]) -> Any:
-        a = self.left.evaluate(registers)
-        b = self.right.evaluate(registers)
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
         if type(a) is int and type(b) is int:
             return a ^ b
         raise Slow
@@ -519,8 +616,15 @@ class ShiftLeft(Binary):
     __slots__ = ()
 
     def evaluate(self, registers: list[Any]) -> Any:
-        a = self.left.evaluate(registers)
-        b = self.right.evaluate(registers)
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
         if type(a) is int and type(b) is int and 0 <= b < 64:
             return intmask(a << b)
         raise Slow
@@ -530,8 +634,15 @@ class ShiftRight(Binary):
     __slots__ = ()
 
     def evaluate(self, registers: list[Any]) -> Any:
-        a = self.left.evaluate(registers)
-        b = self.right.evaluate(registers)
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
         if type(a) is int and type(b) is int and 0 <= b < 64:
             # What is shifted in are zeros: the sign's copies are masked away.
             return a >> b if a >= 0 or b == 0 else (a >> b) & ((1 << (64 - b)) - 1)
@@ -542,8 +653,15 @@ class Power(Binary):
     __slots__ = ()
 
     def evaluate(self, registers: list[Any]) -> Any:
-        a = self.left.evaluate(registers)
-        b = self.right.evaluate(registers)
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
         if b == 2 and (type(b) is int or type(b) is float):
             if type(a) is float:
                 return a * a
@@ -580,24 +698,21 @@ class Concatenation(Node):
 class Branch(Instruction):
     """Go somewhere else unless a comparison of two nodes holds."""
 
-    _immutable_fields_ = ["left", "right", "target"]
-    __slots__ = ("label", "left", "right", "target")
+    _immutable_fields_ = ["left", "right", "left_register", "right_register", "constant", "target"]
+    __slots__ = ("constant", "label", "left", "left_register", "right", "right_register", "target")
 
-    def __init__(self, left: Any, right: Any, label: Label) -> None:
-        self.left, self.right, self.label = left, right, label
+    def __init__(self, left: Node, right: Node, label: Label) -> None:
+        self.left, self.left_register = operand(left)
+        self.right, self.right_register = operand(right)
+        self.constant = None
+        if type(right) is Constant:
+            self.right = CONSTANT
+            self.constant = right.value
+        self.label = label
         self.target = -1
 
     def link(self) -> None:
         self.target = self.label.pc if self.label.pc > self.pc else ~self.label.pc
-
-    def execute(self, frame: Frame) -> int:
-        registers = frame.registers
-        if self.holds(self.left.evaluate(registers), self.right.evaluate(registers)):
-            return self.next
-        return self.target
-
-    def holds(self, a: Any, b: Any) -> bool:
-        raise NotImplementedError
 
 
 def less(a: Any, b: Any) -> bool:
@@ -639,20 +754,15 @@ class IfLess(Branch):
 
     def execute(self, frame: Frame) -> int:
         registers = frame.registers
-        a = self.left.evaluate(registers)
-        b = self.right.evaluate(registers)
-        if type(a) is int and type(b) is int:
-            return self.next if a < b else self.target
-        return self.next if less(a, b) else self.target
-
-
-class IfLocalsLess(Branch):
-    __slots__ = ()
-
-    def execute(self, frame: Frame) -> int:
-        registers = frame.registers
-        a = registers[self.left]
-        b = registers[self.right]
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
         if type(a) is int and type(b) is int:
             return self.next if a < b else self.target
         return self.next if less(a, b) else self.target
@@ -663,7 +773,16 @@ class UnlessLess(Branch):
 
     def execute(self, frame: Frame) -> int:
         registers = frame.registers
-        return self.target if less(self.left.evaluate(registers), self.right.evaluate(registers)) else self.next
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
+        return self.target if less(a, b) else self.next
 
 
 class IfLessEqual(Branch):
@@ -671,8 +790,15 @@ class IfLessEqual(Branch):
 
     def execute(self, frame: Frame) -> int:
         registers = frame.registers
-        a = self.left.evaluate(registers)
-        b = self.right.evaluate(registers)
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
         if type(a) is int and type(b) is int:
             return self.next if a <= b else self.target
         return self.next if less_equal(a, b) else self.target
@@ -683,7 +809,16 @@ class UnlessLessEqual(Branch):
 
     def execute(self, frame: Frame) -> int:
         registers = frame.registers
-        return self.target if less_equal(self.left.evaluate(registers), self.right.evaluate(registers)) else self.next
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
+        return self.target if less_equal(a, b) else self.next
 
 
 class IfEqual(Branch):
@@ -691,7 +826,16 @@ class IfEqual(Branch):
 
     def execute(self, frame: Frame) -> int:
         registers = frame.registers
-        return self.next if equal(self.left.evaluate(registers), self.right.evaluate(registers)) else self.target
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
+        return self.next if equal(a, b) else self.target
 
 
 class UnlessEqual(Branch):
@@ -699,7 +843,16 @@ class UnlessEqual(Branch):
 
     def execute(self, frame: Frame) -> int:
         registers = frame.registers
-        return self.target if equal(self.left.evaluate(registers), self.right.evaluate(registers)) else self.next
+        left = self.left
+        a = registers[self.left_register] if left is None else left.evaluate(registers)
+        right = self.right
+        if right is None:
+            b = registers[self.right_register]
+        elif right is CONSTANT:
+            b = self.constant
+        else:
+            b = right.evaluate(registers)
+        return self.target if equal(a, b) else self.next
 
 
 class IfTrue(Branch):
@@ -708,7 +861,8 @@ class IfTrue(Branch):
     __slots__ = ()
 
     def execute(self, frame: Frame) -> int:
-        value = self.left.evaluate(frame.registers)
+        left = self.left
+        value = frame.registers[self.left_register] if left is None else left.evaluate(frame.registers)
         return self.target if value is None or value is False else self.next
 
 
@@ -716,7 +870,8 @@ class UnlessTrue(Branch):
     __slots__ = ()
 
     def execute(self, frame: Frame) -> int:
-        value = self.left.evaluate(frame.registers)
+        left = self.left
+        value = frame.registers[self.left_register] if left is None else left.evaluate(frame.registers)
         return self.next if value is None or value is False else self.target
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interpreters.lua.code.calls import Call, CallMany, CallOne, CallOpen
-from interpreters.lua.code.fused import Node, inherited
+from interpreters.lua.code.fused import Node, inherited, operand
 from interpreters.lua.frames import (
     MAX_DEPTH, SWITCH, Frame, Instruction, Slow, deliver_one, frame_for, stack_overflow,
 )  # fmt: skip
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class NodeCall(Call):
     """A call of any number of arguments."""
 
-    _immutable_fields_ = ["called", "nodes[*]", "first", "second", "third"]
-    __slots__ = ("called", "first", "nodes", "second", "third")
+    _immutable_fields_ = ["called", "nodes[*]", "first", "first_register", "second", "second_register"]
+    __slots__ = ("called", "first", "first_register", "nodes", "second", "second_register")
 
     def __init__(
         self, vm: VM, called: Node, nodes: list[Node], target: int, count: int, what: Description
@@ -29,9 +29,8 @@ class NodeCall(Call):
         super().__init__(vm, -1, [], -1, target, count, what)
         self.called, self.nodes = called, nodes
         self.n_arguments = len(nodes)
-        self.first = nodes[0] if nodes else called
-        self.second = nodes[1] if len(nodes) > 1 else called
-        self.third = nodes[2] if len(nodes) > 2 else called
+        self.first, self.first_register = operand(nodes[0] if nodes else called)
+        self.second, self.second_register = operand(nodes[1] if len(nodes) > 1 else called)
 
     @unroll_safe
     def execute(self, frame: Frame) -> int:
@@ -64,7 +63,8 @@ class NodeCall1(NodeCall):
     def execute(self, frame: Frame) -> int:
         registers = frame.registers
         function = self.called.evaluate(registers)
-        value = self.first.evaluate(registers)
+        node = self.first
+        value = registers[self.first_register] if node is None else node.evaluate(registers)
         if type(function) is LuaFunction:
             proto = promote(function.proto)
             if proto.n_parameters > 0 and not proto.is_vararg:
@@ -86,8 +86,10 @@ class NodeCall2(NodeCall):
     def execute(self, frame: Frame) -> int:
         registers = frame.registers
         function = self.called.evaluate(registers)
-        value = self.first.evaluate(registers)
-        other = self.second.evaluate(registers)
+        node = self.first
+        value = registers[self.first_register] if node is None else node.evaluate(registers)
+        node = self.second
+        other = registers[self.second_register] if node is None else node.evaluate(registers)
         if type(function) is LuaFunction:
             proto = promote(function.proto)
             if proto.n_parameters > 1 and not proto.is_vararg:

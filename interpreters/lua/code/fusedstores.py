@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from interpreters.lua.code.fused import MAX_SEEN, NO_SHAPE, Node
+from interpreters.lua.code.fused import MAX_SEEN, NO_SHAPE, Node, operand
 from interpreters.lua.frames import Frame, Instruction, Slow
 from interpreters.lua.shapes import find_field
 from interpreters.lua.values import LuaTable
@@ -14,21 +14,25 @@ from metatracer import we_are_jitted
 class StoreField(Instruction):
     """`table.name = value`."""
 
-    _immutable_fields_ = ["table", "name", "value", "seen?", "place?"]
-    __slots__ = ("misses", "name", "place", "seen", "table", "value")
+    _immutable_fields_ = ["table", "table_register", "name", "value", "value_register", "seen?", "place?"]
+    __slots__ = ("misses", "name", "place", "seen", "table", "table_register", "value", "value_register")
 
     def __init__(self, table: Node, name: bytes, value: Node) -> None:
-        self.table, self.name, self.value = table, name, value
+        self.table, self.table_register = operand(table)
+        self.value, self.value_register = operand(value)
+        self.name = name
         self.seen = NO_SHAPE
         self.place = 0
         self.misses = 0
 
     def execute(self, frame: Frame) -> int:
         registers = frame.registers
-        table = self.table.evaluate(registers)
+        holder = self.table
+        table = registers[self.table_register] if holder is None else holder.evaluate(registers)
         if type(table) is not LuaTable:
             raise Slow
-        value = self.value.evaluate(registers)
+        node = self.value
+        value = registers[self.value_register] if node is None else node.evaluate(registers)
         if table.shape is self.seen:
             slots = table.slots
             if table.metatable is None or slots[self.place] is not None:
@@ -56,17 +60,22 @@ class StoreField(Instruction):
 class StoreItem(Instruction):
     """`table[key] = value`."""
 
-    _immutable_fields_ = ["table", "key", "value"]
-    __slots__ = ("key", "table", "value")
+    _immutable_fields_ = ["table", "table_register", "key", "key_register", "value", "value_register"]
+    __slots__ = ("key", "key_register", "table", "table_register", "value", "value_register")
 
     def __init__(self, table: Node, key: Node, value: Node) -> None:
-        self.table, self.key, self.value = table, key, value
+        self.table, self.table_register = operand(table)
+        self.key, self.key_register = operand(key)
+        self.value, self.value_register = operand(value)
 
     def execute(self, frame: Frame) -> int:
         registers = frame.registers
-        table = self.table.evaluate(registers)
-        key = self.key.evaluate(registers)
-        value = self.value.evaluate(registers)
+        holder = self.table
+        table = registers[self.table_register] if holder is None else holder.evaluate(registers)
+        index = self.key
+        key = registers[self.key_register] if index is None else index.evaluate(registers)
+        node = self.value
+        value = registers[self.value_register] if node is None else node.evaluate(registers)
         if type(table) is LuaTable and table.metatable is None:
             if type(key) is int:
                 array = table.array
