@@ -175,7 +175,7 @@ class IteratorCall(Instruction):
             # Within the array, which is the most frequent.
             number = 1 if key is None else key + 1
             array = table.array
-            if 0 < number < len(array):
+            if 0 < number < len(array) and key != 0:
                 value = array[number]
                 if value is not None:
                     return self.give_two(registers, base, number, value)

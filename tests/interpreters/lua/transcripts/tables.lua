@@ -29,3 +29,4 @@ local function f3() return 1, 2, 3 end; print(#{f3(), f3()}, #{f3(), (f3())}, #{
 local str = {} for i = 1, 300 do str["name" .. i] = i end; local sum = 0 for _, v in pairs(str) do sum = sum + v end print(sum, str.name300, str.name1)
 local q = {first = 1, last = 0} for i = 1, 5 do q.last = q.last + 1; q[q.last] = i end; while q.first <= q.last do io.write(q[q.first], " "); q[q.first] = nil; q.first = q.first + 1 end print()
 local long = {1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33,34,35,36,37,38,39,40,41,42,43,44,45,46,47,48,49,50,51,52,53,54,55,56,57,58,59,60, f3()}; print(#long, long[51], long[63])
+local zero = {[0] = "z", "one", "two"} local seen = {} for k, v in pairs(zero) do seen[#seen + 1] = k .. v end table.sort(seen) print(table.concat(seen, " "))
