@@ -65,8 +65,24 @@ class Proto:
         "code[*]", "size", "n_parameters", "is_vararg", "tbc_register", "captures[*]", "is_lua", "catches", "itself",
     ]  # fmt: skip
     __slots__ = (
-        "captures", "catches", "chunk_name", "code", "environment_is_cell", "is_lua", "is_vararg", "itself", "line", "last_line",
-        "lines", "locals", "n_parameters", "name", "size", "source", "tbc_register", "upvalue_names",
+        "captures",
+        "catches",
+        "chunk_name",
+        "code",
+        "environment_is_cell",
+        "is_lua",
+        "is_vararg",
+        "itself",
+        "last_line",
+        "line",
+        "lines",
+        "locals",
+        "n_parameters",
+        "name",
+        "size",
+        "source",
+        "tbc_register",
+        "upvalue_names",
     )  # fmt: skip
 
     def __init__(self, name: bytes, source: bytes, chunk_name: bytes) -> None:

@@ -75,7 +75,7 @@ class Library:
             raise OSError(errno.EISDIR, "")
         if os.path.isdir(path):
             return File(self.metatable, Directory())
-        return File(self.metatable, open(path, python_mode))  # noqa: SIM115 - it belongs to the guest
+        return File(self.metatable, open(path, python_mode))
 
     def open(self, vm: VM, args: list[Any]) -> list[Any]:
         path = check_string(args, 0, "open")
@@ -121,7 +121,7 @@ class Library:
         return [File(self.metatable, process.stdin, process=process)]
 
     def tmpfile(self, vm: VM, args: list[Any]) -> list[Any]:
-        return [File(self.metatable, tempfile.TemporaryFile())]  # noqa: SIM115 - it belongs to the guest
+        return [File(self.metatable, tempfile.TemporaryFile())]
 
     def type(self, vm: VM, args: list[Any]) -> list[Any]:
         if not args:
