@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+TIMEOUT = 40.0  # seconds for a process
 PROGRAMS = ROOT / "interpreters" / "lua" / "benchmarks"
 
 
@@ -55,7 +56,12 @@ def measure(side: str, program: Path, iterations: int, size: str | None) -> tupl
         command = [executable, *(["-joff"] if side == "luajit off" else []), "-e", f"N={iterations}", str(script), str(program)]
         command += ["-", size] if size is not None else []
     started = time.perf_counter()
-    run = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
+    try:
+        run = subprocess.run(
+            command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False, timeout=TIMEOUT
+        )
+    except subprocess.TimeoutExpired:
+        return None
     whole = time.perf_counter() - started
     if run.returncode != 0:
         return None

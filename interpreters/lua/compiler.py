@@ -327,7 +327,8 @@ class FunctionCompiler:
             table, key = prepared
             what = describe(target.table)
             if table < 0:
-                assert isinstance(target.table, UpvalueName) and isinstance(target.key, Constant)
+                assert isinstance(target.table, UpvalueName)
+                assert isinstance(target.key, Constant)
                 self.emit(tables.SetGlobal(self.vm, target.table.index, target.key.value, source, what))
             elif key < 0:
                 assert isinstance(target.key, Constant)

@@ -34,6 +34,9 @@ class Instruction:
 
     _immutable_fields_ = ["pc", "next", "slow"]
     __slots__ = ("next", "pc", "slow")
+    pc: int
+    next: int
+    slow: int
     what: tuple[bytes, bytes] | None = None
 
     def execute(self, frame: Frame) -> int:
@@ -140,7 +143,7 @@ def frame_for(function: LuaFunction, arguments: list[Any], parent: Frame) -> Fra
     """Make the frame of a call."""
     proto = promote(function.proto)
     wanted = proto.n_parameters
-    registers = [None] * proto.size
+    registers: list[Any] = [None] * proto.size
     registers[0] = function
     given = len(arguments)
     for number in range(wanted if wanted < given else given):

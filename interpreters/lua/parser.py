@@ -609,7 +609,7 @@ class Parser:
             line = lexer.line
             lexer.advance()
             right = self.expression(priority[1])
-            if operator == b"and" or operator == b"or":
+            if operator in (b"and", b"or"):
                 left = Logical(line, operator == b"and", left, right)
             else:
                 left = fold_binary(Binary(line, operator, left, right))

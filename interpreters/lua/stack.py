@@ -98,7 +98,7 @@ def qualified_name(vm: VM, name: bytes, raising: Any) -> bytes:
     found = b"?"
     for module_name in loaded.shape.names:
         module = loaded.get(module_name)
-        function = module.get(name) if type(module) is LuaTable else None
+        function: Any = module.get(name) if type(module) is LuaTable else None
         if type(function) in (LuaBuiltin, FrameBuiltin) and function.function is raising:
             if module_name == b"_G":
                 return name

@@ -47,6 +47,11 @@ class LuaTable:
         "__weakref__", "array", "finalizer", "hash", "hash_limit", "keys", "metatable", "positions", "shape", "slots",
     )  # fmt: skip
 
+    finalizer: Any
+    hash_limit: int
+    keys: list[Any] | None
+    positions: dict[Any, int]
+
     def __init__(self) -> None:
         self.array: list[Any] = [None]
         self.shape: Shape = EMPTY_SHAPE

@@ -179,7 +179,7 @@ class VM:
                 if results and type(results[0]) in (int, float):
                     return format_number(results[0])
                 raise lua_error(b"'__tostring' must return a string")
-            return results[0]  # type: ignore[no-any-return]
+            return results[0]
         return b"%s: %s" % (operations.type_name_of(self, value), self.address(value))
 
     def address(self, value: Any) -> bytes:
@@ -267,14 +267,6 @@ class VM:
             raise operations.compare_error(self, a, b)
         results = self.call(handler, [a, b])
         return bool(results) and results[0] is not None and results[0] is not False
-
-    def metamethod(self, value: Any, event: bytes) -> Any:
-        """Return a value's metamethod; None when it has none."""
-        return operations.metamethod(self, value, event)
-
-    def address(self, value: Any) -> bytes:
-        """Return the address that `tostring` shows."""
-        return b"0x%014x" % id(value)
 
     # --- errors
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.lua import operations
 from interpreters.lua.errors import lua_error
-from interpreters.lua.frames import MAX_DEPTH, SWITCH, Frame, Instruction, Proto, deliver, deliver_one, stack_overflow
+from interpreters.lua.frames import MAX_DEPTH, SWITCH, Frame, Instruction, Proto, deliver, deliver_one, frame_for, stack_overflow
 from interpreters.lua.operations import Description
 from interpreters.lua.values import Cell, LuaBuiltin, LuaFunction
 from metatracer import promote, unroll_safe
@@ -41,7 +41,7 @@ class Call(Instruction):
             proto = promote(function.proto)
             if not proto.is_vararg:
                 # The frame that is called, made without a list of the arguments.
-                made = [None] * proto.size
+                made: list[Any] = [None] * proto.size
                 made[0] = function
                 arguments = self.arguments
                 wanted = proto.n_parameters
@@ -142,7 +142,7 @@ class TailCall(CallOpen):
         function = registers[self.function]
         if type(function) is LuaFunction:
             parent = frame.parent
-            frame.next = operations.frame_for(function, self.argument_list(registers), parent)
+            frame.next = frame_for(function, self.argument_list(registers), parent)
             frame.next.is_tail = True
             return SWITCH
         frame.pc = self.pc

@@ -26,6 +26,7 @@ class Node(Instruction):
 
     _immutable_fields_ = ["target"]
     __slots__ = ("target",)
+    target: int
     is_leaf = False
 
     def evaluate(self, registers: list[Any]) -> Any:
@@ -294,7 +295,7 @@ class Binary(Node):
     def __init__(self, left: Node, right: Node) -> None:
         self.left, self.left_register = operand(left)
         self.right, self.right_register = operand(right)
-        self.constant = None
+        self.constant: Any = None
         if type(right) is Constant:
             self.right = CONSTANT
             self.constant = right.value
@@ -704,7 +705,7 @@ class Branch(Instruction):
     def __init__(self, left: Node, right: Node, label: Label) -> None:
         self.left, self.left_register = operand(left)
         self.right, self.right_register = operand(right)
-        self.constant = None
+        self.constant: Any = None
         if type(right) is Constant:
             self.right = CONSTANT
             self.constant = right.value

@@ -69,7 +69,7 @@ class NodeCall1(NodeCall):
             proto = promote(function.proto)
             if proto.n_parameters > 0 and not proto.is_vararg:
                 frame.pc = self.pc
-                made = [None] * proto.size
+                made: list[Any] = [None] * proto.size
                 made[0] = function
                 made[1] = value
                 depth = frame.depth + 1
@@ -94,7 +94,7 @@ class NodeCall2(NodeCall):
             proto = promote(function.proto)
             if proto.n_parameters > 1 and not proto.is_vararg:
                 frame.pc = self.pc
-                made = [None] * proto.size
+                made: list[Any] = [None] * proto.size
                 made[0] = function
                 made[1] = value
                 made[2] = other

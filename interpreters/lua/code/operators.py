@@ -8,6 +8,7 @@ from interpreters.lua import arithmetic, operations
 from interpreters.lua.frames import Frame, Instruction
 from interpreters.lua.operations import Description
 from interpreters.lua.values import LuaTable
+from metatracer import intmask
 
 if TYPE_CHECKING:
     from interpreters.lua.vm import VM
@@ -74,7 +75,7 @@ class Add(BinaryOperator):
         a = registers[self.left]
         b = registers[self.right]
         if type(a) is int and type(b) is int:
-            registers[self.target] = arithmetic.intmask(a + b)
+            registers[self.target] = intmask(a + b)
             return self.next
         if type(a) is float and type(b) is float:
             registers[self.target] = a + b
@@ -90,7 +91,7 @@ class Subtract(BinaryOperator):
         a = registers[self.left]
         b = registers[self.right]
         if type(a) is int and type(b) is int:
-            registers[self.target] = arithmetic.intmask(a - b)
+            registers[self.target] = intmask(a - b)
             return self.next
         if type(a) is float and type(b) is float:
             registers[self.target] = a - b
@@ -106,7 +107,7 @@ class Multiply(BinaryOperator):
         a = registers[self.left]
         b = registers[self.right]
         if type(a) is int and type(b) is int:
-            registers[self.target] = arithmetic.intmask(a * b)
+            registers[self.target] = intmask(a * b)
             return self.next
         if type(a) is float and type(b) is float:
             registers[self.target] = a * b
@@ -127,7 +128,7 @@ class UnaryOperator(Operator):
         a = registers[self.source]
         if self.operator == b"-":
             if type(a) is int:
-                registers[self.target] = arithmetic.intmask(-a)
+                registers[self.target] = intmask(-a)
                 return self.next
             if type(a) is float:
                 registers[self.target] = -a

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from interpreters.lua import operations
 from interpreters.lua.collector import collect, finalize_when_dead, register_weak
 from interpreters.lua.errors import LuaError, bad_argument, lua_error
-from interpreters.lua.frames import Frame
+from interpreters.lua.frames import Frame, deliver
 from interpreters.lua.protected import PCALL, RUN_AND_RETURN, XPCALL
 from interpreters.lua.strings.arguments import check_integer, check_string, optional_integer, type_error
 from interpreters.lua.strings.numbers import parse_integer_base, parse_number
@@ -148,7 +148,7 @@ def lua_pairs(vm: VM, frame: Frame, args: list[Any]) -> Frame:
     handler = operations.metamethod(vm, table, b"__pairs")
     if handler is None:
         check_table(args, 0, "pairs")
-        return operations.deliver(frame, [vm.next_builtin, table, None])
+        return deliver(frame, [vm.next_builtin, table, None])
     waiting = Frame(RUN_AND_RETURN_THREE, [None, None], frame, frame.depth + 1)
     return operations.call_frame(vm, waiting, handler, [table])
 

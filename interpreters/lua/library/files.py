@@ -262,15 +262,19 @@ def read_formats(file: File, args: list[Any], first: int, name: str) -> list[Any
     try:
         if len(args) <= first:
             return [read_line(file.file, False)]
-        results: list[Any] = []
-        for index in range(first, len(args)):
-            value = read_format(file.file, args, index, name)
-            results.append(value)
-            if value is None:
-                break
-        return results
+        return read_several(file, args, first, name)
     except OSError as error:
         return failure(error if error.errno else OSError(errno.EBADF, ""))
+
+
+def read_several(file: File, args: list[Any], first: int, name: str) -> list[Any]:
+    results: list[Any] = []
+    for index in range(first, len(args)):
+        value = read_format(file.file, args, index, name)
+        results.append(value)
+        if value is None:
+            break
+    return results
 
 
 def read_format(file: Any, args: list[Any], index: int, name: str) -> Any:

@@ -13,6 +13,7 @@ from interpreters.lua.errors import bad_argument, lua_error
 from interpreters.lua.strings.arguments import check_integer, check_number, optional_integer
 from interpreters.lua.strings.numbers import tointeger
 from interpreters.lua.values import LuaBuiltin, LuaTable
+from metatracer import intmask
 
 if TYPE_CHECKING:
     from interpreters.lua.vm import VM
@@ -67,14 +68,14 @@ def random_function(state: Random) -> Callable[[VM, list[Any]], list[Any]]:
         if len(args) == 1:
             low, high = 1, check_integer(args, 0, "random")
             if high == 0:
-                return [arithmetic.intmask(bits)]
+                return [intmask(bits)]
         elif len(args) == 2:
             low, high = check_integer(args, 0, "random"), check_integer(args, 1, "random")
         else:
             raise lua_error(b"wrong number of arguments")
         if low > high:
             raise bad_argument(1, "random", "interval is empty")
-        return [arithmetic.intmask(state.project(bits, high - low) + low)]
+        return [intmask(state.project(bits, high - low) + low)]
 
     return random
 
@@ -92,7 +93,7 @@ def randomseed_function(state: Random) -> Callable[[VM, list[Any]], list[Any]]:
             first = integer
             second = optional_integer(args, 1, "randomseed", 0)
         state.seed(first, second)
-        return [arithmetic.intmask(first), arithmetic.intmask(second)]
+        return [intmask(first), intmask(second)]
 
     return randomseed
 
@@ -118,7 +119,7 @@ def lua_ceil(vm: VM, args: list[Any]) -> list[Any]:
 
 def lua_abs(vm: VM, args: list[Any]) -> list[Any]:
     number = check_number(args, 0, "abs")
-    return [arithmetic.intmask(abs(number)) if type(number) is int else abs(number)]
+    return [intmask(abs(number)) if type(number) is int else abs(number)]
 
 
 def lua_sqrt(vm: VM, args: list[Any]) -> list[Any]:

@@ -120,7 +120,7 @@ def concat(vm: VM, args: list[Any]) -> list[Any]:
 
 
 def unpack(vm: VM, args: list[Any]) -> list[Any]:
-    table = args[0] if args else None
+    table: Any = args[0] if args else None
     first = optional_integer(args, 1, "unpack", 1)
     last = check_integer(args, 2, "unpack") if len(args) > 2 and args[2] is not None else size_of(vm, table)
     if first > last:
@@ -163,7 +163,7 @@ def move(vm: VM, args: list[Any]) -> list[Any]:
 
 
 def sort(vm: VM, args: list[Any]) -> list[Any]:
-    table = check_tablelike(vm, args, "sort", b"__index", b"__newindex", b"__len")
+    table: Any = check_tablelike(vm, args, "sort", b"__index", b"__newindex", b"__len")
     size = size_of(vm, table)
     if size < 2:
         return []
