@@ -62,8 +62,12 @@ def run(vm: VM, frame: Frame) -> list[Any]:
                 results: list[Any] = frame.registers[1]
                 return results
             frame = going_on
+            before = proto
             proto = promote(frame.proto)
             pc = promote(frame.pc)
+            if proto is before:
+                # A function that calls itself, or returns to itself: a loop of the guest without a jump.
+                driver.can_enter_jit(pc=pc, proto=proto)
 
 
 class VM:
