@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TIMEOUT = 40.0  # seconds for a process
+TIMEOUT = 20.0  # seconds for a process
 PROGRAMS = ROOT / "interpreters" / "lua" / "benchmarks"
 
 
