@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.lua.errors import LuaError
 from interpreters.lua.values import (
-    Coroutine, FrameBuiltin, LuaBuiltin, LuaFunction, LuaTable, Userdata, WrappedCoroutine,
+    Coroutine, FrameBuiltin, LuaBuiltin, LuaFunction, LuaTable, StatefulBuiltin, Userdata, WrappedCoroutine,
 )  # fmt: skip
 
 if TYPE_CHECKING:
     from interpreters.lua.vm import VM
 
-COLLECTABLE = (LuaTable, LuaFunction, LuaBuiltin, FrameBuiltin, Coroutine, WrappedCoroutine, Userdata)
+COLLECTABLE = (LuaTable, LuaFunction, LuaBuiltin, StatefulBuiltin, FrameBuiltin, Coroutine, WrappedCoroutine, Userdata)
 
 
 class Finalizer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from interpreters.lua.strings.patterns import Match, Pattern, PatternError
+from metatracer import dont_look_inside
 
 CACHE_SIZE = 512
 
@@ -12,10 +13,10 @@ CACHE_SIZE = 512
 class MatchIterator:
     """The matches of a pattern one after the other, as `gmatch` and `gsub` go through them."""
 
-    __slots__ = ("_last_end", "_pattern", "position", "subject")
+    __slots__ = ("_last_end", "pattern", "position", "subject")
 
     def __init__(self, pattern: Pattern, subject: bytes, position: int = 0) -> None:
-        self._pattern = pattern
+        self.pattern = pattern
         self._last_end = -1
         self.subject = subject
         self.position = position
@@ -25,9 +26,9 @@ class MatchIterator:
         position = self.position
         if position > len(self.subject):
             return None
-        found = self._pattern.search(self.subject, position)
+        found = self.pattern.search(self.subject, position)
         if found is not None and found.end() == self._last_end:
-            found = self._pattern.search(self.subject, position + 1) if position < len(self.subject) else None
+            found = self.pattern.search(self.subject, position + 1) if position < len(self.subject) else None
         if found is None:
             self.position = len(self.subject) + 1
             return None
@@ -35,6 +36,7 @@ class MatchIterator:
         return found
 
 
+@dont_look_inside
 def substitute(
     pattern: Pattern, subject: bytes, replace: Callable[[Match], bytes | None], limit: int | None
 ) -> tuple[bytes, int]:
@@ -139,6 +141,7 @@ def compile_replacement(source: bytes) -> Replacement:
     return replacement
 
 
+@dont_look_inside
 def substitute_text(pattern: Pattern, subject: bytes, source: bytes, limit: int | None) -> tuple[bytes, int]:
     """Do `gsub` with a replacement string, inside `re` where that gives the same."""
     replacement = compile_replacement(source)
