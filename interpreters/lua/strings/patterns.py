@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 
 from interpreters.lua.strings.classes import Membership, class_table, complement, literal_table, regex_of, set_table
-from metatracer import dont_look_inside, unroll_safe
+from metatracer import dont_look_inside, elidable, unroll_safe
 
 MAX_CAPTURES = 32
 MAX_DEPTH = 200  # how deep PUC Lua's matcher may go into itself before it finds the pattern too complex
@@ -215,6 +215,8 @@ class Pattern:
         can_be_empty: whether it may match the empty string.
     """
 
+    # The regular expression is made once: a trace that began without it is made again.
+    _immutable_fields_ = ["anchored", "can_be_empty", "captures", "has_positions", "positions[*]", "_regex?"]
     __slots__ = (
         "_first", "_nodes", "_regex", "_translatable", "_warming", "anchored", "can_be_empty", "captures", "has_positions",
         "positions",
@@ -445,7 +447,6 @@ _patterns: dict[bytes, Pattern] = {}
 _iterating_patterns: dict[bytes, Pattern] = {}
 
 
-@dont_look_inside
 def _compile(cache: dict[bytes, Pattern], source: bytes, *, anchors: bool) -> Pattern:
     pattern = Pattern(source, anchors=anchors)
     if len(cache) >= CACHE_SIZE:
@@ -454,6 +455,7 @@ def _compile(cache: dict[bytes, Pattern], source: bytes, *, anchors: bool) -> Pa
     return pattern
 
 
+@elidable
 def compile_pattern(source: bytes) -> Pattern:
     """Return the pattern for `find`, `match` and `gsub`."""
     pattern = _patterns.get(source)
@@ -462,6 +464,7 @@ def compile_pattern(source: bytes) -> Pattern:
     return pattern
 
 
+@elidable
 def compile_iterating_pattern(source: bytes) -> Pattern:
     """Return the pattern for `gmatch`, where `^` at the beginning is no anchor."""
     if source[:1] != b"^":
@@ -472,7 +475,7 @@ def compile_iterating_pattern(source: bytes) -> Pattern:
     return pattern
 
 
-@dont_look_inside
+@elidable
 def has_specials(source: bytes) -> bool:
     """Return whether a pattern is more than the text that it finds."""
     return not _SPECIALS.isdisjoint(source)

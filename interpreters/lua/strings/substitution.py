@@ -69,11 +69,13 @@ class Replacement:
         is_malformed: whether a use of it raises an error after these.
     """
 
-    __slots__ = ("is_malformed", "parts")
+    __slots__ = ("_pattern", "_template", "is_malformed", "parts")
 
     def __init__(self, source: bytes) -> None:
         self.parts: list[bytes | int] = []
         self.is_malformed = False
+        self._pattern: Pattern | None = None  # the one that the template below was made for
+        self._template: bytes | None = None
         index = 0
         while True:
             percent = source.find(b"%", index)
@@ -112,6 +114,11 @@ class Replacement:
 
     def template(self, pattern: Pattern) -> bytes | None:
         """Return the template that `re` takes for this, or None where there is none."""
+        if self._pattern is not pattern:
+            self._pattern, self._template = pattern, self._make_template(pattern)
+        return self._template
+
+    def _make_template(self, pattern: Pattern) -> bytes | None:
         if self.is_malformed or pattern.has_positions:
             return None
         parts: list[bytes] = []
