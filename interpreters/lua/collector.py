@@ -11,30 +11,16 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from interpreters.lua.errors import LuaError
+from interpreters.lua.stack import caller
 from interpreters.lua.values import (
     Coroutine, FrameBuiltin, LuaBuiltin, LuaFunction, LuaTable, StatefulBuiltin, Userdata, WrappedCoroutine,
 )  # fmt: skip
 
 if TYPE_CHECKING:
+    from interpreters.lua.frames import Frame
     from interpreters.lua.vm import VM
 
 COLLECTABLE = (LuaTable, LuaFunction, LuaBuiltin, StatefulBuiltin, FrameBuiltin, Coroutine, WrappedCoroutine, Userdata)
-
-
-class Finalizer:
-    """Held by a table alone: when it goes, the table has gone."""
-
-    __slots__ = ("__weakref__", "array", "hash", "hash_limit", "metatable", "serial", "table", "vm")
-
-    def __init__(self, vm: VM, table: LuaTable) -> None:
-        self.vm = vm
-        self.serial = vm.finalizer_count
-        vm.finalizer_count += 1
-        self.table = weakref.ref(table)
-
-    def __del__(self) -> None:
-        # What is finalized is a copy that took over the parts of the table, which cannot be brought back to life.
-        pass
 
 
 def register_weak(vm: VM, table: LuaTable) -> None:
@@ -54,6 +40,7 @@ def mode_of(table: LuaTable) -> bytes:
 
 def collect(vm: VM) -> None:
     """Do a full collection."""
+    forget_temporaries(vm.frame)
     tables: list[tuple[LuaTable, list[tuple[Any, Any, Any, Any]]]] = []
     attached: list[Any] = []
     for number, reference in list(vm.weak_tables.items()):
@@ -63,18 +50,23 @@ def collect(vm: VM) -> None:
             continue
         tables.append((table, take_weak(table, mode_of(table), attached)))
     del attached
-    held = vm.finalizable
-    vm.finalizable = {}
-    waiting = [(weakref.ref(table), serial) for serial, table in enumerate(held.values())]
-    dead = finalizable_dead(held)
-    held_tables = [table for table in held.values() if id(table) not in dead]
-    vm.finalizable = {id(table): table for table in held_tables}
-    del waiting, held, held_tables
+    dead = finalizable_dead(vm.finalizable)
     gc.collect()
     for table, entries in tables:
         give_back(table, entries)
     for table in reversed(list(dead.values())):
         finalize(vm, table)
+
+
+def forget_temporaries(frame: Frame | None) -> None:
+    """Clear the registers of waiting frames that nothing will read again."""
+    while frame is not None:
+        if frame.proto.is_lua:
+            live = getattr(frame.proto.code[frame.pc], "live", 0)
+            if live:
+                registers = frame.registers
+                registers[live:] = [None] * len(registers[live:])
+        frame = caller(frame)
 
 
 def finalizable_dead(held: dict[int, LuaTable]) -> dict[int, LuaTable]:
@@ -145,6 +137,7 @@ def take_weak(table: LuaTable, mode: bytes, attached: list[Any]) -> list[tuple[A
         if table.hash is not None and key in table.hash:
             del table.hash[key]
             table.keys = None
+            table.positions = {}
         key_reference = weak_reference(key) if weak_key else None
         value_reference = weak_reference(value) if weak_value else None
         if weak_key and not weak_value and type(key) is LuaTable and isinstance(value, COLLECTABLE):

@@ -16,7 +16,7 @@ from interpreters.lua.errors import LuaError, LuaSyntaxError
 from interpreters.lua.library.base import strip_first_line
 from interpreters.lua.library.system import Exit
 from interpreters.lua.operations import metamethod
-from interpreters.lua.stack import traceback
+from interpreters.lua.stack import called_builtin, traceback
 from interpreters.lua.state import new_state
 from interpreters.lua.values import LuaBuiltin, LuaTable, type_name
 from interpreters.lua.vm import VM, driver
@@ -124,7 +124,7 @@ def message_handler(vm: VM, args: list[Any]) -> list[Any]:
             value = vm.tostring(value)
         else:
             value = b"(error object is a %s value)" % type_name(value)
-    return [traceback(vm, value, vm.frame)]
+    return [traceback(vm, value, vm.frame, called_builtin(vm.frame))]
 
 
 def set_arguments(vm: VM, argv: Sequence[str], options: Options) -> list[Any]:

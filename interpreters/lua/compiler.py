@@ -499,7 +499,9 @@ class FunctionCompiler:
             else:
                 arguments.append(self.any(value))
         kind = calls.TailCall if is_tail else CALLS.get(count, calls.CallMany)
-        self.emit(kind(self.vm, function, arguments, rest, target, count, called), expression.line)
+        instruction = kind(self.vm, function, arguments, rest, target, count, called)
+        instruction.live = self.free
+        self.emit(instruction, expression.line)
         if is_tail:
             self.emit(calls.ReturnMany([], target), expression.line)
 

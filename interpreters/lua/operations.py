@@ -68,12 +68,14 @@ def call_frame(vm: VM, frame: Frame, function: Any, arguments: list[Any], what: 
             return frame_for(function, arguments, frame)
         if kind is LuaBuiltin:
             vm.frame = frame
+            vm.called = function.function
             return deliver(frame, function.function(vm, arguments))
         if kind is StatefulBuiltin:
             vm.frame = frame
             return deliver(frame, promote(function.function)(vm, function.state, arguments))
         if kind is FrameBuiltin:
             vm.frame = frame
+            vm.called = function.function
             made: Frame = function.function(vm, frame, arguments)
             return made
         if kind is WrappedCoroutine:
@@ -84,7 +86,6 @@ def call_frame(vm: VM, frame: Frame, function: Any, arguments: list[Any], what: 
             raise type_error(vm, b"call", function, what)
         arguments = [function, *arguments]
         function = handler
-        what = None
 
 
 def enter(vm: VM, frame: Frame, function: Any, arguments: list[Any], what: Description = None) -> int:
@@ -115,7 +116,7 @@ def index(vm: VM, frame: Frame, pc: int, table: Any, key: Any, what: Description
             return enter(vm, frame, handler, [table, key])
         table = handler
         what = None
-    raise lua_error(b"'__index' chain too long; possibly a loop")
+    raise lua_error(b"'__index' chain too long; possible loop")
 
 
 def give(frame: Frame, pc: int, value: Any) -> int:
@@ -152,7 +153,7 @@ def set_index(vm: VM, frame: Frame, pc: int, table: Any, key: Any, value: Any, w
             return enter(vm, frame, handler, [table, key, value])
         table = handler
         what = None
-    raise lua_error(b"'__newindex' chain too long; possibly a loop")
+    raise lua_error(b"'__newindex' chain too long; possible loop")
 
 
 def store(table: LuaTable, key: Any, value: Any) -> None:
@@ -197,7 +198,7 @@ def binary_numbers(vm: VM, operator: bytes, a: Any, b: Any, a_what: Description,
     """Do an operation on numbers and strings that stand for numbers."""
     if operator in BITWISE:
         for value, what in ((a, a_what), (b, b_what)):
-            if arithmetic_operand(value) is None or (type(value) is bytes and arithmetic_operand(value) is None):
+            if type(value) is not int and type(value) is not float:  # strings do not stand for numbers here
                 raise type_error(vm, b"perform bitwise operation on", value, what)
     x, y = arithmetic_operand(a), arithmetic_operand(b)
     if x is None or y is None:
@@ -230,7 +231,7 @@ def unary(vm: VM, frame: Frame, pc: int, operator: bytes, a: Any, what: Descript
             frame.pc = pc
             return enter(vm, frame, handler, [a, a])
     number = arithmetic_operand(a)
-    if number is None:
+    if number is None or (operator == b"~" and type(a) is bytes):
         action = b"perform arithmetic on" if operator == b"-" else b"perform bitwise operation on"
         raise type_error(vm, action, a, what)
     if operator == b"-":

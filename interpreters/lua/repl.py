@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpreters.lua.errors import LuaError, LuaSyntaxError
-from interpreters.lua.stack import traceback
+from interpreters.lua.stack import called_builtin, traceback
 from interpreters.lua.values import LuaBuiltin
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def read_chunk(vm: VM) -> Any:
 
 
 def message_handler(vm: VM, args: list[Any]) -> list[Any]:
-    return [traceback(vm, args[0], vm.frame) if args and type(args[0]) is bytes else (args[0] if args else None)]
+    return [traceback(vm, args[0], vm.frame, called_builtin(vm.frame)) if args and type(args[0]) is bytes else (args[0] if args else None)]
 
 
 def interact(vm: VM) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.lua.errors import LuaError
 from interpreters.lua.frames import Frame
-from interpreters.lua.protected import HOST, PCALL, RESUME, UNWIND, XPCALL
+from interpreters.lua.protected import HOST, PCALL, RESUME, XPCALL
 from interpreters.lua.values import FrameBuiltin, LuaBuiltin, LuaTable, is_function
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def reword(vm: VM, frame: Frame, pc: int, error: LuaError) -> None:
     elif what is not None and what[0] in (b"local", b"upvalue", b"global", b"field") and what[1] != b"?":
         name = what[1]
     elif what is None:
-        name = qualified_name(vm, name)
+        name = qualified_name(vm, name, vm.called)
     error.value = b"bad argument #%d to '%s' (%s)" % (number, name, complaint)
 
 
@@ -90,15 +90,20 @@ def global_name(vm: VM, function: Any) -> bytes | None:
     return None
 
 
-def qualified_name(vm: VM, name: bytes) -> bytes:
+def qualified_name(vm: VM, name: bytes, raising: Any) -> bytes:
     """Return the name of a library's function with the library's name before it."""
     loaded = vm.registry.get(b"_LOADED")
-    if isinstance(loaded, LuaTable):
-        for module_name in loaded.shape.names:
-            module = loaded.get(module_name)
-            if type(module) is LuaTable and module_name != b"_G" and module.get(name) is not None:
-                return b"%s.%s" % (module_name, name)
-    return name
+    if not isinstance(loaded, LuaTable):
+        return name
+    found = name
+    for module_name in loaded.shape.names:
+        module = loaded.get(module_name)
+        function = module.get(name) if type(module) is LuaTable else None
+        if type(function) in (LuaBuiltin, FrameBuiltin) and function.function is raising:
+            if module_name == b"_G":
+                return name
+            found = b"%s.%s" % (module_name, name)
+    return found
 
 
 def fields(table: LuaTable) -> list[tuple[Any, Any]]:
@@ -127,6 +132,17 @@ def function_description(vm: VM, function: Any, what: tuple[bytes, bytes] | None
     return b"function <%s:%d>" % (proto.source, proto.line)
 
 
+def called_builtin(frame: Frame | None) -> Any:
+    """Return the builtin that the instruction at which a frame waits calls; None for all else."""
+    if frame is None or not frame.proto.is_lua:
+        return None
+    number = getattr(frame.proto.code[frame.pc], "function", None)
+    if type(number) is not int:
+        return None
+    function = frame.registers[number]
+    return function if type(function) in (LuaBuiltin, FrameBuiltin) else None
+
+
 def levels(vm: VM, frame: Frame | None, builtin: Any = None) -> list[tuple[Any, Frame | None, tuple[bytes, bytes] | None]]:
     """Return the functions on the stack, innermost first, each with its frame and the name it was called by.
 
@@ -145,7 +161,7 @@ def levels(vm: VM, frame: Frame | None, builtin: Any = None) -> list[tuple[Any, 
             found.append((frame.registers[0], None, called_as(parent, parent.pc)))
         elif proto is HOST and parent is not None:
             # The builtin that called back: what the instruction below calls.
-            found.append((None, None, called_as(parent, parent.pc)))
+            found.append((called_builtin(parent), None, called_as(parent, parent.pc)))
         elif proto is RESUME:
             break
         frame = parent
@@ -174,5 +190,3 @@ def traceback(vm: VM, message: bytes | None, frame: Frame | None, builtin: Any =
         entries[10:-11] = [b"\t...\t(skipping %d levels)" % skipped]
     return b"\n".join(lines + entries)
 
-
-__all__ = ["UNWIND", "FrameBuiltin", "LuaBuiltin", "position", "traceback"]

@@ -9,12 +9,10 @@ from interpreters.lua import operations
 from interpreters.lua.compiler import compile_chunk
 from interpreters.lua.errors import LuaError, lua_error
 from interpreters.lua.frames import SWITCH, Frame, Proto, Slow
-from interpreters.lua.protected import HOST, PCALL, RESUME, XPCALL, UnwindClose, unwinding_frame
-from interpreters.lua.stack import add_position
+from interpreters.lua.protected import HOST, PCALL, RESUME, XPCALL, unwinding_frame
+from interpreters.lua.stack import add_position, caller
 from interpreters.lua.strings.numbers import format_number
-from interpreters.lua.values import (
-    Cell, Coroutine, FrameBuiltin, LuaBuiltin, LuaFunction, LuaTable, StatefulBuiltin, Userdata, WrappedCoroutine,
-)  # fmt: skip
+from interpreters.lua.values import Cell, Coroutine, LuaBuiltin, LuaFunction, LuaTable, StatefulBuiltin, Userdata
 from metatracer import JitDriver, dont_look_inside, promote
 
 if TYPE_CHECKING:
@@ -90,6 +88,7 @@ class VM:
         self.string_metatable: LuaTable | None = None
         self.type_metatables: dict[bytes, LuaTable] = {}
         self.frame: Frame | None = None
+        self.called: Any = None  # the builtin that was called last other than by a call instruction
         self.host_level = 0
         self.current: Coroutine | None = None
         self.main_coroutine = Coroutine(None)
@@ -204,7 +203,7 @@ class VM:
                 results = self.call(handler, [table, key])
                 return results[0] if results else None
             table = handler
-        raise lua_error(b"'__index' chain too long; possibly a loop")
+        raise lua_error(b"'__index' chain too long; possible loop")
 
     def set_index(self, table: Any, key: Any, value: Any) -> None:
         """Do `table[key] = value`, with metamethods."""
@@ -224,7 +223,7 @@ class VM:
                 self.call(handler, [table, key, value])
                 return
             table = handler
-        raise lua_error(b"'__newindex' chain too long; possibly a loop")
+        raise lua_error(b"'__newindex' chain too long; possible loop")
 
     def length(self, value: Any) -> Any:
         """Return `#value`, with its metamethod."""
@@ -296,7 +295,7 @@ class VM:
                 catcher = catcher.parent
             kind = catcher.proto
             if not error.handled and kind in (XPCALL, HOST):
-                handler = catcher.registers[3] if kind is HOST else catcher.registers[2]
+                handler = handler_of(catcher)
                 if handler is not None:
                     error.handled = True
                     error.value = self.handle(frame, handler, error.value)
@@ -372,12 +371,25 @@ class VM:
                     self.call(operations.metamethod(self, value, b"__close"), [value, error_value])
                 except LuaError as error:
                     error_value = error.value
+                    coroutine.failed = True
             frame = frame.parent
         return error_value
+
+
+def handler_of(catcher: Frame) -> Any:
+    """Return the message handler of the call that an error will stop at, through calls from Python."""
+    place: Frame | None = catcher
+    while place is not None:
+        if place.proto is XPCALL:
+            return place.registers[2]
+        if place.proto is HOST and place.registers[3] is not None:
+            return place.registers[3]
+        if place.proto is PCALL or place.proto is RESUME:
+            return None
+        place = caller(place)
+    return None
 
 
 def no_coroutines(vm: VM, frame: Frame, coroutine: Coroutine, arguments: list[Any]) -> Frame:
     raise lua_error(b"there is no coroutine library")
 
-
-__all__ = ["PCALL", "VM", "FrameBuiltin", "UnwindClose", "WrappedCoroutine", "run"]

@@ -22,7 +22,7 @@ class Call(Instruction):
     """
 
     _immutable_fields_ = ["vm", "function", "arguments[*]", "rest", "target", "count", "n_arguments"]
-    __slots__ = ("arguments", "count", "function", "n_arguments", "rest", "target", "vm", "what")
+    __slots__ = ("arguments", "count", "function", "live", "n_arguments", "rest", "target", "vm", "what")
 
     def __init__(
         self, vm: VM, function: int, arguments: list[int], rest: int, target: int, count: int, what: Description
@@ -30,6 +30,7 @@ class Call(Instruction):
         self.vm, self.function, self.arguments, self.rest = vm, function, arguments, rest
         self.target, self.count, self.what = target, count, what
         self.n_arguments = len(arguments)
+        self.live = 0  # registers from here on hold nothing that is still needed
 
     @unroll_safe
     def execute(self, frame: Frame) -> int:

@@ -88,9 +88,9 @@ def switch_to(vm: VM, frame: Frame, coroutine: Coroutine, args: list[Any], passe
 def lua_yield(vm: VM, frame: Frame, args: list[Any]) -> Frame:
     coroutine = vm.current
     if coroutine is None:
-        raise lua_error(b"attempt to yield from outside a coroutine")
+        raise lua_error(b"attempt to yield from outside a coroutine", level=0)
     if vm.host_level != coroutine.host_level:
-        raise lua_error(b"attempt to yield across a C-call boundary")
+        raise lua_error(b"attempt to yield across a C-call boundary", level=0)
     root = coroutine.root
     assert root is not None
     resumer: Frame = root.parent
@@ -123,16 +123,12 @@ def close(vm: VM, args: list[Any]) -> list[Any]:
     coroutine = check_coroutine(args, 0, "close")
     if coroutine.status not in (b"suspended", b"dead"):
         raise lua_error(b"cannot close a %s coroutine" % coroutine.status)
-    failed = coroutine.failed
-    error_value = coroutine.error_value
-    was_failed = failed
+    coroutine.status = b"dead"
+    value = vm.close_coroutine(coroutine, coroutine.error_value)
+    if not coroutine.failed:
+        return [True]
     coroutine.failed = False
     coroutine.error_value = None
-    coroutine.status = b"dead"
-    marker = object()
-    value = vm.close_coroutine(coroutine, error_value if was_failed else marker)
-    if value is marker:
-        return [True]
     return [False, value]
 
 

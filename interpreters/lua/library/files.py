@@ -242,8 +242,10 @@ def write_values(file: File, args: list[Any], first: int) -> list[Any]:
     try:
         for index in range(first, len(args)):
             value = args[index]
-            if type(value) is int or type(value) is float:
-                value = format_number(value)
+            if type(value) is int:
+                value = b"%d" % value
+            elif type(value) is float:  # unlike tostring without ".0"
+                value = format_number(value).removesuffix(b".0")
             elif type(value) is not bytes:
                 value = check_string(args, index, "write")
             write(value)

@@ -73,7 +73,7 @@ def random_function(state: Random) -> Callable[[VM, list[Any]], list[Any]]:
         else:
             raise lua_error(b"wrong number of arguments")
         if low > high:
-            raise bad_argument(len(args), "random", "interval is empty")
+            raise bad_argument(1, "random", "interval is empty")
         return [arithmetic.intmask(state.project(bits, high - low) + low)]
 
     return random
@@ -181,11 +181,11 @@ def lua_fmod(vm: VM, args: list[Any]) -> list[Any]:
 def lua_modf(vm: VM, args: list[Any]) -> list[Any]:
     number = check_number(args, 0, "modf")
     if type(number) is int:
-        return [float(number), 0.0]
+        return [number, 0.0]
     if number - number != 0.0:
         return [number, 0.0 if number == number else number]
     whole = float(math.trunc(number)) if abs(number) < 2.0**53 else number
-    return [math.copysign(whole, number), number - whole]
+    return [rounded(whole), number - whole]
 
 
 def lua_tointeger(vm: VM, args: list[Any]) -> list[Any]:
