@@ -143,8 +143,7 @@ class VM:
             results: list[Any] = function.function(self, arguments)
             return results
         if type(function) is StatefulBuiltin and handler is None:
-            results = function.function(self, function.state, arguments)
-            return results
+            return function.function(self, function.state, arguments)
         if self.host_level >= MAX_HOST_LEVEL:
             raise lua_error(b"C stack overflow")
         below = self.frame
