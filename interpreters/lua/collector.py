@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from interpreters.lua.errors import LuaError
 from interpreters.lua.stack import caller
 from interpreters.lua.values import (
-    Coroutine, FrameBuiltin, LuaBuiltin, LuaFunction, LuaTable, Userdata, WrappedCoroutine,
+    Coroutine, FrameBuiltin, LuaBuiltin, LuaFunction, LuaTable, StatefulBuiltin, Userdata, WrappedCoroutine,
 )  # fmt: skip
 
 if TYPE_CHECKING:
     from interpreters.lua.frames import Frame
     from interpreters.lua.vm import VM
 
-COLLECTABLE = (LuaTable, LuaFunction, LuaBuiltin, FrameBuiltin, Coroutine, WrappedCoroutine, Userdata)
+COLLECTABLE = (LuaTable, LuaFunction, LuaBuiltin, StatefulBuiltin, FrameBuiltin, Coroutine, WrappedCoroutine, Userdata)
 
 
 def register_weak(vm: VM, table: LuaTable) -> None:

@@ -9,9 +9,9 @@ from interpreters.lua.errors import LuaError, lua_error
 from interpreters.lua.frames import SWITCH, Frame, deliver, frame_for
 from interpreters.lua.strings.numbers import format_number, parse_number
 from interpreters.lua.values import (
-    FrameBuiltin, LuaBuiltin, LuaFunction, LuaTable, Userdata, WrappedCoroutine, type_name,
+    FrameBuiltin, LuaBuiltin, LuaFunction, LuaTable, StatefulBuiltin, Userdata, WrappedCoroutine, type_name,
 )  # fmt: skip
-from metatracer import dont_look_inside
+from metatracer import dont_look_inside, promote
 
 if TYPE_CHECKING:
     from interpreters.lua.vm import VM
@@ -70,6 +70,9 @@ def call_frame(vm: VM, frame: Frame, function: Any, arguments: list[Any], what: 
             vm.frame = frame
             vm.called = function.function
             return deliver(frame, function.function(vm, arguments))
+        if kind is StatefulBuiltin:
+            vm.frame = frame
+            return deliver(frame, promote(function.function)(vm, function.state, arguments))
         if kind is FrameBuiltin:
             vm.frame = frame
             vm.called = function.function
@@ -326,4 +329,4 @@ def compare_error(vm: VM, a: Any, b: Any) -> LuaError:
     return lua_error(b"attempt to compare %s with %s" % (left, right))
 
 
-FUNCTIONS = frozenset([LuaFunction, LuaBuiltin, FrameBuiltin, WrappedCoroutine])
+FUNCTIONS = frozenset([LuaFunction, LuaBuiltin, StatefulBuiltin, FrameBuiltin, WrappedCoroutine])

@@ -26,7 +26,7 @@ from interpreters.lua.strings.patterns import (
     has_specials,
 )
 from interpreters.lua.strings.substitution import MatchIterator, substitute, substitute_text
-from interpreters.lua.values import LuaBuiltin, LuaTable, type_name
+from interpreters.lua.values import LuaTable, StatefulBuiltin, type_name
 
 LONGEST_STRING = 2**31 - 1  # what PUC Lua's library makes at most
 
@@ -120,17 +120,16 @@ def string_match(vm: Machine, args: list[Any]) -> list[Any]:
 def string_gmatch(vm: Machine, args: list[Any]) -> list[Any]:
     text, source = check_string(args, 0, "gmatch"), check_string(args, 1, "gmatch")
     start = start_position(optional_integer(args, 2, "gmatch", 1), len(text)) - 1
-    pattern = compile_iterating_pattern(source)
-    matches = MatchIterator(pattern, text, min(start, len(text) + 1))
+    matches = MatchIterator(compile_iterating_pattern(source), text, min(start, len(text) + 1))
+    return [StatefulBuiltin("gmatch_iterator", gmatch_step, matches)]
 
-    def step(vm: Machine, args: list[Any]) -> list[Any]:
-        try:
-            found = matches.next()
-            return [None] if found is None else pattern.values(found)
-        except PatternError as error:
-            raise lua_error(str(error)) from None
 
-    return [LuaBuiltin("gmatch_iterator", step)]
+def gmatch_step(vm: Machine, matches: MatchIterator, args: list[Any]) -> list[Any]:
+    try:
+        found = matches.next()
+        return [None] if found is None else matches.pattern.values(found)
+    except PatternError as error:
+        raise lua_error(str(error)) from None
 
 
 def string_gsub(vm: Machine, args: list[Any]) -> list[Any]:

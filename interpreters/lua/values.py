@@ -291,6 +291,22 @@ class LuaBuiltin:
         self.is_leaf = is_leaf
 
 
+class StatefulBuiltin:
+    """A function with a state of its own, such as an iterator: `function(vm, state, args) -> results`.
+
+    All that one maker returns share `function`, for which a trace is made; a closure for each would be another function
+    each time, and another trace.
+    """
+
+    _immutable_fields_ = ["function", "state", "name"]
+    __slots__ = ("__weakref__", "function", "name", "state")
+
+    def __init__(self, name: str, function: Callable[[Any, Any, list[Any]], list[Any]], state: Any) -> None:
+        self.name = name
+        self.function = function
+        self.state = state
+
+
 class FrameBuiltin:
     """A function of the VM's own that works on frames: `function(vm, frame, args)` returns the frame to go on with.
 
@@ -377,6 +393,7 @@ TYPE_NAMES: dict[type, bytes] = {
     bytes: b"string",
     LuaTable: b"table",
     LuaBuiltin: b"function",
+    StatefulBuiltin: b"function",
     FrameBuiltin: b"function",
     LuaFunction: b"function",
     WrappedCoroutine: b"function",
@@ -391,4 +408,4 @@ def type_name(value: Value) -> bytes:
 
 def is_function(value: Value) -> bool:
     """Tell whether a value is a function."""
-    return type(value) in (LuaFunction, LuaBuiltin, FrameBuiltin, WrappedCoroutine)
+    return type(value) in (LuaFunction, LuaBuiltin, StatefulBuiltin, FrameBuiltin, WrappedCoroutine)

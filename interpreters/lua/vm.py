@@ -12,7 +12,7 @@ from interpreters.lua.frames import SWITCH, Frame, Proto, Slow
 from interpreters.lua.protected import HOST, PCALL, RESUME, XPCALL, unwinding_frame
 from interpreters.lua.stack import add_position, caller
 from interpreters.lua.strings.numbers import format_number
-from interpreters.lua.values import Cell, Coroutine, LuaBuiltin, LuaFunction, LuaTable, Userdata
+from interpreters.lua.values import Cell, Coroutine, LuaBuiltin, LuaFunction, LuaTable, StatefulBuiltin, Userdata
 from metatracer import JitDriver, dont_look_inside, promote
 
 if TYPE_CHECKING:
@@ -146,6 +146,8 @@ class VM:
         if type(function) is LuaBuiltin and handler is None:
             results: list[Any] = function.function(self, arguments)
             return results
+        if type(function) is StatefulBuiltin and handler is None:
+            return function.function(self, function.state, arguments)
         if self.host_level >= MAX_HOST_LEVEL:
             raise lua_error(b"C stack overflow")
         below = self.frame
@@ -185,14 +187,6 @@ class VM:
                 raise lua_error(b"'__tostring' must return a string")
             return results[0]
         return b"%s: %s" % (operations.type_name_of(self, value), self.address(value))
-
-    def address(self, value: Any) -> bytes:
-        """Return what stands for a value's identity in its text."""
-        return b"0x%014x" % id(value)
-
-    def metamethod(self, value: Any, event: bytes) -> Any:
-        """Return a value's metamethod; None when it has none."""
-        return operations.metamethod(self, value, event)
 
     def index(self, table: Any, key: Any) -> Any:
         """Return `table[key]`, with metamethods."""

@@ -10,8 +10,10 @@ from typing import Any
 from interpreters.lua.errors import LuaError, bad_argument
 from interpreters.lua.strings.numbers import Number, float_to_integer, format_number, parse_number
 from interpreters.lua.values import LuaTable, Userdata, type_name
+from metatracer import dont_look_inside
 
 
+@dont_look_inside
 def type_error(args: list[Any], index: int, name: str, expected: str) -> LuaError:
     """Make the error about an argument of the wrong type."""
     return bad_argument(index + 1, name, f"{expected} expected, got {described_type(args, index)}")

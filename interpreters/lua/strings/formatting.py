@@ -9,6 +9,7 @@ from interpreters.lua.errors import bad_argument, lua_error
 from interpreters.lua.strings.arguments import check_integer, check_number
 from interpreters.lua.strings.machine import Machine
 from interpreters.lua.strings.numbers import MIN_INTEGER, format_number, hex_float, is_negative
+from metatracer import dont_look_inside
 
 CACHE_SIZE = 512
 LONGEST_SPECIFICATION = 22
@@ -141,6 +142,7 @@ def compile_format(source: bytes) -> Format:
     return compiled
 
 
+@dont_look_inside
 def format_values(vm: Machine, source: bytes, args: list[Any]) -> bytes:
     """Return what `string.format` does; `args` has the format itself in front."""
     result: list[bytes] = []

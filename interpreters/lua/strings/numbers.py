@@ -6,6 +6,8 @@ import math
 import re
 import struct
 
+from metatracer import dont_look_inside, elidable
+
 Number = int | float
 
 MAX_INTEGER = 2**63 - 1
@@ -29,6 +31,7 @@ def wrap(number: int) -> int:
     return ((number + 2**63) & (2**64 - 1)) - 2**63
 
 
+@elidable
 def parse_number(text: bytes) -> Number | None:
     """Return the number that a numeral stands for, with white space around it; None where it is no numeral."""
     found = _NUMERAL.fullmatch(text)
@@ -66,6 +69,7 @@ def _hex_float(text: str) -> float:
         return math.inf
 
 
+@dont_look_inside
 def parse_integer_base(text: bytes, base: int) -> int | None:
     """Return the integer written in a base of 2 to 36, wrapped to 64 bits; None where a digit is not of that base."""
     found = _DIGITS_OF_BASE.fullmatch(text)
@@ -80,6 +84,7 @@ def parse_integer_base(text: bytes, base: int) -> int | None:
     return wrap(-number if found.group(1) == b"-" else number)
 
 
+@elidable
 def format_number(number: Number) -> bytes:
     """Return what `tostring` makes of a number."""
     if type(number) is int:

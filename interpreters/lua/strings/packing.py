@@ -11,6 +11,7 @@ from typing import Any
 from interpreters.lua.errors import LuaError, bad_argument, lua_error
 from interpreters.lua.strings.arguments import check_integer, check_number, check_string
 from interpreters.lua.strings.numbers import MAX_INTEGER, MIN_INTEGER, wrap
+from metatracer import dont_look_inside
 
 CACHE_SIZE = 512
 LARGEST_INTEGER = 16  # bytes
@@ -182,6 +183,7 @@ def compile_options(source: bytes) -> list[Option]:
     return options
 
 
+@dont_look_inside
 def pack(source: bytes, args: list[Any]) -> bytes:
     """Return the binary string of the arguments; `args` has the format itself in front."""
     result = bytearray()
@@ -243,6 +245,7 @@ def _pack_text(option: Option, text: bytes, index: int) -> bytes:
     return text + b"\0"
 
 
+@dont_look_inside
 def packed_size(source: bytes) -> int:
     """Return the length of what `pack` makes with a format."""
     total = 0
@@ -258,6 +261,7 @@ def packed_size(source: bytes) -> int:
     return total
 
 
+@dont_look_inside
 def unpack(source: bytes, data: bytes, position: int) -> list[Any]:
     """Return the values read from a position on, counted from 0, and at the end where reading stopped, counted from 1."""
     results: list[Any] = []

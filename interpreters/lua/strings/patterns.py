@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 
 from interpreters.lua.strings.classes import Membership, class_table, complement, literal_table, regex_of, set_table
+from metatracer import dont_look_inside, elidable, unroll_safe
 
 MAX_CAPTURES = 32
 MAX_DEPTH = 200  # how deep PUC Lua's matcher may go into itself before it finds the pattern too complex
@@ -214,6 +215,8 @@ class Pattern:
         can_be_empty: whether it may match the empty string.
     """
 
+    # The regular expression is made once: a trace that began without it is made again.
+    _immutable_fields_ = ["anchored", "can_be_empty", "captures", "has_positions", "positions[*]", "_regex?"]
     __slots__ = (
         "_first", "_nodes", "_regex", "_translatable", "_warming", "anchored", "can_be_empty", "captures", "has_positions",
         "positions",
@@ -245,6 +248,7 @@ class Pattern:
                 return self.search_backtracking(subject, position)
         return regex.match(subject, position) if self.anchored else regex.search(subject, position)
 
+    @dont_look_inside
     def _warm_up(self, subject: bytes) -> re.Pattern[bytes] | None:
         """Count a use; make the regular expression and return it when it begins to pay."""
         if self._translatable:
@@ -263,6 +267,7 @@ class Pattern:
         end = _run(self._nodes, subject, position, 0, starts, ends, MAX_DEPTH)
         return None if end < 0 else BacktrackMatch(subject, position, end, starts, ends)
 
+    @dont_look_inside
     def search_backtracking(self, subject: bytes, position: int) -> BacktrackMatch | None:
         """Return the first match at a position or later, found without `re`."""
         if self.anchored:
@@ -279,6 +284,7 @@ class Pattern:
             position += 1
         return None
 
+    @unroll_safe
     def values(self, match: Match) -> list[bytes | int]:
         """Return a match's captures, or the whole match where the pattern has none."""
         if not self.captures:
@@ -441,30 +447,35 @@ _patterns: dict[bytes, Pattern] = {}
 _iterating_patterns: dict[bytes, Pattern] = {}
 
 
+def _compile(cache: dict[bytes, Pattern], source: bytes, *, anchors: bool) -> Pattern:
+    pattern = Pattern(source, anchors=anchors)
+    if len(cache) >= CACHE_SIZE:
+        cache.clear()
+    cache[source] = pattern
+    return pattern
+
+
+@elidable
 def compile_pattern(source: bytes) -> Pattern:
     """Return the pattern for `find`, `match` and `gsub`."""
     pattern = _patterns.get(source)
     if pattern is None:
-        pattern = Pattern(source)
-        if len(_patterns) >= CACHE_SIZE:
-            _patterns.clear()
-        _patterns[source] = pattern
+        pattern = _compile(_patterns, source, anchors=True)
     return pattern
 
 
+@elidable
 def compile_iterating_pattern(source: bytes) -> Pattern:
     """Return the pattern for `gmatch`, where `^` at the beginning is no anchor."""
     if source[:1] != b"^":
         return compile_pattern(source)
     pattern = _iterating_patterns.get(source)
     if pattern is None:
-        pattern = Pattern(source, anchors=False)
-        if len(_iterating_patterns) >= CACHE_SIZE:
-            _iterating_patterns.clear()
-        _iterating_patterns[source] = pattern
+        pattern = _compile(_iterating_patterns, source, anchors=False)
     return pattern
 
 
+@elidable
 def has_specials(source: bytes) -> bool:
     """Return whether a pattern is more than the text that it finds."""
     return not _SPECIALS.isdisjoint(source)

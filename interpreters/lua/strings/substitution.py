@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from interpreters.lua.strings.patterns import Match, Pattern, PatternError
+from metatracer import dont_look_inside
 
 CACHE_SIZE = 512
 
@@ -12,10 +13,10 @@ CACHE_SIZE = 512
 class MatchIterator:
     """The matches of a pattern one after the other, as `gmatch` and `gsub` go through them."""
 
-    __slots__ = ("_last_end", "_pattern", "position", "subject")
+    __slots__ = ("_last_end", "pattern", "position", "subject")
 
     def __init__(self, pattern: Pattern, subject: bytes, position: int = 0) -> None:
-        self._pattern = pattern
+        self.pattern = pattern
         self._last_end = -1
         self.subject = subject
         self.position = position
@@ -25,9 +26,9 @@ class MatchIterator:
         position = self.position
         if position > len(self.subject):
             return None
-        found = self._pattern.search(self.subject, position)
+        found = self.pattern.search(self.subject, position)
         if found is not None and found.end() == self._last_end:
-            found = self._pattern.search(self.subject, position + 1) if position < len(self.subject) else None
+            found = self.pattern.search(self.subject, position + 1) if position < len(self.subject) else None
         if found is None:
             self.position = len(self.subject) + 1
             return None
@@ -35,6 +36,7 @@ class MatchIterator:
         return found
 
 
+@dont_look_inside
 def substitute(
     pattern: Pattern, subject: bytes, replace: Callable[[Match], bytes | None], limit: int | None
 ) -> tuple[bytes, int]:
@@ -67,11 +69,13 @@ class Replacement:
         is_malformed: whether a use of it raises an error after these.
     """
 
-    __slots__ = ("is_malformed", "parts")
+    __slots__ = ("_pattern", "_template", "is_malformed", "parts")
 
     def __init__(self, source: bytes) -> None:
         self.parts: list[bytes | int] = []
         self.is_malformed = False
+        self._pattern: Pattern | None = None  # the one that the template below was made for
+        self._template: bytes | None = None
         index = 0
         while True:
             percent = source.find(b"%", index)
@@ -110,6 +114,11 @@ class Replacement:
 
     def template(self, pattern: Pattern) -> bytes | None:
         """Return the template that `re` takes for this, or None where there is none."""
+        if self._pattern is not pattern:
+            self._pattern, self._template = pattern, self._make_template(pattern)
+        return self._template
+
+    def _make_template(self, pattern: Pattern) -> bytes | None:
         if self.is_malformed or pattern.has_positions:
             return None
         parts: list[bytes] = []
@@ -139,6 +148,7 @@ def compile_replacement(source: bytes) -> Replacement:
     return replacement
 
 
+@dont_look_inside
 def substitute_text(pattern: Pattern, subject: bytes, source: bytes, limit: int | None) -> tuple[bytes, int]:
     """Do `gsub` with a replacement string, inside `re` where that gives the same."""
     replacement = compile_replacement(source)

@@ -8,13 +8,15 @@ from interpreters.lua.errors import LuaError
 from interpreters.lua.stringlib import make_string_library
 from interpreters.lua.strings.numbers import format_number, parse_integer_base, parse_number
 from interpreters.lua.utf8lib import make_utf8_library
-from interpreters.lua.values import LuaBuiltin, LuaTable
+from interpreters.lua.values import LuaBuiltin, LuaTable, StatefulBuiltin
 
 
 class FakeMachine:
     """Does what builtins ask for, without the rest of Lua."""
 
     def call(self, function: Any, args: list[Any]) -> list[Any]:
+        if isinstance(function, StatefulBuiltin):
+            return function.function(self, function.state, args)
         return function.function(self, args)
 
     def tostring(self, value: Any) -> bytes:
