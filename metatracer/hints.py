@@ -10,13 +10,14 @@ objects of this module, the *decorators* by the attribute that they set:
     _jit_look_inside_iff_  look_inside_iff     a predicate over the same arguments decides at each call
     _jit_loop_invariant_   loop_invariant      no arguments; the same result for the whole of a loop
     _jit_not_in_trace_     not_in_trace        left out of machine code
+    _jit_value_class_      value_class         (of a class) its instances are told apart by their fields alone
 """
 
 from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from types import FunctionType
+from types import FunctionType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from metatracer.errors import UsageError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any]")
+C = TypeVar("C", bound="type[Any]")
 
 # Flags of code objects; `inspect` has names for them, and takes a tenth of the time to import this package.
 _GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
@@ -196,6 +198,38 @@ def not_in_trace(function: F) -> F:
 
 
 # --- calls
+
+
+def value_class(cls: C) -> C:
+    """Instances have no identity: nobody compares them with `is`, asks for their `id`, or refers to one weakly.
+
+    A trace may then have one value in two places as two objects, which saves allocating it where a guest function is
+    called: boxes of the guest's numbers, most of all. It holds for the class alone, not for its subclasses.
+
+    Raises:
+        UsageError: Instances can change, or have a `__dict__`: list every slot in `_immutable_fields_`.
+    """
+    if not isinstance(cls, type):
+        raise UsageError(f"@value_class goes on a class, not on {cls!r}", *author_place())
+    slots = [name for base in cls.__mro__ for name, entry in vars(base).items() if type(entry) is MemberDescriptorType]
+    listed: set[str] = set()
+    for base in cls.__mro__:
+        listed.update(name.rstrip("?").removesuffix("[*]") for name in vars(base).get("_immutable_fields_", ()))
+    if cls.__dictoffset__ != 0 or not slots:
+        raise UsageError(f"@value_class: {cls.__qualname__} needs __slots__, as have all its bases", *author_place())
+    missing = [name for name in slots if name not in listed]
+    if missing:
+        raise UsageError(
+            f"@value_class: {cls.__qualname__}.{missing[0]} could change; list it in _immutable_fields_", *author_place()
+        )
+    cls._jit_value_class_ = True
+    return cls
+
+
+def is_value_class(cls: type) -> bool:
+    """Whether `@value_class` stands on this very class."""
+    return "_jit_value_class_" in vars(cls)
+
 
 
 def promote(x: T) -> T:

@@ -19,6 +19,7 @@ class Statistics:
     Attributes:
         portals_installed: Functions rewritten.
         loops_compiled, bridges_compiled: Traces that were compiled and put in place.
+        versions_compiled: Loops compiled once more for arguments that the traces entering them have not allocated.
         recordings_started: Of loops and bridges together.
         aborts: Name of an AbortReason -> how often.
         guard_exits: Exits of machine code into the interpreter (those that a bridge takes are not seen).
@@ -33,6 +34,7 @@ class Statistics:
 
     portals_installed: int = 0
     loops_compiled: int = 0
+    versions_compiled: int = 0
     bridges_compiled: int = 0
     recordings_started: int = 0
     aborts: dict[str, int] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, NoReturn
 
-from metatracer import elidable, promote
+from metatracer import elidable, promote, value_class
 
 if TYPE_CHECKING:
     from examples.registervm.bytecode import Code
@@ -132,6 +132,7 @@ def float_of(value: int) -> float:
         fail("int too large for a float")
 
 
+@value_class
 class W_Int(W_Root):
     """An int of any size."""
 
@@ -312,6 +313,7 @@ class W_None(W_Root):
 W_NONE = W_None()
 
 
+@value_class
 class W_Float(W_Root):
     """A double."""
 

@@ -146,13 +146,14 @@ class Emitter:
         self.lines: list[str] = []
         self.cold: list[str] = []
         self.current_block = "start"
-        self.next_operation: Operation | None = None
+        self._position = -1
         self._next_guard_id = next_guard_id
         self._force_exits = force_exits
         self._names: dict[Value, str] = {}
         self._temporaries = 0
         self._declarations: dict[str, None] = {}
         self._call_slots = 0
+        self._result_slots = 0
         self._needs_overflow = False
         self._needs_thread = False
         self._needs_no_memory = False
@@ -271,10 +272,21 @@ class Emitter:
         self.likely(has_memory, go_on, "nomemory")
         self.block(go_on)
 
+    def following(self, distance: int = 1) -> Operation | None:
+        """The operation so many places behind the one in hand, or None."""
+        position = self._position + distance
+        operations = self.trace.operations
+        return operations[position] if position < len(operations) else None
+
     def argument_slots(self, count: int) -> str:
         """An array for `count` call arguments with one more word in front of the place returned."""
         self._call_slots = max(self._call_slots, count + 1)
         return "%slots"
+
+    def result_slots(self, count: int) -> str:
+        """Words on the stack for the parts of a result."""
+        self._result_slots = max(self._result_slots, count)
+        return "%parts"
 
     def overflow_slot(self) -> str:
         """A 32-bit word on the stack."""
@@ -382,11 +394,12 @@ class Emitter:
             if position in in_registers:
                 args.append(self.typed(value))
             else:
-                self._store_word(value, pointer(self.addresses.buffer + 8 * position))
+                self.store_word(value, pointer(self.addresses.buffer + 8 * position))
         outcome = self.value(f"musttail call tailcc ptr {target}({', '.join(args)})")
         self.line(f"ret ptr {outcome}")
 
-    def _store_word(self, value: Value, place: str) -> None:
+    def store_word(self, value: Value, place: str) -> None:
+        """Store a value of any kind into a word of the exit buffer."""
         if value.kind == "b":
             self.line(f"store i64 {self.value(f'zext i1 {self.arg(value)} to i64')}, ptr {place}")
         else:
@@ -438,6 +451,8 @@ class Emitter:
         if self._call_slots:
             head.append(f"  %frame = alloca [{self._call_slots} x ptr]")
             head.append("  %slots = getelementptr ptr, ptr %frame, i64 1")
+        if self._result_slots:
+            head.append(f"  %parts = alloca [{self._result_slots} x i64]")
         if self._needs_overflow:
             head.append("  %overflow = alloca i32")
         if self._needs_thread:
@@ -449,7 +464,7 @@ class Emitter:
         self._functions.append("\n".join([*head, *self.lines, *self.cold, "}"]))
         self.lines, self.cold = [], []
         self.current_block = "start"
-        self._call_slots = 0
+        self._call_slots = self._result_slots = 0
         self._needs_overflow = self._needs_thread = self._needs_no_memory = False
 
     def open_loop(self, params: tuple[Value, ...], operands: list[str]) -> None:
@@ -493,10 +508,9 @@ class Emitter:
         else:
             for value, operand in zip(self.trace.inputs, operands, strict=True):
                 self._names[value] = operand
-        followers = iter(operations[1:])
         for step in self.plan.steps:
             if isinstance(step, Operation):
-                self.next_operation = next(followers, None)
+                self._position += 1
                 EMITTERS[step.opcode.name](self, step)
             elif not self.is_immortal(step.value):
                 if isinstance(step, Retain):

@@ -45,14 +45,40 @@ def emit_call_c(e: Emitter, op: Operation) -> None:
     e.alias(op, result)
 
 
-@emits(ops.CALL_PORTAL)
+@emits(ops.CALL_PORTAL, ops.CALL_LOOP)
 def emit_call_portal(e: Emitter, op: Operation) -> None:
     """The callee's frame counts against the recursion limit, and so do the frames inlined around the call."""
-    guard = e.next_operation
+    guard = e.following()
     frames = len(guard.snapshot.frames) if guard is not None and guard.snapshot is not None else 1
     args = "".join(f", {e.typed(value)}" for value in op.args)
-    target = pointer(support.portal_call(len(op.args)))
-    e.result(op, f"call ptr {target}(ptr {loop_cell(e, op)}, i32 {frames}{args}) ; portal call")
+    kinds = "".join(value.kind for value in op.args)
+    wanted = _result_format(e, op)
+    place, slots, parts = "null", "null", 0
+    if wanted is not None:
+        place, parts = pointer(wanted.address), len(wanted.kinds)
+        slots = e.result_slots(parts)
+    target = pointer(support.portal_call(kinds, unwinds=op.opcode is ops.CALL_LOOP, parts=parts))
+    e.result(op, f"call ptr {target}(ptr {loop_cell(e, op)}, i32 {frames}, ptr {place}, ptr {slots}{args}) ; portal call")
+
+
+def _result_format(e: Emitter, call: Operation) -> support.ResultFormat | None:
+    """The format of the result that a call's guard asks for."""
+    behind = e.following(2)
+    if behind is None or behind.opcode is not ops.GUARD_PARTS or behind.args[0] is not call:
+        return None
+    return support.result_format(behind.descr)
+
+
+@emits(ops.GUARD_PARTS)
+def emit_guard_parts(e: Emitter, op: Operation) -> None:
+    wanted = pointer(support.result_format(op.descr).address)
+    e.guard(op, e.value(f"icmp eq ptr {e.arg(op.args[0])}, {wanted}"), forcible=False)
+
+
+@emits(ops.RESULT_PART_I, ops.RESULT_PART_F)
+def emit_result_part(e: Emitter, op: Operation) -> None:
+    kind = "i64" if op.opcode is ops.RESULT_PART_I else "double"
+    e.result(op, f"load {kind}, ptr {e.field(e.result_slots(op.descr + 1), 8 * op.descr)}")
 
 
 # --- pending exceptions -------------------------------------------------------------------------------------------------
@@ -61,7 +87,10 @@ def emit_call_portal(e: Emitter, op: Operation) -> None:
 def _raised(e: Emitter, op: Operation) -> str:
     """An i1: the call before `op` (its argument, if it has a result) has raised."""
     if not op.args:
-        return e.value(f"icmp ne ptr {e.call('ptr', 'PyErr_Occurred', '')}, null")
+        # At the start of a bridge. A callee that was left is no exception of the guest's: that goes on unwinding.
+        pending = e.call("ptr", "PyErr_Occurred", "")
+        some = e.value(f"icmp ne ptr {pending}, null")
+        return e.value(f"and i1 {some}, {e.value(f'icmp ne ptr {pending}, {pointer(id(support.Unwound))}')}")
     call = op.args[0]
     error = call.descr.error if isinstance(call, Operation) and isinstance(call.descr, CFunction) else "null"
     if error == "never":

@@ -6,6 +6,7 @@ import itertools
 
 from metatracer.backend.emit import Emitter, emits, pointer
 from metatracer.backend.layout import eval_breaker_address, thread_state
+from metatracer.backend.support import result_format
 from metatracer.errors import IRError
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import LabelRef, LoopRef, Operation
@@ -49,6 +50,13 @@ def loop_cell(e: Emitter, op: Operation) -> str:
 def emit_finish(e: Emitter, op: Operation) -> None:
     e.line(f"store ptr {e.arg(op.args[0])}, ptr {pointer(e.addresses.buffer)}")
     e.line(f"ret ptr {pointer(e.addresses.finish)}")
+
+
+@emits(ops.FINISH_PARTS)
+def emit_finish_parts(e: Emitter, op: Operation) -> None:
+    for number, value in enumerate(op.args):
+        e.store_word(value, pointer(e.addresses.buffer + 8 * number))
+    e.line(f"ret ptr {pointer(result_format(op.descr).address)}")
 
 
 @emits(ops.FINISH_RAISE)

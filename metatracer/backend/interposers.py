@@ -34,7 +34,7 @@ from types import FunctionType, GetSetDescriptorType, WrapperDescriptorType
 from typing import Any
 
 from metatracer.backend.layout import WORD, layout, read_u32, read_word, write_word
-from metatracer.backend.watchers import ChangeNotices
+from metatracer.backend.watchers import CHECKING, END_CHECK, ChangeNotices
 from metatracer.errors import LayoutError
 
 _GETSET_NAME, _GETSET_SET = 0, 16
@@ -44,10 +44,10 @@ _WRAPPER_BASE, _WRAPPER_FUNCTION = 40, 48
 _FUNCTION_SETTERS = ("__code__", "__defaults__", "__kwdefaults__")
 _DELETED = 1
 """Marks a table's entry that was in use: the search goes on behind it."""
-_MASK_64 = (1 << 64) - 1
-_SPREAD = 0x9E3779B97F4A7C15 - (1 << 64)
+MASK_64 = (1 << 64) - 1
+SPREAD = 0x9E3779B97F4A7C15 - (1 << 64)
 
-_LLVM = """
+_LLVM = END_CHECK + """
 define void @mark_class(ptr %class) nounwind {{
 entry:
   %table = load ptr, ptr inttoptr (i64 {table} to ptr)
@@ -149,18 +149,20 @@ class Interposers(ChangeNotices):
         self._build_tags(64)
 
         class_places, function_places = _class_places(), _function_places()
-        _check_memory([*class_places, *function_places])
+        check_memory([*class_places, *function_places])
         names: dict[tuple[str, int], str] = {}
         for mark, places in (("mark_class", class_places), ("mark_function", function_places)):
             for place in places:
                 names.setdefault((mark, read_word(place)), f"changed{len(names)}")
         text = _LLVM.format(
             dirty=self.dirty_address,
+            checking=CHECKING,
             table=self.dirty_address + WORD,
             tags=self.dirty_address + 3 * WORD,
-            spread=_SPREAD,
+            spread=SPREAD,
         ) + "".join(_WRAPPER.format(name=name, mark=mark, original=code) for (mark, code), name in names.items())
-        self._code = llvm.compile_text(text, ["sweep", *names.values()], level=1)
+        self._code = llvm.compile_text(text, ["sweep", "end_check", *names.values()], level=1)
+        self._take_end_check(self._code.addresses["end_check"])
         for needed in (self, self._code, self._state, *llvm.owners(self._code)):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(needed))
         for mark, places in (("mark_class", class_places), ("mark_function", function_places)):
@@ -254,7 +256,7 @@ class Interposers(ChangeNotices):
     def _find(self, base: int) -> int:
         """Word of the table with the class, or the empty one where it belongs."""
         mask = len(self._classes) - 2
-        index = ((base * (_SPREAD & _MASK_64)) & _MASK_64) >> 32
+        index = ((base * (SPREAD & MASK_64)) & MASK_64) >> 32
         while self._classes[1 + (index & mask)] not in (base, 0):
             index += 1
         return 1 + (index & mask)
@@ -265,7 +267,7 @@ class Interposers(ChangeNotices):
 
 def _function_places() -> list[int]:
     """Where the setters of functions are kept."""
-    return [_setter_place(FunctionType, name) for name in _FUNCTION_SETTERS]
+    return [setter_place(FunctionType, name) for name in _FUNCTION_SETTERS]
 
 
 def _class_places() -> list[int]:
@@ -283,13 +285,14 @@ def _class_places() -> list[int]:
     places += [metaclass + slot for metaclass in found if read_word(metaclass + slot) == original]
     for name, descriptor in type.__dict__.items():
         if type(descriptor) is GetSetDescriptorType:
-            place = _setter_place(type, name)
+            place = setter_place(type, name)
             if read_word(place):
                 places.append(place)
     return places
 
 
-def _setter_place(cls: type, name: str) -> int:
+def setter_place(cls: type, name: str) -> int:
+    """Where the C setter of a getset descriptor of a builtin class is kept."""
     descriptor = cls.__dict__.get(name)
     if type(descriptor) is not GetSetDescriptorType or descriptor.__objclass__ is not cls:
         raise LayoutError(f"{cls.__name__}.{name} is not a getset descriptor")
@@ -339,12 +342,19 @@ def _is_mapped(mappings: list[tuple[int, int, str]], address: int, size: int, pe
     )
 
 
+_known_mappings: list[tuple[int, int, str]] = []
+
+
 def _check_readable(address: int, size: int) -> None:
-    if not _is_mapped(_mappings(), address, size, "r"):
+    """The mappings are read again only for what was not there before: descriptors of C types never go away."""
+    if _is_mapped(_known_mappings, address, size, "r"):
+        return
+    _known_mappings[:] = _mappings()
+    if not _is_mapped(_known_mappings, address, size, "r"):
         raise LayoutError("a pointer in a descriptor does not lead to memory")
 
 
-def _check_memory(places: list[int]) -> None:
+def check_memory(places: list[int]) -> None:
     """All places must be writable and hold addresses of code."""
     mappings = _mappings()
     for place in places:

@@ -44,6 +44,7 @@ CONSUMED: dict[str, tuple[int, ...] | None] = {
     "push_exc_info": (0,),
     "pop_exc_info": (0,),
     "call_portal": None,
+    "call_loop": None,
     "label": None,
     "jump": None,
     "finish": (0,),
@@ -56,7 +57,7 @@ CONSUMED: dict[str, tuple[int, ...] | None] = {
 OWNED_RESULTS = frozenset(
     {
         "int_box", "float_box", "str_chr", "new", "new_list", "new_tuple", "new_cell", "list_pop", "call", "call_c_r",
-        "call_portal", "guard_exception", "push_exc_info",
+        "call_portal", "call_loop", "guard_exception", "push_exc_info",
     }
 )  # fmt: skip
 """Operations whose result is a new reference (or NULL)."""
@@ -71,7 +72,7 @@ _RELEASES_OLD = frozenset({"setfield", "list_setitem", "cell_set", "pop_exc_info
 _GC_ALLOCATIONS = frozenset({"new", "new_list", "new_tuple", "new_cell"})
 _QUIET_CALLS = frozenset({"str_concat", "str_getitem", "int_str", "float_str"})
 """Rows that allocate nothing the collector knows and run no code, though they give a new reference."""
-_MAYBE_NULL = frozenset({"getfield", "cell_get", "call", "call_c_r", "call_portal"})
+_MAYBE_NULL = frozenset({"getfield", "cell_get", "call", "call_c_r", "call_portal", "call_loop"})
 _PROVES_FIRST = frozenset(
     {
         "guard_type", "guard_value", "guard_nonnull", "guard_next", "guard_array_typecode", "guard_inline_values",
@@ -292,6 +293,8 @@ class _Planner:
             self.nullable.discard(first)
             if name in ("int_unbox", "float_unbox", "bool_unbox") or (name == "guard_type" and op.descr in _HARMLESS_TYPES):
                 self.harmless.add(first)
+        elif name == "guard_parts":
+            self.owned.pop(first, None)  # it is no object: the parts are numbers
         elif name in ("guard_null", "guard_exhausted", "guard_exception"):
             self.owned.pop(first, None)  # it is NULL: nothing is owned
             self.borrowed.pop(first, None)
@@ -389,7 +392,7 @@ def _runs_code(op: Operation) -> bool:
         return False
     if name in ("call_c_r", "call_c_i", "call_c_f"):
         row = op.descr
-        if row.runs_code or row.name == "builtin_next":  # which releases items of reused tuples
+        if row.runs_code or row.releases or row.name == "builtin_next":  # which releases items of reused tuples
             return True
         return GC_RUNS_IN_ALLOCATION and (row.can_raise or row.result == "r") and row.name not in _QUIET_CALLS
     return op.opcode.runs_code or (GC_RUNS_IN_ALLOCATION and name in _GC_ALLOCATIONS)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import struct
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend import llvm
@@ -19,10 +20,13 @@ from metatracer.backend.emit import LLVM_TYPES, Addresses, pointer, register_pos
 from metatracer.backend.interposers import sweep_address
 from metatracer.backend.layout import layout
 from metatracer.backend.once import once
-from metatracer.ir.values import NULL_OBJECT
+from metatracer.ir.opcodes import FINISH, NEW, SETFIELD, Opcode
+from metatracer.ir.values import NULL_OBJECT, Input, Operation, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from metatracer.ir.shapes import Shape
 
 BUFFER_WORDS = 8192
 """Live values an exit can hand over at most."""
@@ -30,6 +34,7 @@ BUFFER_WORDS = 8192
 _buffer = (ctypes.c_int64 * BUFFER_WORDS)()
 _scratch = (ctypes.c_int64 * 2)()
 _handler = (ctypes.c_int64 * 1)()
+_unwind_handler = (ctypes.c_int64 * 1)()
 _FINISH = struct.pack("<qq", 0, 1) + b"r"
 _FINISH_RAISE = struct.pack("<qq", -1, 0)
 _BYTES_DATA = 32
@@ -122,7 +127,9 @@ entry:
   %id = load i64, ptr %desc
   %countp = getelementptr i64, ptr %desc, i64 1
   %count = load i64, ptr %countp
-  %kinds = getelementptr i64, ptr %desc, i64 2
+  %isparts = icmp slt i64 %id, -1
+  %kindsat = select i1 %isparts, i64 {_FORMAT_BOX + 1}, i64 2
+  %kinds = getelementptr i64, ptr %desc, i64 %kindsat
   %israise = icmp eq i64 %id, -1
   br i1 %israise, label %raise, label %copy
 raise:
@@ -206,10 +213,10 @@ done:
 }}"""
 
 
-def _portal_exit() -> str:
-    """`portal_exit`: the result of a portal call that left through a guard: what the exit handler makes of it."""
+def _portal_exit(name: str, handler: int) -> str:
+    """`portal_exit`, `unwind_exit`: the result of a portal call that left through a guard: what a handler makes of it."""
     return f"""
-define ptr @portal_exit(ptr %desc) nounwind {{
+define ptr @{name}(ptr %desc) nounwind {{
   %israise = icmp eq ptr %desc, {pointer(id(_FINISH_RAISE) + _BYTES_DATA)}
   br i1 %israise, label %raise, label %guard
 raise:
@@ -218,7 +225,7 @@ raise:
   ret ptr null
 guard:
   %tuple = call ptr @decode(ptr %desc)
-  %handler = load ptr, ptr {pointer(ctypes.addressof(_handler))}
+  %handler = load ptr, ptr {pointer(handler)}
   %missing = icmp eq ptr %handler, null
   br i1 %missing, label %error, label %handle
 error:
@@ -283,12 +290,19 @@ define void @no_memory() noreturn nounwind {{
 }}"""
 
 
-_BASE = ("fetch", "restore", "decode", "portal_exit", "stack_limit", "no_memory")
+_BASE = ("fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory")
 
 
 @once
 def _base() -> None:
-    texts = (_fetch_exception(), _decode(), _portal_exit(), _stack_limit(), _no_memory())
+    texts = (
+        _fetch_exception(),
+        _decode(),
+        _portal_exit("portal_exit", ctypes.addressof(_handler)),
+        _portal_exit("unwind_exit", ctypes.addressof(_unwind_handler)),
+        _stack_limit(),
+        _no_memory(),
+    )
     _link("\n".join(texts), _BASE)
 
 
@@ -367,15 +381,20 @@ def _spill_stub(key: _StubKey, name: str) -> str:
     return "\n".join(lines)
 
 
-def _pass_references(count: int) -> tuple[str, str]:
+def _pass_values(kinds: str) -> tuple[str, str]:
     """Arguments ``%a0`` ... of a call of trace code: the instructions that pass what does not fit, and the others."""
-    in_registers = register_positions("r" * count)
-    stores = "\n".join(
-        f"  store ptr %a{number}, ptr {pointer(ctypes.addressof(_buffer) + 8 * number)}"
-        for number in range(count)
-        if number not in in_registers
-    )
-    return stores, "".join(f", ptr %a{number}" for number in range(count) if number in in_registers)
+    in_registers = register_positions(kinds)
+    stores = []
+    for number, kind in enumerate(kinds):
+        if number in in_registers:
+            continue
+        place = pointer(ctypes.addressof(_buffer) + 8 * number)
+        if kind == "b":
+            stores += [f"  %w{number} = zext i1 %a{number} to i64", f"  store i64 %w{number}, ptr {place}"]
+        else:
+            stores.append(f"  store {LLVM_TYPES[kind]} %a{number}, ptr {place}")
+    passed = "".join(f", {LLVM_TYPES[kind]} %a{number}" for number, kind in enumerate(kinds) if number in in_registers)
+    return "\n".join(stores), passed
 
 
 # --- entering -------------------------------------------------------------------------------------------------------------
@@ -406,7 +425,7 @@ def _entry_method(count: int) -> _MethodDef:
         f"  %p{number} = getelementptr ptr, ptr %items, i64 {number}\n  %a{number} = load ptr, ptr %p{number}"
         for number in range(count)
     )
-    stores, args = _pass_references(count)
+    stores, args = _pass_values("r" * count)
     sweep = sweep_address()
     look_around = f"call void {pointer(sweep)}()" if sweep else ""
     _link(
@@ -468,39 +487,165 @@ class EntryPoint:
         ctypes.c_int64.from_address(id(self._holder) + _BYTES_DATA).value = 0
 
 
+# --- results in parts -------------------------------------------------------------------------------------------------------
+
+_FORMAT_BOX = 2
+"""Word of a format's descriptor that holds the address of its boxing function; the kinds come behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFormat:
+    """How objects of one shape are returned as numbers.
+
+    Attributes:
+        shape: Returnable.
+        number: In exit tuples, below -1.
+        address: Of the descriptor that is returned.
+        kinds: Of the parts.
+    """
+
+    shape: Shape
+    number: int
+    address: int
+    kinds: str
+    descriptor: bytes
+
+
+_formats: dict[Shape, ResultFormat] = {}
+_format_lock = threading.RLock()
+
+
+def result_format(shape: Shape) -> ResultFormat:
+    """The format for a shape; made when first asked for, and kept."""
+    with _format_lock:
+        known = _formats.get(shape)
+        if known is None:
+            number = -2 - len(_formats)
+            kinds = "".join(leaf.kind for leaf in shape.leaves())
+            boxer = _boxer(shape, kinds, f"box{-number}")
+            descriptor = struct.pack("<qqq", number, len(kinds), boxer) + kinds.encode()
+            known = ResultFormat(shape, number, id(descriptor) + _BYTES_DATA, kinds, descriptor)
+            _formats[shape] = FORMATS[number] = known
+        return known
+
+
+FORMATS: dict[int, ResultFormat] = {}
+"""By the numbers in exit tuples."""
+
+
+def _boxer(shape: Shape, kinds: str, name: str) -> int:
+    """Address of ``ptr ()``: the object made of the parts in the exit buffer."""
+    from metatracer.backend.compile import compile_trace
+
+    leaves = tuple([Input(kind) for kind in kinds])
+    operations: list[Operation] = []
+
+    def box(opcode: Opcode, leaf: Input) -> Operation:
+        operations.append(Operation(opcode, (leaf,)))
+        return operations[-1]
+
+    assert shape.known is not None
+    if shape.form == "box":
+        result = box(shape.known.object, leaves[0])
+    else:
+        result = Operation(NEW, (), shape.known.object)
+        operations.append(result)
+        for (field, part), leaf in zip(shape.parts, leaves, strict=True):
+            assert part.known is not None
+            operations.append(Operation(SETFIELD, (result, box(part.known.object, leaf)), field))
+    operations.append(Operation(FINISH, (result,)))
+    code = compile_trace(Trace(leaves, operations, [], name))
+    _boxers.append(code)
+    types = {"i": "i64", "f": "double", "b": "i64"}
+    loads = []
+    for number, kind in enumerate(kinds):
+        place = pointer(ctypes.addressof(_buffer) + 8 * number)
+        loads.append(f"  %{'w' if kind == 'b' else 'a'}{number} = load {types[kind]}, ptr {place}")
+        if kind == "b":
+            loads.append(f"  %a{number} = trunc i64 %w{number} to i1")
+    stores, args = _pass_values(kinds)
+    text = "\n".join(loads)
+    _link(
+        f"""
+define ptr @{name}() nounwind {{
+{text}
+{stores}
+  %desc = call tailcc ptr {pointer(code.address)}(ptr null{args})
+  %value = load ptr, ptr {pointer(ctypes.addressof(_buffer))}
+  ret ptr %value
+}}""",
+        [name],
+    )
+    return _functions[name]
+
+
+_boxers: list[Any] = []
+
+
 # --- portal calls ---------------------------------------------------------------------------------------------------------
 
 
 def set_exit_handler(handler: Callable[[tuple[Any, ...]], Any] | None) -> None:
     """Set what finishes a called portal that left its machine code: takes the exit tuple, returns the result or raises."""
     _handler[0] = 0 if handler is None else id(handler)
-    _handler_owner[0] = handler
+    _owners["exit"] = handler
 
 
-_handler_owner: list[Any] = [None]
+class Unwound(BaseException):
+    """Passes through the machine code of callers whose callee has left its own; never seen by a guest.
+
+    Attributes:
+        exit: The exit tuple of the callee.
+    """
+
+    def __init__(self, exit_tuple: tuple[Any, ...]) -> None:
+        self.exit = exit_tuple
 
 
-def portal_call(count: int) -> int:
-    """Address of ``ptr (ptr cell, i32 frames, ptr args...)``: a portal call with `count` arguments, which it consumes.
+def _unwind(exit_tuple: tuple[Any, ...]) -> Any:
+    raise Unwound(exit_tuple)
+
+
+_owners: dict[str, Any] = {"unwind": _unwind}
+_unwind_handler[0] = id(_unwind)
+
+
+def portal_call(kinds: str, *, unwinds: bool, parts: int = 0) -> int:
+    """Address of ``ptr (ptr cell, i32 frames, ptr format, ptr out, args...)``: a portal call, which consumes its arguments.
 
     It accounts for `frames` Python frames, as the calls it stands for would, and raises RecursionError when those or
-    the C stack are used up.
+    the C stack are used up. When the callee leaves its machine code, the exit handler runs it to its end; or, if the call
+    `unwinds`, the unwind handler is called, which raises Unwound.
+
+    Args:
+        kinds: Of the arguments.
+        unwinds: See above.
+        parts: Of the result: if the callee returns parts in the `format`, they are copied to `out`, and the format is
+            returned in place of an object.
     """
     _base()
-    name = f"portal_call{count}"
+    name = f"portal_call_{kinds}_{parts}{'_unwinding' if unwinds else ''}"
     if name not in _functions:
-        _link(_portal_call(name, count), [name])
+        _link(_portal_call(name, kinds, "unwind_exit" if unwinds else "portal_exit", parts), [name])
     return _functions[name]
 
 
-def _portal_call(name: str, count: int) -> str:
+def _portal_call(name: str, kinds: str, leave: str, parts: int) -> str:
     figures = layout()
-    params = "".join(f", ptr %a{number}" for number in range(count))
-    stores, args = _pass_references(count)
-    drops = "\n".join(f"  call void {_c('Py_DecRef')}(ptr %a{number})" for number in range(count))
+    copies = "\n".join(
+        f"""  %from{n} = load i64, ptr {pointer(ctypes.addressof(_buffer) + 8 * n)}
+  %to{n} = getelementptr i64, ptr %out, i64 {n}
+  store i64 %from{n}, ptr %to{n}"""
+        for n in range(parts)
+    )
+    params = "".join(f", {LLVM_TYPES[kind]} %a{number}" for number, kind in enumerate(kinds))
+    stores, args = _pass_values(kinds)
+    drops = "\n".join(
+        f"  call void {_c('Py_DecRef')}(ptr %a{number})" for number, kind in enumerate(kinds) if kind == "r"
+    )
     return f"""
 declare ptr @llvm.frameaddress.p0(i32)
-define ptr @{name}(ptr %cell, i32 %frames{params}) nounwind {{
+define ptr @{name}(ptr %cell, i32 %frames, ptr %format, ptr %out{params}) nounwind {{
   %thread = call ptr {_c("PyThreadState_Get")}()
   %leftp = getelementptr i8, ptr %thread, i64 {figures.recursion_remaining}
   %left = load i32, ptr %leftp
@@ -529,16 +674,31 @@ finish:
   %value = load ptr, ptr {pointer(ctypes.addressof(_buffer))}
   br label %done
 other:
+  %same = icmp eq ptr %desc, %format
+  br i1 %same, label %parts, label %different
+parts:
+{copies}
+  br label %done
+different:
+  %id = load i64, ptr %desc
+  %isparts = icmp slt i64 %id, -1
+  br i1 %isparts, label %box, label %leave
+box:
+  %boxp = getelementptr i64, ptr %desc, i64 {_FORMAT_BOX}
+  %boxer = load ptr, ptr %boxp
+  %boxed = call ptr %boxer()
+  br label %done
+leave:
   %low = load i32, ptr %leftp
   %raised = add i32 %low, {_HANDLER_FRAMES}
   store i32 %raised, ptr %leftp
-  %handled = call ptr {pointer(function_address("portal_exit"))}(ptr %desc)
+  %handled = call ptr {pointer(function_address(leave))}(ptr %desc)
   %high = load i32, ptr %leftp
   %lowered = sub i32 %high, {_HANDLER_FRAMES}
   store i32 %lowered, ptr %leftp
   br label %done
 done:
-  %result = phi ptr [%value, %finish], [%handled, %other]
+  %result = phi ptr [%value, %finish], [%format, %parts], [%boxed, %box], [%handled, %leave]
   %now = load i32, ptr %leftp
   %back = add i32 %now, %frames
   store i32 %back, ptr %leftp

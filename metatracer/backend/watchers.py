@@ -29,8 +29,24 @@ _MASK_64 = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 _ENTRY_WORDS = 3
 _EMPTY, _DELETED = 0, 1
+CHECKING = 2
+"""Content of the dirty word while assumptions are checked: not 0, so that code goes on asking; a change makes it 1."""
 
-_LLVM = """
+END_CHECK = """
+define void @end_check() nounwind {{
+entry:
+  %word = load i64, ptr inttoptr (i64 {dirty} to ptr)
+  %unchanged = icmp eq i64 %word, {checking}
+  br i1 %unchanged, label %clean, label %done
+clean:
+  store i64 0, ptr inttoptr (i64 {dirty} to ptr)
+  br label %done
+done:
+  ret void
+}}
+"""
+
+_LLVM = END_CHECK + """
 define i32 @on_type(ptr %type) {{
   store i64 1, ptr inttoptr (i64 {dirty} to ptr)
   ret i32 0
@@ -136,8 +152,20 @@ class ChangeNotices:
         return bool(ctypes.c_uint64.from_address(self.dirty_address).value)
 
     def clean(self) -> None:
-        """Forget past changes. Call this before checking, so that changes meanwhile are not lost."""
+        """Forget past changes."""
         ctypes.c_uint64.from_address(self.dirty_address).value = 0
+
+    def begin_check(self) -> None:
+        """What changed so far is about to be checked. Until `end_check` the word is not 0: other threads must not go on."""
+        ctypes.c_uint64.from_address(self.dirty_address).value = CHECKING
+
+    def end_check(self) -> None:
+        """All codes have been told: clean, unless something has changed since `begin_check`."""
+        self._end_check()
+
+    def _take_end_check(self, address: int) -> None:
+        """The machine code of `END_CHECK`; it is called with the GIL held, so that no change comes in between."""
+        self._end_check = ctypes.PYFUNCTYPE(None)(address)
 
     def watch_type(self, cls: type) -> None:
         """Notice changes of `cls` and its bases. It must have a version tag, else CPython does not tell."""
@@ -179,6 +207,7 @@ class Watchers(ChangeNotices):
         self._build_table(64)
         text = _LLVM.format(
             dirty=self.dirty_address,
+            checking=CHECKING,
             table=self.dirty_address + 8,
             golden=_GOLDEN - (1 << 64),
             entry_bytes=8 * _ENTRY_WORDS,
@@ -187,7 +216,8 @@ class Watchers(ChangeNotices):
             str_type=id(str),
             str_state=figures.str_state,
         )
-        self._code = llvm.compile_text(text, ["on_type", "on_function", "on_dict"])
+        self._code = llvm.compile_text(text, ["on_type", "on_function", "on_dict", "end_check"])
+        self._take_end_check(self._code.addresses["end_check"])
         # CPython may call the callbacks until it is gone: neither code nor memory may go before.
         for needed in (self, self._code, self._state):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(needed))
@@ -217,9 +247,14 @@ class Watchers(ChangeNotices):
         self._state[0] = 1
 
     def clean(self) -> None:
-        """Forget past changes. Call this before checking, so that changes meanwhile are not lost."""
+        """Forget past changes."""
         if self._registered:
-            self._state[0] = 0
+            super().clean()
+
+    def begin_check(self) -> None:
+        """See the base class."""
+        if self._registered:
+            super().begin_check()
 
     def watch_type(self, cls: type) -> None:
         """Notice changes of `cls`. It must have a version tag, else CPython does not tell."""

@@ -31,6 +31,7 @@ def _row(  # noqa: PLR0913 - the columns of the table
     runs_code: bool = False,
     pure: bool = False,
     evaluate: Any = None,
+    releases: bool = False,
 ) -> CFunction:
     c_type = {"r": "ptr", "i": "i64", "f": "double"}
     if runs_code:
@@ -48,6 +49,7 @@ def _row(  # noqa: PLR0913 - the columns of the table
         runs_code,
         pure,
         evaluate,
+        releases,
     )
     assert name not in CFUNCTIONS
     CFUNCTIONS[name] = row
@@ -109,7 +111,7 @@ OBJECT_ASCII = _row("object_ascii", "PyObject_ASCII", "r", "r", runs_code=True, 
 BUILTIN_ITER = _row("builtin_iter", "PyObject_GetIter", "r", "r", reads=Effect.HEAP, evaluate=iter)
 BUILTIN_NEXT = _row("builtin_next", "PyIter_Next", "r", "r", error="null_maybe", reads=Effect.HEAP, writes=Effect.ITERATOR, evaluate=next)
 DICT_GETITEM = _row("dict_getitem", "PyObject_GetItem", "rr", "r", reads=Effect.DICT, evaluate=operator.getitem)
-DICT_SETITEM = _row("dict_setitem", "PyDict_SetItem", "rrr", "i", c_result="i32", runs_code=True, evaluate=lambda d, k, v: operator.setitem(d, k, v) or 0)
+DICT_SETITEM = _row("dict_setitem", "PyDict_SetItem", "rrr", "i", c_result="i32", writes=Effect.DICT, releases=True, evaluate=lambda d, k, v: operator.setitem(d, k, v) or 0)
 DICT_CONTAINS = _row("dict_contains", "PyDict_Contains", "rr", "i", c_result="i32", reads=Effect.DICT, evaluate=lambda d, k: int(k in d))
 DICT_LEN = _row("dict_len", "PyDict_Size", "r", "i", error="never", reads=Effect.DICT, evaluate=len)
 SET_CONTAINS = _row("set_contains", "PySet_Contains", "rr", "i", c_result="i32", reads=Effect.DICT, evaluate=lambda s, k: int(k in s))

@@ -24,6 +24,7 @@ from metatracer.ir.heap import HEAP_OPERATIONS, require, set_field
 from metatracer.ir.observation import observable
 from metatracer.ir.opcodes import GuardFailed, fits_i64
 from metatracer.ir.printer import Printer
+from metatracer.ir.shapes import put_together, take_apart
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import (
     NULL_OBJECT,
@@ -331,6 +332,18 @@ class _Run:
             self.enter_label(label, args)
             self.position = self.trace.operations.index(label) + 1
 
+    def finish_parts(self, op: Operation, args: tuple[Any, ...]) -> Exit:
+        return self.exit("finish", op, (put_together(op.descr, args),))
+
+    def guard_parts(self, op: Operation, args: tuple[Any, ...]) -> None:
+        require(take_apart(op.descr, args[0]) is not None)
+
+    def result_part(self, op: Operation, args: tuple[Any, ...]) -> Any:
+        guard = next(other for other in self.trace.operations if other.args == op.args and other.opcode.name == "guard_parts")
+        numbers = take_apart(guard.descr, args[0])
+        assert numbers is not None
+        return numbers[op.descr]
+
     def finish(self, op: Operation, args: tuple[Any, ...]) -> Exit:
         return self.exit("finish" if op.opcode.name == "finish" else "raise", op, args)
 
@@ -392,6 +405,7 @@ _CONTROL: dict[str, Callable[[_Run, Operation, tuple[Any, ...]], Exit | None]] =
     "jump": _Run.jump,
     "finish": _Run.finish,
     "finish_raise": _Run.finish,
+    "finish_parts": _Run.finish_parts,
 }
 _EFFECTS: dict[str, Callable[[_Run, Operation, tuple[Any, ...]], Any]] = {
     "call": _Run.call,
@@ -399,6 +413,10 @@ _EFFECTS: dict[str, Callable[[_Run, Operation, tuple[Any, ...]], Any]] = {
     "call_c_i": _Run.call_c,
     "call_c_f": _Run.call_c,
     "call_portal": _Run.call_portal,
+    "call_loop": _Run.call_portal,
+    "guard_parts": _Run.guard_parts,
+    "result_part_i": _Run.result_part,
+    "result_part_f": _Run.result_part,
     "guard_no_exception": _Run.guard_no_exception,
     "guard_exception": _Run.guard_exception,
     "push_exc_info": _Run.push_exc_info,

@@ -39,7 +39,7 @@ _PARTIAL = frozenset(
 )
 _FLAGS = tuple(Effect)
 _EXCEPTION_GUARDS = frozenset(["guard_no_exception", "guard_exception"])
-_ENDS = frozenset(["jump", "finish", "finish_raise"])
+_ENDS = frozenset(["jump", "finish", "finish_raise", "finish_parts"])
 
 
 def is_speculable(op: Operation) -> bool:

@@ -295,6 +295,11 @@ CALL_C_R = _op("call_c_r", "*", "r", "a row of ir/cfunctions.py; new reference, 
 CALL_C_I = _op("call_c_i", "*", "i", "a row of ir/cfunctions.py", descr="cfunction")
 CALL_C_F = _op("call_c_f", "*", "f", "a row of ir/cfunctions.py", descr="cfunction")
 CALL_PORTAL = _op("call_portal", "r*", "r", "enter another loop's machine code with these reds and run it to the end of its frame; descr: LoopRef", reads=Effect.ANY, writes=Effect.ANY, runs_code=True, can_raise=True, descr="loop")
+CALL_LOOP = _op("call_loop", "*", "r", "as call_portal; but when the callee leaves its machine code, NULL is returned with an Unwound exception: the caller leaves, too", reads=Effect.ANY, writes=Effect.ANY, runs_code=True, can_raise=True, descr="loop")
+
+GUARD_PARTS = _op("guard_parts", "r", "", "the call_loop just done gave its result as parts of an object of the Shape descr; else it is there as an object", is_guard=True, forcible=False, descr="value")
+RESULT_PART_I = _op("result_part_i", "r", "i", "the part of this number of what the call gave; the guard stands before", descr="value")
+RESULT_PART_F = _op("result_part_f", "r", "f", "the same", descr="value")
 
 # --- the handled exception of the thread ------------------------------------------------------------------------------
 
@@ -314,6 +319,8 @@ LABEL = _op("label", "*", "", "loop header: args are the values on first entry; 
 JUMP = _op("jump", "*", "", "to the label of this trace, or (descr: LoopRef) to the entry of another loop, or (descr: LabelRef) to its label", is_control=True, descr="loop")
 FINISH = _op("finish", "r", "", "the portal returns arg", is_control=True)
 FINISH_RAISE = _op("finish_raise", "r", "", "the exception arg leaves the portal (traceback already attached)", is_control=True)
+
+FINISH_PARTS = _op("finish_parts", "*", "", "the portal returns an object of the Shape descr, made of these numbers", is_control=True, descr="value")
 
 COMPARISONS: dict[str, tuple[Opcode, Opcode, Opcode]] = {
     "<": (INT_LT, UINT_LT, FLOAT_LT),

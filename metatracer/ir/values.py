@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from metatracer.ir.class_facts import ClassFacts
     from metatracer.ir.opcodes import Effect, Opcode
+    from metatracer.ir.shapes import Shapes
 
 
 class _Null:
@@ -178,6 +180,7 @@ class CFunction:
             exception or just absence; look at the pending exception), "never".
         reads, writes, runs_code: As in `Opcode`.
         pure: Depends on its arguments only (all of immutable types).
+        releases: Gives up a reference to what a place held before: its finalizer may run.
         evaluate: The same in Python, for the evaluator and for recording.
     """
 
@@ -193,6 +196,7 @@ class CFunction:
     runs_code: bool
     pure: bool = False
     evaluate: Any = None
+    releases: bool = False
 
     @property
     def can_raise(self) -> bool:
@@ -218,12 +222,20 @@ class LoopRef:
         cell: Address of the 8-byte cell that holds the current code pointer; set by the backend, 0 before.
         token: The runtime's loop object; the IR does not look into it.
         label: The label of the code that is in place now, if it has one.
+        version_for: Gives the version of the loop for arguments of these shapes, or None when there is not to be one;
+            set by the runtime.
+        effects: Gives what entering the loop may read and write of objects that exist, and whether it may run any code;
+            from then on the code being made relies on it. None: anything.
+        returns_parts: Its code may return an object that it has not allocated as its parts.
     """
 
     name: str
     cell: int = 0
     token: Any = None
     label: LabelRef | None = None
+    version_for: Callable[[Shapes], LoopRef | None] | None = None
+    effects: Callable[[], tuple[Effect, Effect, bool]] | None = None
+    returns_parts: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -355,6 +367,7 @@ class Trace:
         entry: For an optimized loop, what the optimizer wants to know again when another trace enters it at its label;
             None when none can.
         repeats: It ends in a copy of the loop that it jumps to.
+        classes: Which objects keep their class while the assumptions hold; None: all.
     """
 
     inputs: tuple[Input, ...]
@@ -363,6 +376,7 @@ class Trace:
     name: str = "trace"
     entry: Any = None
     repeats: bool = False
+    classes: ClassFacts | None = None
 
     @property
     def label(self) -> Operation | None:

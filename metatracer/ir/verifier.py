@@ -46,7 +46,7 @@ from metatracer.ir.values import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_ENDS = frozenset(["jump", "finish", "finish_raise"])
+_ENDS = frozenset(["jump", "finish", "finish_raise", "finish_parts"])
 _EXCEPTION_GUARDS = frozenset(["guard_no_exception", "guard_exception"])
 DELAYED_STORES = frozenset(["setfield", "list_setitem", "cell_set", "list_append"])
 """Operations that a `PendingStore` may delay."""

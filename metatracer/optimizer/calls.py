@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from metatracer.hints import is_value_class
 from metatracer.ir.cfunctions import BUILTIN_ITER, BUILTIN_NEXT
 from metatracer.ir.opcodes import (
     CALL,
     CALL_C_F,
     CALL_C_I,
     CALL_C_R,
+    CALL_LOOP,
     CALL_PORTAL,
     GUARD_EXCEPTION,
     GUARD_NO_EXCEPTION,
+    GUARD_PARTS,
     Effect,
 )
-from metatracer.ir.values import Const, Operation
+from metatracer.ir.pure_calls import IMMUTABLE, NOTHING, fold, is_immutable, is_pure
+from metatracer.ir.snapshots import virtual_parts
+from metatracer.ir.values import Const, Operation, Value
+from metatracer.optimizer.state import Virtual, VirtualBox, VirtualInstance
 from metatracer.optimizer.verdicts import DROP, EMIT, Contradiction, Verdict, effects
+from metatracer.optimizer.versions import received_parts, specialise
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from metatracer.optimizer.forward import Forward
+    from metatracer.optimizer.state import State
     from metatracer.optimizer.verdicts import Handlers
 
 _READ_BY_NEXT: dict[str, Effect] = {
@@ -36,6 +46,9 @@ _READ_BY_NEXT: dict[str, Effect] = {
 """What stepping an iterator of a builtin class reads besides the iterator."""
 
 
+ANYTHING = (Effect.ANY, Effect.ANY, True)
+
+
 class Calls:
     """See the module's docstring."""
 
@@ -45,12 +58,20 @@ class Calls:
     def handlers(self) -> Handlers:
         for opcode in (CALL, CALL_PORTAL, CALL_C_R, CALL_C_I, CALL_C_F):
             yield opcode, self.call
+        yield CALL_LOOP, self.call_loop
+        yield GUARD_PARTS, self.guard_parts
         yield GUARD_NO_EXCEPTION, self.guard_no_exception
         yield GUARD_EXCEPTION, self.guard_exception
 
     def call(self, op: Operation) -> Verdict:
         reads, writes, runs_code = effects(op)
         forward = self._forward
+        if op.opcode is CALL and self._is_pure(op):
+            folded = fold(op.args[0].value, [arg.value for arg in op.args[1:]]) if _all_const(op.args) else NOTHING  # type: ignore[attr-defined]
+            if folded is not NOTHING and is_immutable(folded):
+                return forward.pool.get("r", folded)
+            reads = writes = Effect.NONE
+            runs_code = False
         # First of all: what is known of the contents of objects that are allocated for the call must be forgotten, too.
         op.args = tuple([forward.force(arg) for arg in op.args])
         if op.descr is BUILTIN_ITER:
@@ -64,7 +85,75 @@ class Calls:
             forward.heap.flush(seen)
         if writes or runs_code:
             forward.heap.invalidate(Effect.ANY if runs_code else writes, runs_code)
+        if op.opcode.descr == "cfunction" and op.descr.releases:
+            forward.state.valid = False
         return EMIT
+
+    def _is_pure(self, op: Operation) -> bool:
+        """Whether a call has no effect, and sees nothing but its arguments, which never change."""
+        callee, *args = op.args
+        if not isinstance(callee, Const) or (op.descr is not None and op.descr.keywords) or not is_pure(callee.value):
+            return False
+        type_of = self._forward.state.type_of
+        return all(is_immutable(arg.value) if isinstance(arg, Const) else type_of(arg) in IMMUTABLE for arg in args)
+
+    def call_loop(self, op: Operation) -> Verdict:
+        """The callee takes virtual arguments apart; what it may see of other objects is stored first.
+
+        Doing stores can allocate an argument, and then another version of the callee is called, which may do other
+        things: in that case nothing is taken for granted.
+        """
+        forward = self._forward
+        target, args = op.descr, op.args
+        self._force_shared(args)
+        specialise(forward, op)
+        called = op.descr
+        reads, writes, runs_code = ANYTHING if called.effects is None else called.effects()
+        while True:
+            self._store(reads | writes, runs_code)
+            self._force_shared(args)
+            op.descr, op.args = target, tuple([forward.state.resolve(arg) for arg in args])
+            specialise(forward, op)
+            if op.descr is called:
+                break
+            called = op.descr
+            reads, writes, runs_code = ANYTHING
+        op.args = tuple([forward.force(arg) for arg in op.args])
+        if writes or runs_code:
+            forward.heap.invalidate(Effect.ANY if runs_code else writes, runs_code)
+        return EMIT
+
+    def guard_parts(self, op: Operation) -> Verdict:
+        """The result in parts is a virtual object; loops that are called at their common entry give objects."""
+        forward = self._forward
+        call = op.args[0]
+        if not isinstance(call, Operation) or not call.descr.returns_parts or "virtuals" not in forward.enabled:
+            return DROP
+        forward.emit(op)
+        forward.state.substitute(call, received_parts(forward, call, op.descr))
+        return DROP
+
+    def _force_shared(self, args: tuple[Value, ...]) -> None:
+        """Allocate what caller and callee both refer to: it is one object, whoever changes it or asks for its identity."""
+        forward = self._forward
+        state = forward.state
+        following = forward.following
+        assert following is not None
+        assert following.snapshot is not None, "the guard behind the call says what goes on"
+        kept: set[Virtual] = set()
+        roots = [value for frame in following.snapshot.frames for value in frame.values()]
+        roots += [store.args[-1] for store in state.stores()]
+        _collect(state, roots, kept)
+        passed: set[Virtual] = set()
+        _collect(state, args, passed)
+        for virtual in passed & kept:
+            if not isinstance(virtual, VirtualInstance) or not is_value_class(virtual.cls):
+                forward.force(virtual)
+
+    def _store(self, seen: Effect, runs_code: bool) -> None:
+        seen = Effect.ANY if runs_code else seen
+        if seen & Effect.HEAP:
+            self._forward.heap.flush(seen)
 
     def guard_no_exception(self, op: Operation) -> Verdict:
         forward = self._forward
@@ -82,6 +171,28 @@ class Calls:
             raise Contradiction
         self._forward.state.info(op).nonnull = True
         return EMIT
+
+
+def _collect(state: State, values: Iterable[Any], found: set[Virtual]) -> None:
+    """Add the virtual objects that can be reached from the values; unboxed numbers have no identity."""
+    work = list(values)
+    seen: set[int] = set()
+    while work:
+        value = work.pop()
+        if not isinstance(value, Value):  # a virtual of the recording
+            if id(value) not in seen:
+                seen.add(id(value))
+                work.extend(virtual_parts(value))
+            continue
+        value = state.resolve(value)
+        if not isinstance(value, Virtual) or isinstance(value, VirtualBox) or value in found:
+            continue
+        found.add(value)
+        work.extend(value.parts())
+
+
+def _all_const(values: Iterable[Value]) -> bool:
+    return all(isinstance(value, Const) for value in values)
 
 
 def _gives_object(result: object) -> bool:

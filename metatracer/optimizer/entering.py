@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from metatracer.optimizer.matching import Place
     from metatracer.optimizer.peeling import LabelState
     from metatracer.optimizer.state import FactKey, Pending, VirtualBox
+    from metatracer.optimizer.versions import Goal
 
 MAX_ROUNDS = 20
 MAX_REPEATED = 1500
@@ -72,43 +73,47 @@ def header_of(recorded: list[Operation]) -> Snapshot | None:
     return None
 
 
-def enter_at_label(trace: Trace, enabled: Collection[str], *, repeat: bool) -> Trace | None:
+def enter_at_label(trace: Trace, enabled: Collection[str], goal: Goal, *, repeat: bool) -> Trace | None:
     """The optimized trace with a jump to the target's label, or None when it has to go to the target's entry.
 
     Args:
         trace: As recorded.
         enabled: Passes.
+        goal: What the code is for. The label of its own code is tried first.
         repeat: Whether an iteration of the loop may be put at the end.
     """
     jump = trace.operations[-1]
     target = jump.descr
     if jump.opcode is not JUMP or not isinstance(target, LoopRef):
         return None
-    label = target.label
-    if label is None or label.entry is None:
-        return None
-    if not any(op.opcode.is_guard for op in trace.operations):
+    if not any(op.opcode.is_guard and op.opcode is not ops.GUARD_NOT_INVALIDATED for op in trace.operations):
         # It starts at the merge point, where the check of another trace has failed: the preamble finds out the rest.
         return None
-    entry: Entry = label.entry
+    labels = [label for label in (goal.own_label, target.label) if label is not None and label.entry is not None]
     for repeated in (False, True):
-        if repeated and (not repeat or len(entry.recorded) > MAX_REPEATED):
-            continue
-        try:
-            operations = _attempt(trace, label, enabled, repeated=repeated)
-        except Contradiction:
-            continue
-        if operations is not None:
-            assumptions = list(dict.fromkeys([*trace.assumptions, *entry.assumptions]))
-            return Trace(trace.inputs, operations, assumptions, trace.name, None, repeated)
+        for label in dict.fromkeys(labels):
+            entry: Entry = label.entry
+            if repeated and (not repeat or len(entry.recorded) > MAX_REPEATED):
+                continue
+            try:
+                attempted = _attempt(trace, label, enabled, goal, repeated=repeated)
+            except Contradiction:
+                continue
+            if attempted is not None:
+                assumptions = list(dict.fromkeys([*trace.assumptions, *entry.assumptions]))
+                return Trace(attempted.inputs, attempted.out, assumptions, trace.name, None, repeated)
     return None
 
 
-def _attempt(trace: Trace, label: LabelRef, enabled: Collection[str], *, repeated: bool) -> list[Operation] | None:
+def _attempt(
+    trace: Trace, label: LabelRef, enabled: Collection[str], goal: Goal, *, repeated: bool
+) -> Forward | None:
     from metatracer.optimizer.pipeline import start
 
     entry: Entry = label.entry
-    forward = start(trace, enabled, entry.label.forward.pool)
+    forward = start(trace, enabled, goal, entry.label.forward.pool)
+    if trace.classes is not None:
+        forward.state.classes = trace.classes.united(entry.label.forward.state.classes)
     forward.run_all(trace.operations[:-1])
     args = trace.operations[-1].args
     if repeated:
@@ -130,21 +135,21 @@ def _attempt(trace: Trace, label: LabelRef, enabled: Collection[str], *, repeate
         if matcher.has_failed:
             return None
         if not matcher.settle():
-            return _close(forward, label, matcher.found)
+            return forward if _close(forward, label, matcher.found) else None
     return None
 
 
-def _close(forward: Forward, label: LabelRef, found: dict[Value, Value]) -> list[Operation] | None:
+def _close(forward: Forward, label: LabelRef, found: dict[Value, Value]) -> bool:
     assert label.params is not None
     values: list[Value] = []
     for param in label.params:
         value = label.entry.value_of[param]
         end = value if isinstance(value, Const) else found.get(value)
         if end is None:
-            return None
+            return False
         values.append(forward.state.resolve(end))
     forward.emit(Operation(JUMP, values, label))
-    return forward.out
+    return True
 
 
 def _at(header: Snapshot, values: Mapping[Value, Value]) -> Snapshot | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from metatracer.ir.opcodes import GUARD_NO_EXCEPTION, OPCODES, Opcode
-from metatracer.ir.values import Operation, Value
+from metatracer.ir.values import Input, Operation, Value
 from metatracer.optimizer.calls import Calls
 from metatracer.optimizer.cse import CommonSubexpressions
 from metatracer.optimizer.folding import Algebra, ConstantFolding
@@ -35,9 +35,12 @@ class Forward:
 
     Attributes:
         enabled: Names of the passes that are switched on.
+        inputs: Of the trace that is being built.
+        returns_parts: Its result may be returned in parts.
         snapshot: The recorded snapshot of the operation in hand.
         retry: A recorded snapshot to which it is safe to return at this point (nothing but reads and allocations was
             recorded since), or None.
+        following: The recorded operation behind the one in hand.
         call_removed: The last operation that could raise was removed, and so is the guard behind it.
     """
 
@@ -45,10 +48,13 @@ class Forward:
         self.pool = pool
         self.enabled = frozenset(enabled)
         self.state = State(pool)
+        self.inputs: tuple[Input, ...] = ()
+        self.returns_parts = False
         self.out: list[Operation] = []
         self.snapshot: Snapshot | None = None
         self.retry: Snapshot | None = None
         self.call_removed = False
+        self.following: Operation | None = None
         self.materializer = Materializer(self)
         self.heap = HeapCache(self)
         self.ranges = Ranges(self)
@@ -73,8 +79,9 @@ class Forward:
         """Process recorded operations."""
         resolve = self.state.resolve
         replaced = self.state.replaced
-        for old in operations:
+        for number, old in enumerate(operations, 1):
             self.snapshot = old.snapshot
+            self.following = operations[number] if number < len(operations) else None
             opcode = old.opcode
             verdict = self.run(Operation(opcode, [resolve(arg) for arg in old.args], old.descr))
             if opcode.result:

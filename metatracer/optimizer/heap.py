@@ -26,6 +26,7 @@ from metatracer.ir.opcodes import (
     CELL_GET,
     CELL_SET,
     FINISH,
+    FINISH_PARTS,
     FINISH_RAISE,
     GETFIELD,
     GUARD_FALSE,
@@ -44,6 +45,7 @@ from metatracer.ir.values import Const, Field, Operation, Value
 from metatracer.optimizer.appends import DelayedAppends
 from metatracer.optimizer.state import CELL, Pending, Virtual
 from metatracer.optimizer.verdicts import DROP, EMIT, Verdict
+from metatracer.optimizer.versions import returned_parts, specialise
 
 if TYPE_CHECKING:
     from metatracer.optimizer.forward import Forward
@@ -415,10 +417,19 @@ class HeapCache:
         if runs_code:
             state.memo["shape"].clear()
             state.valid = False
+            state.forget_classes()
 
     def leave(self, op: Operation) -> Verdict:
         """The trace ends here: everything must be as the interpreter would have it."""
         self.flush()
+        if op.opcode is JUMP and specialise(self._forward, op):
+            return EMIT
+        if op.opcode is FINISH and self._forward.returns_parts:
+            taken = returned_parts(self._state, op.args[0])
+            if taken is not None:
+                shape, numbers = taken
+                self._forward.emit(Operation(FINISH_PARTS, numbers, shape))
+                return DROP
         op.args = tuple([self._forward.force(arg) for arg in op.args])
         assert not any(isinstance(arg, Virtual) for arg in op.args)
         return EMIT

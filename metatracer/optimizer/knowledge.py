@@ -163,7 +163,9 @@ class Knowledge:
         if known is not None:
             return DROP if known is op.descr else self._forward.failing()
         if isinstance(value, Const):
-            return self._forward.failing()
+            if value.is_null:
+                return self._forward.failing()
+            return EMIT  # an object that changes its class too often to rely on it
         self._forward.emit(op)
         info = self._state.info(value)
         info.type = op.descr

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from metatracer.ir.values import Snapshot
+    from metatracer.optimizer.versions import Goal
 
 MAX_ROUNDS = 8
 
@@ -196,12 +197,12 @@ class LabelState:
         return Pending(store.opcode, tuple([rename(arg) for arg in store.args]), store.descr)
 
 
-def peel_loop(trace: Trace, enabled: Collection[str]) -> Trace | None:
+def peel_loop(trace: Trace, enabled: Collection[str], goal: Goal) -> Trace | None:
     """The loop with one iteration peeled, or None when it cannot be."""
     from metatracer.optimizer.pipeline import start
 
     recorded, jump = trace.operations[:-1], trace.operations[-1]
-    preamble = start(trace, enabled)
+    preamble = start(trace, enabled, goal)
     try:
         preamble.run_all(recorded)
         length = len(preamble.out)
@@ -209,6 +210,7 @@ def peel_loop(trace: Trace, enabled: Collection[str]) -> Trace | None:
         for _ in range(MAX_ROUNDS):
             label.prepare()
             body = Forward(preamble.pool, enabled)
+            body.state.classes = trace.classes
             renaming = label.enter(body, trace.inputs)
             body.run_all(recorded)
             body.heap.appends.flush_all()
@@ -217,7 +219,7 @@ def peel_loop(trace: Trace, enabled: Collection[str]) -> Trace | None:
             if matched is not None:
                 operations = _assemble(preamble, length, body, renaming, matched)
                 entry = _entry(trace, label, body, renaming)
-                return Trace(trace.inputs, operations, trace.assumptions, trace.name, entry)
+                return Trace(preamble.inputs, operations, trace.assumptions, trace.name, entry)
     except Contradiction:
         return None
     return None

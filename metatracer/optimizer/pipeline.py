@@ -16,9 +16,11 @@ from metatracer.ir.values import Input, Operation, Trace
 from metatracer.optimizer.forward import Forward
 from metatracer.optimizer.state import ConstantPool
 from metatracer.optimizer.verdicts import Contradiction
+from metatracer.optimizer.versions import ANY_USE, Goal, start_version
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
 
 PASSES: tuple[str, ...] = (
     "virtuals",  # allocation removal, unboxing
@@ -63,6 +65,7 @@ def optimize(
     peel: bool = True,
     repeat: bool = True,
     guess: bool = True,
+    goal: Goal = ANY_USE,
     passes: Collection[str] | None = None,
 ) -> Trace:
     """Optimize a recorded trace.
@@ -72,11 +75,15 @@ def optimize(
         peel: False forbids peeling, whatever `passes` says.
         repeat: Whether the loop that a trace jumps to may be repeated at its end, so that it can enter it at its label.
         guess: False forbids the guesses of the pass "alias": for a bridge from a guess that was wrong.
+        goal: What the code is for.
         passes: Names from `PASSES`; None means what METATRACER_OPT says.
 
     Returns:
         A new trace. A root loop has a label: behind its preamble when it was peeled, else at its start. A jump to a loop
         that has a label goes there if that is possible.
+
+    Raises:
+        Contradiction: The trace does not fit the shapes of its `goal`.
     """
     enabled = selected_passes() if passes is None else frozenset(passes)
     if not guess:
@@ -84,13 +91,15 @@ def optimize(
     last = trace.operations[-1]
     is_loop = last.opcode is JUMP and last.descr is None
     if not is_loop:
-        result = _straight(trace, enabled, repeat)
+        result = _straight(trace, enabled, repeat, goal)
     else:
         peeled = None
         if peel and "peel" in enabled:
             from metatracer.optimizer.peeling import peel_loop
 
-            peeled = peel_loop(trace, enabled)
+            peeled = peel_loop(trace, enabled, goal)
+        if peeled is None and goal.shapes is not None:
+            raise Contradiction
         result = _simple_loop(trace, enabled) if peeled is None else peeled
     _check(result)
     if "dead" in enabled:
@@ -108,9 +117,15 @@ def _check(trace: Trace) -> None:
         verify(trace)
 
 
-def start(trace: Trace, enabled: Collection[str], pool: ConstantPool | None = None) -> Forward:
+def start(trace: Trace, enabled: Collection[str], goal: Goal, pool: ConstantPool | None = None) -> Forward:
     """A forward pass that knows what the trace's inputs are known to be."""
     forward = Forward(ConstantPool() if pool is None else pool, enabled)
+    forward.state.classes = trace.classes
+    forward.inputs = trace.inputs
+    forward.returns_parts = goal.returns_parts
+    if goal.shapes is not None:
+        forward.inputs = start_version(forward, trace.inputs, goal.shapes)
+        return forward
     for value in trace.inputs:
         if value.kind == "r":
             info = forward.state.info(value)
@@ -120,20 +135,22 @@ def start(trace: Trace, enabled: Collection[str], pool: ConstantPool | None = No
     return forward
 
 
-def _straight(trace: Trace, enabled: Collection[str], repeat: bool) -> Trace:
+def _straight(trace: Trace, enabled: Collection[str], repeat: bool, goal: Goal) -> Trace:
     """A bridge, or a root that does not loop."""
     if "peel" in enabled:
         from metatracer.optimizer.entering import enter_at_label
 
-        entered = enter_at_label(trace, enabled, repeat=repeat)
+        entered = enter_at_label(trace, enabled, goal, repeat=repeat)
         if entered is not None:
             return entered
-    forward = start(trace, enabled)
+    forward = start(trace, enabled, goal)
     try:
         forward.run_all(trace.operations)
     except Contradiction:
+        if goal.shapes is not None:
+            raise
         return trace
-    return Trace(trace.inputs, forward.out, trace.assumptions, trace.name)
+    return Trace(forward.inputs, forward.out, trace.assumptions, trace.name)
 
 
 def _simple_loop(trace: Trace, enabled: Collection[str]) -> Trace:
@@ -141,6 +158,7 @@ def _simple_loop(trace: Trace, enabled: Collection[str]) -> Trace:
     body = trace.operations
     inputs: tuple[Input, ...] = tuple([Input(value.kind, value.name) for value in trace.inputs])
     forward = Forward(ConstantPool(), enabled)
+    forward.state.classes = trace.classes
     for old, new in zip(trace.inputs, inputs, strict=True):
         forward.state.replaced[old] = new
     label = Operation(LABEL, trace.inputs, None, None, inputs)
@@ -149,6 +167,7 @@ def _simple_loop(trace: Trace, enabled: Collection[str]) -> Trace:
         operations: list[Operation] = forward.out
     except Contradiction:
         forward = Forward(ConstantPool(), ())
+        forward.state.classes = trace.classes
         for old, new in zip(trace.inputs, inputs, strict=True):
             forward.state.replaced[old] = new
         forward.run_all(body)

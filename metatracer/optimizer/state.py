@@ -31,6 +31,7 @@ from metatracer.ir.values import NULL, NULL_OBJECT, Const, Operation, Value
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from metatracer.ir.class_facts import ClassFacts
     from metatracer.ir.values import Field
 
 MIN_INT = -(1 << 63)
@@ -198,6 +199,7 @@ class State:
         attended: The trace has asked for attention since its label.
         imported: Facts that came over the back edge, by key: (key on the other side, value here); `used`: those
             that something was concluded from; `used_valid`: the same for `valid`.
+        classes: Which objects keep their class whatever runs; None: all.
         version: Changes whenever a snapshot of the same frames could look different.
     """
 
@@ -225,6 +227,7 @@ class State:
         self.imported_valid = False
         self.used_valid = False
         self.version = 0
+        self.classes: ClassFacts | None = None
 
     # --- values -----------------------------------------------------------------------------------------------------
 
@@ -251,13 +254,25 @@ class State:
         """The exact class, if known. NULL has none."""
         cls = value.__class__
         if cls is Const:
-            return None if value.value is NULL_OBJECT else type(value.value)  # type: ignore[attr-defined]
+            constant = value.value  # type: ignore[attr-defined]
+            if constant is NULL_OBJECT or (self.classes is not None and not self.classes.is_kept(constant)):
+                return None
+            return type(constant)
         if cls is VirtualBox:
             return BOXED_TYPE[value.box]  # type: ignore[attr-defined]
         if cls is VirtualInstance or cls is VirtualItems:
             return value.cls  # type: ignore[attr-defined, no-any-return]
         found = self.infos.get(value)
         return None if found is None else found.type
+
+    def forget_classes(self) -> None:
+        """Code has run that may have assigned ``__class__``."""
+        classes = self.classes
+        if classes is None or not classes.has_fickle:
+            return
+        for info in self.infos.values():
+            if info.type is not None and not classes.is_settled(info.type):
+                info.type = None
 
     def is_nonnull(self, value: Value) -> bool:
         if isinstance(value, Const):

@@ -27,6 +27,7 @@ from metatracer.ir.values import NULL_OBJECT, Const, Field, Value
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, handles
+from metatracer.recorder.virtuals import virtual_method
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -45,8 +46,10 @@ def read_fixed(meta: MetaInterpreter, box: Box, field: Field, obj: Any) -> Box:
         return const_box(obj)
     owner = meta.ref(box)
     if field.quasi and box.is_const:
-        meta.assume(meta.host.quasi_field_is(box.object, field, obj))
-        return const_box(obj)
+        assumption = meta.host.quasi_field_is(box.object, field, obj)
+        if assumption is not None:
+            meta.assume(assumption)
+            return const_box(obj)
     key = (owner, field)
     value = meta.heap.get(key)
     if value is None:
@@ -111,7 +114,7 @@ def find_attribute(meta: MetaInterpreter, box: Box, name: str) -> _Found:
         return _find_in_module(meta, box, name)
     if isinstance(obj, type):
         return _find_in_class(meta, box, name)
-    if cls is FunctionType or cls is MethodType or has_custom_getattribute(cls):
+    if cls is FunctionType or cls is MethodType or not meta.is_steady(cls) or has_custom_getattribute(cls):
         return _ASK
     found = lookup_attribute(cls, name)
     if found.kind == "missing" and not has_instance_dict(cls):
@@ -129,7 +132,7 @@ def find_attribute(meta: MetaInterpreter, box: Box, name: str) -> _Found:
 
 def _know_class(meta: MetaInterpreter, box: Box, cls: type) -> None:
     meta.guard_class(box)
-    meta.assume(meta.host.class_unchanged(cls))
+    meta.rely_on_class(cls)
 
 
 def _find_slot(meta: MetaInterpreter, box: Box, cls: type, name: str) -> _Found:
@@ -182,6 +185,7 @@ def _find_in_module(meta: MetaInterpreter, box: Box, name: str) -> _Found:
     value = dict.get(namespace, name, _ABSENT)
     if value is _ABSENT or not box.is_const or meta.host.is_mutable_item(namespace, name):
         return _ASK
+    meta.guard_class(box)
     if raw_lookup(ModuleType, name)[1] is not None and name in ("__dict__", "__class__"):
         return _ASK
     meta.assume(meta.host.item_is(namespace, name, value))
@@ -191,8 +195,13 @@ def _find_in_module(meta: MetaInterpreter, box: Box, name: str) -> _Found:
 def _find_in_class(meta: MetaInterpreter, box: Box, name: str) -> _Found:
     """`cls.name` for an ordinary class that the trace knows."""
     cls = box.object
-    if type(cls) is not type or raw_lookup(type, name)[1] is not None:
+    if type(cls) is not type or not meta.is_steady(cls):
         return _ASK
+    if raw_lookup(type, name)[1] is not None:
+        if name not in ("__name__", "__qualname__") or not box.is_const:
+            return _ASK
+        meta.rely_on_class(cls)
+        return _Found(const_box(type.__dict__[name].__get__(cls)))
     attribute, owner = raw_lookup(cls, name)
     if owner is None:
         return _ASK
@@ -204,7 +213,7 @@ def _find_in_class(meta: MetaInterpreter, box: Box, name: str) -> _Found:
         return _ASK
     if not box.is_const:
         meta.promote(box)
-    meta.assume(meta.host.class_unchanged(cls))
+    meta.rely_on_class(cls)
     return _Found(const_box(value))
 
 
@@ -220,18 +229,20 @@ def getattr_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     if found.box is not None:
         frame.registers[register] = found.box
     elif found.getter is not None:
-        if not call_python(meta, frame, found.getter, [box], Pending(instruction, _deliver)):
+        if not call_getter(meta, frame, instruction, found.getter, box):
             _ask(meta, frame, instruction, box)
     elif found.method is not None:
-        bound = MethodType(found.method, box.object)
-        if box.is_const:
-            frame.registers[register] = const_box(bound)
-        else:
-            meta.residual_call(
-                frame, instruction, const_box(MethodType), [const_box(found.method), box], known=MethodType
-            )
+        bound = virtual_method(found.method, box)
+        frame.registers[register] = const_box(bound.object) if box.is_const else bound
     else:
         _ask(meta, frame, instruction, box)
+
+
+def call_getter(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, getter: FunctionType, box: Box
+) -> bool:
+    """Look into a property's function; whether that is possible."""
+    return call_python(meta, frame, getter, [box], Pending(instruction, _deliver))
 
 
 def _deliver(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:
@@ -310,6 +321,8 @@ def _find_super(meta: MetaInterpreter, cls: Box, obj: Box, name: str) -> Any:
         return _ABSENT
     if type(attribute) is not FunctionType and attribute is not object.__init__:
         return _ABSENT
+    if not meta.is_steady(kind):
+        return _ABSENT
     if not cls.is_const:
         meta.promote(cls)
     _know_class(meta, obj, kind)
@@ -366,7 +379,9 @@ def setattr_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     box, value = frame.box(instruction.src[0]), frame.box(instruction.src[1])
     name = instruction.arg
     cls = type(box.object)
-    if not isinstance(box.object, type | ModuleType | FunctionType) and not has_custom_setattr(cls):
+    if isinstance(box.object, type):
+        meta.note_class_store(box.object)
+    elif not isinstance(box.object, ModuleType | FunctionType) and meta.is_steady(cls) and not has_custom_setattr(cls):
         found = lookup_attribute(cls, name)
         if found.kind == "data_descriptor":
             setter: Any = found.attribute.fset if type(found.attribute) is property else None

@@ -19,6 +19,7 @@ from metatracer.backend.fields import has_finalizer, lookup_attribute, plain_cre
 from metatracer.errors import AbortReason
 from metatracer.frontend.binding import ArgumentMismatch, bind_arguments
 from metatracer.ir import opcodes as ops
+from metatracer.ir.pure_calls import NOTHING, fold, is_immutable, is_pure
 from metatracer.ir.values import NULL_OBJECT, Const
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, handles
@@ -212,11 +213,20 @@ def call_object(
     """Call any object: look into it if possible, else record a call of it."""
     target = function.object
     kind = type(target)
-    if kind is MethodType and function.is_const:
+    if isinstance(function, VirtualBox) and function.is_virtual and function.cls is MethodType:
+        function, receiver = function.parts
+        arguments = [receiver, *arguments]
+        target, kind = function.object, type(function.object)
+    elif kind is MethodType and function.is_const:
         function, arguments = const_box(target.__func__), [const_box(target.__self__), *arguments]
         target, kind = function.object, type(function.object)
     if not keywords and _call_intrinsic(meta, frame, instruction, function, arguments):
         return
+    if not keywords and function.is_const and is_pure(target):
+        folded = _fold(meta, function, arguments)
+        if folded is not None:
+            set_result(frame, instruction, folded)
+            return
     if kind is FunctionType:
         if _call_function(meta, frame, instruction, function, arguments, keywords):
             return
@@ -225,9 +235,9 @@ def call_object(
             return
     else:
         found = lookup_attribute(kind, "__call__")
-        if found.kind == "method" and can_inline(meta, found.attribute):
+        if found.kind == "method" and meta.is_steady(kind) and can_inline(meta, found.attribute):
             meta.guard_class(function)
-            meta.assume(meta.host.class_unchanged(kind))
+            meta.rely_on_class(kind)
             pending = Pending(instruction, _deliver_result)
             if _enter(meta, frame, found.attribute, [function, *arguments], keywords, pending):
                 return
@@ -242,12 +252,33 @@ def call_object(
     meta.residual_call(frame, instruction, function, arguments, keywords, known=_result_type(target))
 
 
+_MOST_ITEMS = 64
+
+
+def _fold(meta: MetaInterpreter, function: Box, arguments: list[Box]) -> Box | None:
+    """The result of a pure function of constants; a list is made anew each time, of constant items."""
+    if not all(box.is_const for box in arguments):
+        return None
+    result = fold(function.object, [box.object for box in arguments])
+    if result is NOTHING:
+        return None
+    if is_immutable(result):
+        return const_box(result)
+    if type(result) is not list or len(result) > _MOST_ITEMS or not all(map(is_immutable, result)):
+        return None
+    made = meta.emit(ops.NEW_LIST, *[Const("r", item) for item in result])
+    meta.types[made] = list
+    return Box(result, made)
+
+
 def _is_hashable(target: Any) -> bool:
     return type(target).__hash__ is not None
 
 
 def _result_type(target: Any) -> type | None:
     """Exact class of what some builtin classes and functions give."""
+    if type(target) not in (type, BuiltinFunctionType):
+        return None  # comparing anything else may be code of the guest
     if target in (list, tuple, dict, set, frozenset, range, enumerate, zip, slice, bytearray, repr, sorted):
         cls: type = {repr: str, sorted: list}.get(target, target)
         return cls
@@ -382,7 +413,7 @@ def _call_class(
     """`cls(...)` with `object.__new__` and a Python-level `__init__` or none."""
     cls = function.object
     creation = plain_creation(cls)
-    if creation is None or has_finalizer(cls):
+    if creation is None or not meta.is_steady(cls) or has_finalizer(cls):
         return False
     if creation.init is not None and not (creation.is_function and can_inline(meta, creation.init)):
         return False
@@ -401,9 +432,9 @@ def _call_class(
             return False
         if bound.star_kwargs >= 0 and bound.values[bound.star_kwargs]:
             return False
-    meta.assume(meta.host.class_unchanged(cls))
+    meta.rely_on_class(cls)
     op = meta.emit(ops.NEW, descr=cls)
-    meta.types[op] = cls
+    meta.know_type(op, cls)
     instance = Box(object.__new__(cls), op)
     if creation.init is None:
         set_result(frame, instruction, instance)

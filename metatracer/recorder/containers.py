@@ -105,9 +105,14 @@ def getitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
         _c_getitem(meta, frame, instruction, c.OBJECT_GETITEM, container, key, cls)
         return
     found = lookup_attribute(cls, "__getitem__")
-    if found.kind == "method" and not isinstance(container.object, type) and can_inline(meta, found.attribute):
+    if (
+        found.kind == "method"
+        and not isinstance(container.object, type)
+        and meta.is_steady(cls)
+        and can_inline(meta, found.attribute)
+    ):
         meta.guard_class(container)
-        meta.assume(meta.host.class_unchanged(cls))
+        meta.rely_on_class(cls)
         if call_python(meta, frame, found.attribute, [container, key], Pending(instruction, _deliver)):
             return
     _c_getitem(meta, frame, instruction, c.OBJECT_GETITEM, container, key)
@@ -218,9 +223,14 @@ def setitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
         meta.c_call(frame, instruction, c.DICT_SETITEM, refs, objects, store=lambda _: None)
         return
     found = lookup_attribute(cls, "__setitem__")
-    if found.kind == "method" and not isinstance(container.object, type) and can_inline(meta, found.attribute):
+    if (
+        found.kind == "method"
+        and not isinstance(container.object, type)
+        and meta.is_steady(cls)
+        and can_inline(meta, found.attribute)
+    ):
         meta.guard_class(container)
-        meta.assume(meta.host.class_unchanged(cls))
+        meta.rely_on_class(cls)
         pending = Pending(instruction, _deliver, finish_discard, (), False)
         if call_python(meta, frame, found.attribute, [container, key, value], pending):
             return
@@ -334,9 +344,9 @@ def contains(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
         objects = [container.object, item.object]
     else:
         found = lookup_attribute(cls, "__contains__")
-        if found.kind == "method" and not invert and can_inline(meta, found.attribute):
+        if found.kind == "method" and not invert and meta.is_steady(cls) and can_inline(meta, found.attribute):
             meta.guard_class(container)
-            meta.assume(meta.host.class_unchanged(cls))
+            meta.rely_on_class(cls)
             pending = Pending(instruction, _deliver_truth, finish_truth, (), True, _check_truth)
             if call_python(meta, frame, found.attribute, [container, item], pending):
                 return

@@ -383,10 +383,7 @@ _AS_CALLS = (
     "set_update",
     "dict_update",
     "dict_merge",
-    "match_mapping",
-    "match_sequence",
     "match_keys",
-    "match_class",
     "with_except_start",
     "delattr",
     "delitem",
@@ -420,6 +417,9 @@ def build_slice(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
 @handles(*_AS_CALLS)
 def as_call(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """Operations that are called, not looked into."""
+    if instruction.op == "build_map" and not instruction.src:
+        meta.c_call(frame, instruction, c.NEW_DICT, [], [], known=dict)
+        return
     operation_call(meta, frame, instruction)
 
 

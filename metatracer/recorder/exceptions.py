@@ -180,6 +180,8 @@ def unwind(meta: MetaInterpreter, thrown: Thrown) -> None:
     if op is not None:
         after = meta.snapshot_of(frame.state_at(handler.target, frame.index))
         meta.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=after)
+    # What raised may have run code before.
+    meta.guard(ops.GUARD_NOT_INVALIDATED, snapshot=meta.snapshot_of(frame.state_at(handler.target)))
 
 
 def place_of(frame: MetaFrame) -> Place:
@@ -244,10 +246,10 @@ def check_exc_match(meta: MetaInterpreter, frame: MetaFrame, instruction: Instru
     exception, classes = (frame.box(register) for register in instruction.src)
     wanted = classes.object if isinstance(classes.object, tuple) else (classes.object,)
     plain = all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in wanted)
-    if plain and classes.is_const:
+    if plain and classes.is_const and meta.is_steady(type(exception.object)):
         cls = meta.guard_class(exception)
         matches = issubclass(cls, tuple(wanted))
-        meta.assume(meta.host.class_unchanged(cls))
+        meta.rely_on_class(cls)
         frame.registers[instruction.dst[0]] = const_box(matches)
         return
     helper = const_box(_matches)

@@ -94,12 +94,13 @@ class MetaFrame:
         state: The `FrameState` while a callee is above (it cannot change then).
         backward_jumps: How often this frame went round a loop of its own.
         portal: The portal that the function is, or None.
-        entry_key: Green key of the first merge point of a portal's frame, None before.
+        entry_key, entry_greens: Green key, and greens, of the first merge point of a portal's frame, None before.
         visited: Green keys of the merge points the frame has passed.
     """
 
     __slots__ = (
         "backward_jumps",
+        "entry_greens",
         "entry_key",
         "function",
         "index",
@@ -123,6 +124,7 @@ class MetaFrame:
         self.backward_jumps = 0
         self.portal = portal
         self.entry_key: Any = None
+        self.entry_greens: tuple[Any, ...] = ()
         self.visited: set[Any] = set()
 
     def box(self, register: int) -> Box:

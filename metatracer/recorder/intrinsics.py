@@ -14,13 +14,13 @@ from metatracer.errors import AbortReason
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const, Operation
-from metatracer.recorder.attributes import note_super
+from metatracer.recorder.attributes import call_getter, find_attribute, note_super
 from metatracer.recorder.calls import intrinsic, set_result
 from metatracer.recorder.containers import append_item, forget_items, length_of
 from metatracer.recorder.frames import Box, MetaFrame, const_box
 from metatracer.recorder.numeric import as_float, as_int, compare_numbers
 from metatracer.recorder.truth import truth_raw
-from metatracer.recorder.virtuals import virtual_enumerate, virtual_range, virtual_zip
+from metatracer.recorder.virtuals import virtual_enumerate, virtual_method, virtual_range, virtual_zip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,10 +159,10 @@ def _isinstance(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
     if not all(type(cls) is type for cls in wanted):
         return False  # a metaclass may have its own idea of instances
     kind = type(box.object)
-    if lookup_attribute(kind, "__class__").owner is not object:
+    if not meta.is_steady(kind) or lookup_attribute(kind, "__class__").owner is not object:
         return False
     meta.guard_class(box)
-    meta.assume(meta.host.class_unchanged(kind))
+    meta.rely_on_class(kind)
     set_result(frame, instruction, const_box(issubclass(kind, tuple(wanted))))
     return True
 
@@ -171,9 +171,27 @@ def _isinstance(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
 def _issubclass(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
     if len(boxes) != 2 or not all(box.is_const and type(box.object) is type for box in boxes):
         return False
-    meta.assume(meta.host.class_unchanged(boxes[0].object))
+    if not meta.is_steady(boxes[0].object):
+        return False
+    meta.rely_on_class(boxes[0].object)
     set_result(frame, instruction, const_box(issubclass(boxes[0].object, boxes[1].object)))
     return True
+
+
+@intrinsic(getattr)
+def _getattr(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    """`getattr(x, name)` as `x.name`, when the trace knows the name and x has it."""
+    if len(boxes) not in (2, 3) or not boxes[1].is_const or type(boxes[1].object) is not str:
+        return False
+    found = find_attribute(meta, boxes[0], boxes[1].object)
+    if found.box is not None:
+        set_result(frame, instruction, found.box)
+        return True
+    if found.method is not None:
+        bound = virtual_method(found.method, boxes[0])
+        set_result(frame, instruction, const_box(bound.object) if boxes[0].is_const else bound)
+        return True
+    return found.getter is not None and len(boxes) == 2 and call_getter(meta, frame, instruction, found.getter, boxes[0])
 
 
 @intrinsic(type)

@@ -14,10 +14,12 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from metatracer.backend.shapes import object_shape
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import NULL, NULL_OBJECT, CallShape, Const, Input, LoopRef, Operation, Snapshot, Trace, Value
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
+from metatracer.recorder.known_classes import KnownClasses
 from metatracer.recorder.virtuals import VirtualBox
 
 if TYPE_CHECKING:
@@ -77,6 +79,10 @@ def _never(namespace: dict[str, Any], name: str) -> bool:
     return False
 
 
+def _is_base(base: type, cls: type) -> bool:
+    return any(found is base for found in type.__dict__["__mro__"].__get__(cls))
+
+
 class PortalView(Protocol):
     """What the recorder needs to know of a portal (implemented by `runtime.portal.Portal`)."""
 
@@ -92,7 +98,9 @@ class PortalView(Protocol):
     def compiled_loop(self, key: Any) -> LoopRef | None: ...
     def site(self, greens: Sequence[Any], lineno: int) -> Any: ...
     def may_inline(self, key: Any) -> bool: ...
-    def refuse_inlining(self, key: Any) -> None: ...
+    def refuse_inlining(self, key: Any, greens: Sequence[Any]) -> None: ...
+    def may_unwind(self, key: Any) -> bool: ...
+    def comes_first(self, key: Any, greens: Sequence[Any]) -> bool: ...
     def run_from_merge_point(self, values: list[Any]) -> Any: ...
 
 
@@ -109,8 +117,13 @@ class Host(Protocol):
     def is_mutable_item(self, namespace: dict[str, Any], name: str) -> bool: ...
     def note_mutable_item(self, namespace: dict[str, Any], name: str) -> None: ...
     def class_unchanged(self, cls: type) -> Any: ...
+    def is_steady_class(self, cls: type) -> bool: ...
+    def note_class_store(self, cls: type) -> None: ...
+    def instances_keep_class(self, cls: type) -> Any | None: ...
+    def object_keeps_class(self, obj: Any) -> Any | None: ...
     def function_unchanged(self, function: FunctionType) -> Any: ...
-    def quasi_field_is(self, obj: Any, field: Any, value: Any) -> Any: ...
+    def quasi_field_is(self, obj: Any, field: Any, value: Any) -> Any | None: ...
+    def polls_memory(self) -> bool: ...
     def note_residual(self, description: str, filename: str, lineno: int, reason: str) -> None: ...
 
 
@@ -175,6 +188,7 @@ class MetaInterpreter:
         self.restarted = False
         # What is known of IR values; keys are the values themselves (identity hash).
         self.types: dict[Value, type] = {}
+        self.classes = KnownClasses(host)
         self.raws: dict[Value, Value] = {}
         self.nonnull: set[Value] = set()
         self.heap: dict[Any, Value] = {}
@@ -183,6 +197,7 @@ class MetaInterpreter:
         self.cells: dict[Value, tuple[Box, ...]] = {}
         self.super_parts: dict[Value, tuple[Box, Box]] = {}
         self.effect_done = False
+        self._stored_classes: list[type] = []
         self._snapshot: Snapshot | None = None
 
     # --- emitting -----------------------------------------------------------------------------------------------------
@@ -231,6 +246,32 @@ class MetaInterpreter:
         if any(getattr(held, "is_about", _never)(namespace, name) for held in self.assumptions.values()):
             raise self.aborted(AbortReason.ASSUMPTION_BROKEN, f"the traced code assigns the global {name}")
 
+    def is_steady(self, *classes: type) -> bool:
+        """Whether the classes change so seldom that a trace may rely on them; if not, CPython is asked each time."""
+        return all(map(self._is_steady, classes))
+
+    def _is_steady(self, cls: type) -> bool:
+        for stored in self._stored_classes:
+            if _is_base(stored, cls):
+                return False
+        return self.host.is_steady_class(cls)
+
+    def rely_on_class(self, cls: type) -> None:
+        """The trace is valid only as long as a class, which must be steady, and its bases stay as they are."""
+        self.assume(self.host.class_unchanged(cls))
+
+    def note_class_store(self, cls: type) -> None:
+        """The trace is about to store a class attribute: what relies on the class would break each time."""
+        self._stored_classes.append(cls)
+        relied = [held.cls for held in self.assumptions.values() if getattr(held, "is_about_class", False)]
+        concerned = [kind for kind in relied if _is_base(cls, kind)]
+        for kind in concerned:
+            self.host.note_class_store(kind)
+        if concerned:
+            raise self.aborted(
+                AbortReason.ASSUMPTION_BROKEN, f"the traced code assigns an attribute of class {cls.__qualname__}"
+            )
+
     # --- boxes ----------------------------------------------------------------------------------------------------------
 
     def ref(self, box: Box) -> Value:
@@ -258,19 +299,29 @@ class MetaInterpreter:
 
     def known_type(self, box: Box) -> type | None:
         """The exact class if the trace already knows it."""
-        if box.ref is None or isinstance(box.ref, Const) or box.raw is not None:
+        if box.ref is None or box.raw is not None:
             return type(box.object)
+        if isinstance(box.ref, Const):
+            return type(box.object) if self.classes.keep(box.object) else None
         return self.types.get(box.ref)
 
     def guard_class(self, box: Box) -> type:
         """Make the trace know the exact class of the value; returns it."""
         cls = type(box.object)
-        if box.ref is None or box.raw is not None or isinstance(box.ref, Const):
+        if box.ref is None or box.raw is not None:
             return cls
-        if box.ref not in self.types:
+        if isinstance(box.ref, Const):
+            if not self.classes.keep(box.object):
+                self.guard(ops.GUARD_TYPE, box.ref, descr=cls)
+        elif box.ref not in self.types:
             self.guard(ops.GUARD_TYPE, box.ref, descr=cls)
-            self.types[box.ref] = cls
+            self.know_type(box.ref, cls)
         return cls
+
+    def know_type(self, value: Value, cls: type) -> None:
+        """The value has exactly this class, now at least."""
+        self.types[value] = cls
+        self.classes.note(value, cls)
 
     def int_value(self, box: Box) -> Value | None:
         """The value as an i, for an exact int within 64 bits; None if it is larger (the class is guarded then)."""
@@ -362,6 +413,7 @@ class MetaInterpreter:
         else:
             self.guard(ops.GUARD_VALUE, self.ref(box), descr=obj)
         box.ref = Const("r", obj)
+        self.classes.keep(obj)
         return obj
 
     def aborted(self, reason: AbortReason, detail: str = "") -> RecordingAborted:
@@ -379,6 +431,8 @@ class MetaInterpreter:
     def forget_heap(self) -> None:
         """Arbitrary code has run."""
         self.heap.clear()
+        for value in self.classes.fickle_values():
+            self.types.pop(value, None)
 
     # --- calls ----------------------------------------------------------------------------------------------------------
 
@@ -456,7 +510,7 @@ class MetaInterpreter:
             return Box(result, op) if row.result == "r" else Box(result, None, op)
         if exception is not None and not may_raise:
             raise Unrecordable(exception, f"{row.name} raised {type(exception).__name__}")
-        checked = row.runs_code and may_raise
+        checked = (row.runs_code or row.releases) and may_raise
         return self._after_call(frame, instruction, op, result, exception, store, known, snapshot, checked)
 
     def _after_call(
@@ -506,7 +560,9 @@ class MetaInterpreter:
     # --- the end of a trace ---------------------------------------------------------------------------------------------
 
     def _trace(self) -> Trace:
-        return Trace(tuple(self.inputs), self.operations, list(self.assumptions.values()), self.name)
+        classes = self.classes.facts()
+        assumptions = [*self.assumptions.values(), *self.classes.assumptions()]
+        return Trace(tuple(self.inputs), self.operations, assumptions, self.name, classes=classes)
 
     def finish(self, box: Box) -> None:
         """The portal's outermost frame returns."""
@@ -589,8 +645,10 @@ class MetaInterpreter:
         self.inputs = []
         self.operations = []
         self.assumptions = {}
+        self._stored_classes.clear()
         for known in (self.types, self.raws, self.heap, self.super_parts, self.cells):
             known.clear()
+        self.classes = KnownClasses(self.host)
         self.nonnull.clear()
         jitcode = self.host.jitcode_of(function)
         frame = MetaFrame(jitcode, function, portal)
@@ -668,25 +726,35 @@ class MetaInterpreter:
         if frame.entry_key is not None:
             if key in frame.visited:
                 # A loop inside the callee: from now on it is called, and has traces of its own.
-                portal.refuse_inlining(frame.entry_key)
-                raise self.aborted(AbortReason.HELPER_LOOP, f"{frame.jitcode.code.co_qualname} loops")
+                portal.refuse_inlining(frame.entry_key, frame.entry_greens)
+                raise self.aborted(AbortReason.CALLEE_FIRST, f"{frame.jitcode.code.co_qualname} loops")
             return False
         frame.entry_key = key
+        frame.entry_greens = tuple(greens)
         recursion = sum(1 for other in self.frames[:-1] if other.portal is portal and other.entry_key == key)
         if portal.may_inline(key) and recursion < self.limits.max_unroll_recursion:
             return False
         own = self.start_key == key and self.own_loop is not None
         if own and self.own_loop is not None:
-            self._call_portal(frame, portal, self.own_loop)
+            self._call_portal(frame, portal, self.own_loop, unwinds=portal.may_unwind(key))
         else:
-            self._call_portal(frame, portal, self.host.callable_loop(portal, key, greens))
+            is_compiled = portal.compiled_loop(key) is not None
+            if not is_compiled and portal.comes_first(key, greens):
+                raise self.aborted(AbortReason.CALLEE_FIRST, f"{frame.jitcode.code.co_qualname} has no code")
+            loop = self.host.callable_loop(portal, key, greens)
+            self._call_portal(frame, portal, loop, unwinds=is_compiled and portal.may_unwind(key))
         return True
 
-    def _call_portal(self, frame: MetaFrame, portal: PortalView, loop: LoopRef) -> None:
-        """Turn the inlined portal call, which stands at its first merge point, into a call from there."""
+    def _call_portal(self, frame: MetaFrame, portal: PortalView, loop: LoopRef, *, unwinds: bool) -> None:
+        """Turn the inlined portal call, which stands at its first merge point, into a call from there.
+
+        If it `unwinds`, the frames below wait, in the guard behind the call, for the result that the callee has not given
+        when it leaves its machine code.
+        """
         greens = [frame.box(number) for number in portal.green_numbers]
         reds = [frame.registers[number] or NULL_BOX for number in portal.red_numbers]
         values = [box.object for box in (*greens, *reds)]
+        waiting = Snapshot(tuple([other.state_pending() for other in self.frames[:-1]]))
         op = self.emit(ops.CALL_PORTAL, *[self.ref(box) for box in reds], descr=loop)
         self.pop_frame()
         below = self.frames[-1]
@@ -697,31 +765,33 @@ class MetaInterpreter:
         result, exception = self.execute(portal.run_from_merge_point, values)
         self.forget_heap()
 
-        if pending.finish is not None:
-            self._finish_call(below, pending, op, result, exception)
-            return
-
-        def store(box: Box) -> None:
-            pending.deliver(self, below, box)
-
-        self._after_call(below, pending.instruction, op, result, exception, store, None, None, runs_code=True)
-
-    def _finish_call(
-        self, below: MetaFrame, pending: Pending, op: Operation, result: Any, exception: BaseException | None
-    ) -> None:
-        """What is left to do with the result of a portal's call is done by the function that an exit would call."""
         if exception is not None:
-            raise Unrecordable(exception, "a portal called by an operator or a class raised an exception")
-        instruction = pending.instruction
-        index = instruction.next_index
-        depth = below.jitcode.depths[index] - pending.pushes
-        thrown = self.snapshot_of(below.state_at_depth(index, depth, instruction.index))
-        self.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=thrown)
-        slot = below.jitcode.n_locals + depth
+            if pending.finish is not None:
+                raise Unrecordable(exception, "a portal called by an operator or a class raised an exception")
 
-        def store(box: Box) -> None:
+            def store(box: Box) -> None:
+                pending.deliver(self, below, box)
+
+            self._after_call(below, pending.instruction, op, result, exception, store, None, None, runs_code=True)
+            return
+        if unwinds:
+            op.opcode = ops.CALL_LOOP
+        self.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=waiting)
+        if pending.finish is None:
+            pending.deliver(self, below, Box(result, op))
+            after = self.snapshot_after(below, pending.instruction)
+            shape = object_shape(result) if unwinds else None
+            if shape is not None:
+                self.guard(ops.GUARD_PARTS, op, descr=shape, snapshot=after)
+            self.guard(ops.GUARD_NOT_INVALIDATED, snapshot=after)
+            return
+        # What is left to do with the result is done by the function that an exit would call.
+        index = pending.instruction.next_index
+        slot = below.jitcode.n_locals + below.jitcode.depths[index] - pending.pushes
+
+        def put(box: Box) -> None:
             if pending.pushes:
                 below.registers[slot] = box
 
         finish = const_box(pending.finish)
-        self.residual_call(below, instruction, finish, [Box(result, op), *pending.kept], store=store)
+        self.residual_call(below, pending.instruction, finish, [Box(result, op), *pending.kept], store=put)

@@ -297,6 +297,8 @@ def _inline_binary(
     forward, _, inplace = _DUNDER[plain]
     if symbol != plain and raw_lookup(cls, inplace)[1] is not None:
         return False  # an in-place method: called as it is
+    if not meta.is_steady(cls, other):
+        return False
     if other is not cls and issubclass(other, cls):
         return False  # the reflected method of a subclass comes first
     found = lookup_attribute(cls, forward)
@@ -304,8 +306,8 @@ def _inline_binary(
         return False
     meta.guard_class(left)
     meta.guard_class(right)
-    meta.assume(meta.host.class_unchanged(cls))
-    meta.assume(meta.host.class_unchanged(other))
+    meta.rely_on_class(cls)
+    meta.rely_on_class(other)
     finish = _finish_binary(symbol)
     return call_python(
         meta,
@@ -523,12 +525,12 @@ def _compare_identity(
 ) -> Box | None:
     """`==` and `!=` that come down to identity, or to False because the classes know nothing of each other."""
     plain = [_has_default_equality(kind) for kind in kinds]
-    if all(plain):
+    if all(plain) and meta.is_steady(*kinds):
         meta.guard_class(left)
         meta.guard_class(right)
         for kind in kinds:
             if kind is not type(None):
-                meta.assume(meta.host.class_unchanged(kind))
+                meta.rely_on_class(kind)
         if kinds[0] is not kinds[1] and (type(None) in kinds):
             return const_box(symbol == "!=")
         same = is_same(meta, left, right)
@@ -558,15 +560,15 @@ def _inline_compare(
 ) -> bool:
     """Look into a Python-level comparison method of the left operand. Whether that was done."""
     cls, other = type(left.object), type(right.object)
-    if other is not cls and issubclass(other, cls):
+    if not meta.is_steady(cls, other) or (other is not cls and issubclass(other, cls)):
         return False
     found = lookup_attribute(cls, _COMPARE_DUNDER[symbol])
     if found.kind != "method" or not can_inline(meta, found.attribute):
         return False
     meta.guard_class(left)
     meta.guard_class(right)
-    meta.assume(meta.host.class_unchanged(cls))
-    meta.assume(meta.host.class_unchanged(other))
+    meta.rely_on_class(cls)
+    meta.rely_on_class(other)
     truth = instruction.op == "compare_truth"
     check = _check_bool if truth else _check_implemented
     pending = Pending(instruction, _deliver, _finish_compare(symbol, truth), (left, right), True, check)

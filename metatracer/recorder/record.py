@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir import opcodes as ops
+from metatracer.ir.class_facts import keeps_instances
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import NULL_OBJECT, Const, Input, Snapshot, Value, VirtualObject, VirtualSequence
-from metatracer.recorder import attributes, calls, containers, control, exceptions, intrinsics, numeric
+from metatracer.recorder import attributes, calls, containers, control, exceptions, intrinsics, numeric, patterns
 from metatracer.recorder.exceptions import is_toolkit_code, unwind, without_toolkit
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, ResumeFrame, const_box, resume_frame
 from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown, Unrecordable
 from metatracer.recorder.virtuals import MADE_FROM_PARTS, VirtualBox
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import FunctionType
 
     from metatracer.ir.opcodes import Opcode
@@ -24,7 +27,10 @@ if TYPE_CHECKING:
     from metatracer.recorder.metainterp import Host
     from metatracer.recorder.resume import Rebuilt
 
-HANDLER_MODULES = (attributes, calls, containers, control, exceptions, intrinsics, numeric)
+_BEFORE_THE_CHECK = (ops.GUARD_EXCEPTION, ops.GUARD_NO_EXCEPTION, ops.GUARD_NEXT, ops.GUARD_EXHAUSTED)
+"""Guards right behind a call: when they fail, the assumptions have not been checked yet."""
+
+HANDLER_MODULES = (attributes, calls, containers, control, exceptions, intrinsics, numeric, patterns)
 """The modules whose import fills `HANDLERS`."""
 assert HANDLERS
 
@@ -70,6 +76,7 @@ def record_bridge(
     guard: Operation,
     rebuilt: Rebuilt,
     exception: BaseException | None,
+    classes: Mapping[Value, type],
     name: str,
 ) -> Ended:
     """Record a bridge from a guard that has just failed.
@@ -81,12 +88,14 @@ def record_bridge(
         guard: The guard; its snapshot says what the inputs of the bridge are.
         rebuilt: The frames and objects of this failure.
         exception: The exception that was pending at the exit.
+        classes: Of values at the guard, as the trace has found out.
         name: Of the trace.
     """
     meta = MetaInterpreter(host, portal, limits, None, None, name)
     snapshot = guard.snapshot
     assert snapshot is not None
-    _BridgeStart(meta, snapshot, rebuilt).frames()
+    start = _BridgeStart(meta, snapshot, rebuilt, classes)
+    start.frames()
     frames = rebuilt.frames
     del rebuilt
     if exception is not None:
@@ -95,7 +104,9 @@ def record_bridge(
         throw_index = snapshot.frames[-1].throw_index
         if throw_index < 0:
             throw_index = frame.index
-        caught = meta.guard(ops.GUARD_EXCEPTION, snapshot=meta.snapshot_of(frame.state_at(frame.index, throw_index)))
+        # Or it is no exception: the callee has left its machine code, and the frames wait for its result.
+        waiting = meta.snapshot_of(start.waiting(frame, snapshot.frames[-1], throw_index))
+        caught = meta.guard(ops.GUARD_EXCEPTION, snapshot=waiting)
         frame.index = throw_index
         box = Box(exception, caught)
         try:
@@ -105,27 +116,34 @@ def record_bridge(
         if meta.outcome is not None:
             return Ended(meta.outcome, None, [], None, meta.own_loop, len(meta.operations))
         del box
-    del frames, exception
+    elif guard.opcode in _BEFORE_THE_CHECK or host.polls_memory():
+        # The parent has not checked its assumptions yet, or only its own.
+        meta.guard(ops.GUARD_NOT_INVALIDATED)
+    del start, frames, exception
     return _run(meta)
 
 
 class _BridgeStart:
     """Boxes and frames for the first instruction of a bridge, from the guard's snapshot and the objects of its exit."""
 
-    def __init__(self, meta: MetaInterpreter, snapshot: Snapshot, rebuilt: Rebuilt) -> None:
+    def __init__(
+        self, meta: MetaInterpreter, snapshot: Snapshot, rebuilt: Rebuilt, classes: Mapping[Value, type]
+    ) -> None:
         self.meta = meta
         self.snapshot = snapshot
         self.objects = rebuilt.objects
         self.boxes: dict[int, Box] = {}
         for value in live_values(snapshot):
-            known = value.known_type if isinstance(value, Input) else None
+            known = classes.get(value)
+            obj = self.objects[id(value)]
+            if known is not None and (known is not type(obj) or (not keeps_instances(known) and meta.classes.is_fickle(known))):
+                known = None  # it was so at the parent's label
             given = Input(value.kind, known_type=known)
             meta.inputs.append(given)
-            obj = self.objects[id(value)]
             if value.kind == "r":
                 box = NULL_BOX if obj is NULL_OBJECT else Box(obj, given)
                 if known is not None:
-                    meta.types[given] = known
+                    meta.know_type(given, known)
             else:
                 box = Box(obj, None, given)
             self.boxes[id(value)] = box
@@ -153,6 +171,12 @@ class _BridgeStart:
             arguments = [self._argument(value, kind) for value, kind in zip(store.args, kinds, strict=True)]
             meta.emit(store.opcode, *arguments, descr=store.descr)
 
+    def waiting(self, frame: MetaFrame, state: FrameState, throw_index: int) -> FrameState:
+        """The innermost frame as it is at the guard: it may still wait for the result of a call."""
+        kept = tuple([self.box(value).snapshot_value() for value in state.kept])
+        now = frame.state_at_depth(state.index, len(state.stack), throw_index)
+        return dataclasses.replace(now, finish=state.finish, kept=kept, pushes=state.pushes)
+
     def _argument(self, value: Any, kind: str) -> Value:
         """The value as an operation wants it: what was stored may be an unboxed number."""
         box = self.box(value)
@@ -178,7 +202,7 @@ class _BridgeStart:
     def _virtual_object(self, value: VirtualObject) -> Box:
         meta = self.meta
         op = meta.emit(ops.NEW, descr=value.cls)
-        meta.types[op] = value.cls
+        meta.know_type(op, value.cls)
         box = self.boxes[id(value)] = Box(self.objects[id(value)], op)
         for field, part in value.fields:
             content = self.box(part)

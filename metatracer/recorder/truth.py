@@ -48,8 +48,9 @@ def truth_raw(meta: MetaInterpreter, box: Box) -> Box | None:
     if cls is dict:
         value = meta.emit(ops.CALL_C_I, meta.ref(box), descr=c.DICT_LEN)
         return Box(bool(obj), None, meta.emit(ops.INT_NE, value, Const("i", 0)))
-    if type(cls) is type and all(lookup_attribute(cls, name).kind == "missing" for name in ("__bool__", "__len__")):
-        meta.assume(meta.host.class_unchanged(cls))
+    always = type(cls) is type and all(lookup_attribute(cls, name).kind == "missing" for name in ("__bool__", "__len__"))
+    if always and meta.is_steady(cls):
+        meta.rely_on_class(cls)
         return Box(True, None, Const("b", True))
     return None
 

@@ -1,4 +1,4 @@
-"""Objects that exist only in the trace, in parts: iterators over lists, tuples and ranges, and functions just made.
+"""Objects that exist only in the trace, in parts: iterators over lists, tuples and ranges, functions and methods just made.
 
 Among the iterators are `enumerate` and `zip` over others. Functions made in the trace are those of comprehensions
 (before 3.12), lambdas and inner functions, most of which are called at once and forgotten.
@@ -11,7 +11,7 @@ else (it is passed to a call, say) it is made for real in the trace.
 
 from __future__ import annotations
 
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from metatracer.ir import opcodes as ops
@@ -38,7 +38,7 @@ class VirtualBox(Box):
         cls: Its class.
         parts: (container, index) of a list or tuple iterator; (next, stop, step) of a range or its iterator;
             (iterator, count) of an enumerate; the iterators of a zip; (globals, names, code, value of each name...) of
-            a function, see `residual.make_function`. Boxes; replaced at each step.
+            a function, see `residual.make_function`; function and receiver of a bound method. Boxes; replaced at each step.
     """
 
     __slots__ = ("_named", "cls", "parts")
@@ -106,10 +106,12 @@ def make_from_parts(cls: type, *parts: Any) -> Any:
         return enumerate(*parts)
     if cls is FunctionType:
         return make_function(*parts)
+    if cls is MethodType:
+        return MethodType(*parts)
     return zip(*parts, strict=False)
 
 
-MADE_FROM_PARTS = (LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, range, enumerate, zip, FunctionType)
+MADE_FROM_PARTS = (LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, range, enumerate, zip, FunctionType, MethodType)
 """Classes of `VirtualSequence`s that `make_from_parts` makes."""
 
 
@@ -177,6 +179,11 @@ def virtual_function(namespace: dict[str, Any], names: tuple[str, ...], code: Bo
     """A function that an instruction has just made; `names` say what the values are."""
     made = make_function(namespace, names, code.object, *[box.object for box in values])
     return VirtualBox(made, FunctionType, [const_box(namespace), const_box(names), code, *values])
+
+
+def virtual_method(function: FunctionType, receiver: Box) -> VirtualBox:
+    """A method that was bound just now."""
+    return VirtualBox(MethodType(function, receiver.object), MethodType, [const_box(function), receiver])
 
 
 def with_attribute(box: VirtualBox, name: str, value: Box) -> VirtualBox:

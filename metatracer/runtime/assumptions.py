@@ -15,6 +15,8 @@ How a change reaches the polled words:
   polled. The tag of a dict changes with any of its items; after `NOISY_DICT` changes that concerned nobody, code
   compiled from then on polls its items one by one, and code that polls the tag is invalidated.
 * Fields of objects (`QuasiFieldIs`) are polled in place on all versions.
+* Assignments to ``__class__`` (`runtime.class_facts`): a function put before CPython's own (`backend.class_assignments`)
+  sets that word, too, on all versions.
 
 An assumption keeps what it is about alive, so that neither addresses nor identities are used again while it exists. The
 registry refers weakly to codes and drops their assumptions when they go.
@@ -43,8 +45,10 @@ if TYPE_CHECKING:
 MISSING = NULL_OBJECT
 """The value of a dict item that is absent."""
 
-VOLATILE_BREAKS = 2
+VOLATILE_BREAKS = 3
 """An assumption that broke so often should not be made again; see `is_volatile`."""
+VOLATILE_CLASS_BREAKS = 6
+"""The same for classes: to do without is slow, and some are patched a few times while a program starts."""
 
 
 class Code(Protocol):
@@ -58,9 +62,17 @@ class Code(Protocol):
 
 
 class Assumption:
-    """A fact that must stay true. Two are equal when they state the same fact about the same objects."""
+    """A fact that must stay true. Two are equal when they state the same fact about the same objects.
+
+    Attributes:
+        most_breaks: When facts about the same thing broke so often, no more are assumed.
+        is_about_class: It says that its `cls` is unchanged.
+    """
 
     __slots__ = ("__weakref__", "_cells", "_key")
+
+    most_breaks = VOLATILE_BREAKS
+    is_about_class = False
 
     def __init__(self, key: tuple[Any, ...]) -> None:
         self._key = (type(self).__name__, *key)
@@ -123,6 +135,9 @@ class ClassUnchanged(Assumption):
     """
 
     __slots__ = ("_tag", "cls", "is_immutable")
+
+    most_breaks = VOLATILE_CLASS_BREAKS
+    is_about_class = True
 
     def __init__(self, cls: type) -> None:
         self.cls = cls
@@ -395,6 +410,7 @@ class Registry:
         self._users: dict[Assumption, int] = {}
         self._watched: dict[tuple[Any, ...], int] = {}
         self._breaks: dict[tuple[Any, ...], int] = {}
+        self._telling = 0
 
     # --- used by the runtime
 
@@ -410,12 +426,13 @@ class Registry:
             self._records[id(code)] = record
             for assumption in whole:
                 self._retain(assumption)
-            broken = next((assumption for assumption in whole if not assumption.holds()), None)
-            if broken is not None:
-                self._break(id(code), broken)
-        if broken is not None:
-            code.invalidate(f"no longer true: {broken.describe()}")
-        return broken is None
+            broken = [assumption for assumption in whole if not assumption.holds()]
+            if broken:
+                self._count_breaks(broken)
+                self._forget(id(code))
+        if broken:
+            code.invalidate(f"no longer true: {broken[0].describe()}")
+        return not broken
 
     def recheck(self, code: Code) -> bool:
         """Answer a poll word that differed: check all registered assumptions, invalidate codes, refresh expected values.
@@ -424,10 +441,19 @@ class Registry:
             Whether `code` is still registered, and so valid.
         """
         with self._lock:
-            invalid = self._check_all()
+            invalid, tags = self._check_all()
             valid = id(code) in self._records
-        for victim, reason in invalid:
-            victim.invalidate(reason)
+            self._telling += 1
+        try:
+            for victim, reason in invalid:
+                victim.invalidate(reason)
+        finally:
+            # Not before: another thread's code that is not told yet must not find the words as it expects them.
+            with self._lock:
+                self._telling -= 1
+                self.polling.expect_tags(tags)
+                if not self._telling and self.polling.watching is not None:
+                    self.polling.watching.end_check()
         return valid
 
     def forget(self, code: Code) -> None:
@@ -436,7 +462,16 @@ class Registry:
 
     def is_volatile(self, assumption: Assumption) -> bool:
         """Whether assumptions about the same thing broke so often that none should be made."""
-        return self._breaks.get(assumption.subject, 0) >= VOLATILE_BREAKS
+        return self._breaks.get(assumption.subject, 0) >= assumption.most_breaks
+
+    def is_volatile_class(self, cls: type) -> bool:
+        """`is_volatile` of `ClassUnchanged`, which need not be made for that."""
+        return self._breaks.get(("class", id(cls)), 0) >= VOLATILE_CLASS_BREAKS
+
+    def note_break(self, assumption: Assumption, weight: int) -> None:
+        """Something that is about to happen breaks such assumptions."""
+        with self._lock:
+            self._breaks[assumption.subject] = self._breaks.get(assumption.subject, 0) + weight
 
     def registered(self) -> Iterator[tuple[Code, tuple[Assumption, ...]]]:
         """The registered codes that are alive, with their assumptions."""
@@ -449,19 +484,21 @@ class Registry:
 
     # --- inside, with the lock held
 
-    def _check_all(self) -> list[tuple[Code, str]]:
+    def _check_all(self) -> tuple[list[tuple[Code, str]], dict[int, int]]:
+        """The codes that are to be told, and the tags of dicts that may be expected when they have been."""
         watching = self.polling.watching
         if watching is not None:
-            watching.clean()
+            watching.begin_check()
         tags = self.polling.current_tags({id(item.mapping) for item in self._users if isinstance(item, DictItemIs)})
         broken = {assumption for assumption in list(self._users) if not assumption.holds()}
+        self._count_breaks(broken)
         concerned = {id(item.mapping) for item in broken if isinstance(item, DictItemIs)}
         newly_noisy = self.polling.count_noise(tags, concerned)
         invalid: list[tuple[Code, str]] = []
         for number, record in list(self._records.items()):
             culprit = next((assumption for assumption in record.assumptions if assumption in broken), None)
             if culprit is not None:
-                self._break(number, culprit)
+                self._forget(number)
                 reason = f"no longer true: {culprit.describe()}"
             elif not _refresh_all(record.assumptions, newly_noisy):
                 self._forget(number)
@@ -471,12 +508,11 @@ class Registry:
             code = record.code()
             if code is not None:
                 invalid.append((code, reason))
-        self.polling.expect_tags(tags)
         if watching is not None:
             for assumption in self._users:
                 if isinstance(assumption, DictItemIs):
                     assumption.watch(watching)  # a number of equal value may be another object now
-        return invalid
+        return invalid, tags
 
     def _retain(self, assumption: Assumption) -> None:
         count = self._users.get(assumption, 0)
@@ -505,9 +541,10 @@ class Registry:
             else:
                 assumption.unwatch(watching)
 
-    def _break(self, number: int, assumption: Assumption) -> None:
-        self._breaks[assumption.subject] = self._breaks.get(assumption.subject, 0) + 1
-        self._forget(number)
+    def _count_breaks(self, broken: Iterable[Assumption]) -> None:
+        """One change counts once, however many codes it concerns."""
+        for subject in {assumption.subject for assumption in broken}:
+            self._breaks[subject] = self._breaks.get(subject, 0) + 1
 
     def _forget(self, number: int) -> None:
         with self._lock:

@@ -13,14 +13,18 @@ from metatracer.errors import AbortReason
 from metatracer.frontend.decode import jitcode_for
 from metatracer.ir.opcodes import FINISH, GUARD_FALSE, GUARD_NOT_INVALIDATED, PTR_EQ
 from metatracer.ir.values import Const, FrameState, Input, LabelRef, LoopRef, Operation, Snapshot, Trace, Value
+from metatracer.optimizer.versions import Goal
 from metatracer.runtime import assumptions
 from metatracer.runtime.loops import GuardState, Loop, Piece, hold, register_guards, release, retire
+from metatracer.runtime.summaries import code_added, collecting, still_hold
+from metatracer.runtime.summaries import register as register_reliances
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from metatracer.errors import RecordingAborted
     from metatracer.recorder.record import Ended
     from metatracer.runtime.host import RecordingHost
+    from metatracer.runtime.summaries import Reliance
 
 _record_log = log.section("record")
 _opt_log = log.section("opt")
@@ -51,7 +55,6 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
 
     assert ended.recorded is not None
     trace = ended.recorded.trace
-    recorded_operations = len(trace.operations)
     if _record_log.on:
         _record_log.write(_text(trace))
     start = time.perf_counter()
@@ -59,29 +62,69 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
     repeat = guard is None or not guard.piece.trace.repeats
     # A bridge from a wrong guess (these two are different lists) would guess the same again, and so would its bridges.
     guess = guard is None or not _is_guess(guard)
-    optimized = optimize(trace, peel=ended.recorded.kind == "loop", repeat=repeat, guess=guess)
-    after_optimizing = time.perf_counter()
+    is_loop = ended.recorded.kind == "loop"
+    with collecting() as reliances:
+        optimized = optimize(trace, peel=is_loop, repeat=repeat, guess=guess, goal=_goal(loop, trace, guard))
+    optimizing = time.perf_counter() - start
+    piece = install_optimized(loop, trace, optimized, guard, reliances, seconds, optimizing)
+    if piece is None:
+        return None
+    if guard is None:
+        loop.recorded = trace, is_loop
+    for call in host.residual_calls:
+        loop.record.add_residual_call(call)
+    return piece
+
+
+def _goal(loop: Loop, trace: Trace, guard: GuardState | None) -> Goal:
+    """What code recorded for a loop's tree is for."""
+    returns_parts = loop.base is not loop
+    target = trace.operations[-1].descr
+    if guard is None or not isinstance(target, LoopRef):
+        return Goal(returns_parts=returns_parts)
+    root = guard.piece
+    while root.parent is not None:
+        root = root.parent.piece
+    label = root.label if target.token is root.loop.base and not root.reason else None
+    return Goal(own_label=label, returns_parts=returns_parts)
+
+
+def install_optimized(
+    loop: Loop,
+    trace: Trace,
+    optimized: Trace,
+    guard: GuardState | None,
+    reliances: list[Reliance],
+    recording: float,
+    optimizing: float,
+) -> Piece | None:
+    """Compile and put in place an optimized trace; `recording` and `optimizing` are the seconds spent so far.
+
+    Returns:
+        The code in place, or None if an assumption broke meanwhile.
+    """
     if _opt_log.on:
         _opt_log.write(_text(optimized))
     params = loop.portal.driver.params
     entered = _hold_entered(optimized, guard)
     if entered is None:
         return None
+    start = time.perf_counter()
     try:
         code = compile_trace(optimized, level=params.compile_level, force_exits=params.force_exits or None)
     except BaseException:
         for other in entered:
             release(other)
         raise
-    after_compiling = time.perf_counter()
+    compiling = time.perf_counter() - start
     if _llvm_log.on:
         _llvm_log.write(code.ir_text)
     if KEPT is not None:
         KEPT.append((trace, optimized, code))
-    STATISTICS.recorded_operations += recorded_operations
+    STATISTICS.recorded_operations += len(trace.operations)
     STATISTICS.optimized_operations += len(optimized.operations)
-    STATISTICS.optimizing_seconds += after_optimizing - start
-    STATISTICS.compiling_seconds += after_compiling - after_optimizing
+    STATISTICS.optimizing_seconds += optimizing
+    STATISTICS.compiling_seconds += compiling
     STATISTICS.machine_code_bytes += code.size_bytes
     piece = Piece(loop, code, optimized, guard, next(_numbers))
     piece.targets = list({
@@ -97,6 +140,7 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
         is_orphan
         or not assumptions.register(optimized.assumptions, piece)
         or any(other.reason for other in entered)
+        or not still_hold(reliances)
     ):
         for other in entered:
             release(other)
@@ -105,12 +149,12 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
     for target in piece.targets:
         target.incoming += 1
     register_guards(piece)
+    register_reliances(piece, reliances)
     _put_in_place(piece)
-    record = loop.record
-    for call in host.residual_calls:
-        record.add_residual_call(call)
+    code_added(piece)
     kind = "compile" if guard is None else "bridge"
     if hooks.registered[kind]:
+        record = loop.record
         hooks.fire(
             kind,
             hooks.CompileEvent(
@@ -120,12 +164,12 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
                 lineno=record.lineno,
                 trace=piece.number,
                 greens=loop.greens,
-                recorded_operations=recorded_operations,
+                recorded_operations=len(trace.operations),
                 operations=len(optimized.operations),
                 machine_code_bytes=code.size_bytes,
-                recording_seconds=seconds,
-                optimizing_seconds=after_optimizing - start,
-                compiling_seconds=after_compiling - after_optimizing,
+                recording_seconds=recording,
+                optimizing_seconds=optimizing,
+                compiling_seconds=compiling,
                 guard=guard.operation.guard_id if guard is not None else None,
             ),
         )
@@ -171,13 +215,16 @@ def _put_in_place(piece: Piece) -> None:
     loop.piece = piece
     loop.wait = 1.0
     loop.attempts = 0
+    if loop.base is not loop:
+        STATISTICS.versions_compiled += 1
+        return
     STATISTICS.loops_compiled += 1
     record.traces += 1
     loop.portal.code_appeared()
 
 
-def install_stub(loop: Loop) -> None:
-    """Let machine code call a loop that has no code yet: a trace that leaves to the interpreter at once."""
+def stub_trace(loop: Loop) -> Trace:
+    """A trace that leaves to the interpreter at once, as if recorded."""
     portal = loop.portal
     reds = tuple(Input("r") for _ in portal.red_numbers)
     bound: list[tuple[int, Value]] = [
@@ -188,7 +235,11 @@ def install_stub(loop: Loop) -> None:
         jitcode_for(portal.layout.code), portal.function, portal.merge_start, -1, tuple(sorted(bound, key=_number)), ()
     )
     leave = Operation(GUARD_NOT_INVALIDATED, (), None, Snapshot((state,)))
-    trace = Trace(reds, [leave, Operation(FINISH, (Const("r", None),))], [], f"{loop.ref.name}_stub")
+    return Trace(reds, [leave, Operation(FINISH, (Const("r", None),))], [], f"{loop.ref.name}_stub")
+
+
+def install_stub(loop: Loop, trace: Trace) -> None:
+    """Let machine code enter a loop that has no code yet; `trace` is the stub, optimized."""
     code = compile_trace(trace, level=0)
     piece = Piece(loop, code, trace, None, next(_numbers), reason="it has no code yet")
     code.invalidate()
@@ -217,7 +268,9 @@ def note_abort(loop: Loop, aborted: RecordingAborted, guard: GuardState | None) 
     reason = aborted.reason
     STATISTICS.count_abort(reason.name)
     record.add_abort(reason.name, reason.value, aborted.detail, aborted.filename, aborted.lineno)
-    if guard is None:
+    if guard is None and reason is AbortReason.CALLEE_FIRST:
+        loop.count = max(0, int(params.threshold * loop.wait) - 2)
+    elif guard is None:
         loop.count = loop.entries = 0
         loop.attempts += 1
         loop.wait = min(loop.wait * params.backoff_factor, params.backoff_limit)

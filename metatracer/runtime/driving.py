@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer import hooks, log
 from metatracer.backend.compile import set_exit_handler
+from metatracer.backend.support import FORMATS, Unwound
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.frontend.decode import jitcode_for
+from metatracer.ir.known import known_classes
+from metatracer.ir.shapes import put_together
 from metatracer.ir.values import NULL_OBJECT
 from metatracer.recorder.exceptions import without_toolkit
 from metatracer.recorder.frames import ResumeFrame
@@ -28,9 +31,10 @@ from metatracer.recorder.resume import rebuild
 from metatracer.runtime import assumptions
 from metatracer.runtime.compiling import install_recorded, note_abort, note_miss
 from metatracer.runtime.host import RecordingHost
-from metatracer.runtime.loops import GUARDS, GuardState, Loop, began, ended
+from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended
 from metatracer.runtime.portal import Request
 from metatracer.runtime.twin import twin_for
+from metatracer.runtime.versions import visit
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
@@ -157,13 +161,25 @@ class _Driving:
             self._left_code()
             self._raised(exit_tuple[1])
             return
+        if number < -1:
+            self._left_code()
+            self.exception, self.result, self.fresh = None, put_together(FORMATS[number].shape, exit_tuple[2:]), False
+            return
         guard = GUARDS[number]
-        self._left_code()
         exception = exit_tuple[1]
+        is_unwinding = exception.__class__ is Unwound
+        if not is_unwinding:
+            self._left_code()
         snapshot = guard.operation.snapshot
         assert snapshot is not None
         rebuilt = rebuild(snapshot, exit_tuple[2:], guard.live)
         del exit_tuple
+        if is_unwinding:
+            # A callee has left its machine code: these frames wait for it, and it goes on from its own exit.
+            self.frames.extend(rebuilt.frames)
+            self.exits.append(exception.exit)
+            _note_unwound(guard, exception.exit)
+            return
         guard.failures += 1
         loop = guard.piece.loop
         STATISTICS.guard_exits += 1
@@ -190,7 +206,9 @@ class _Driving:
         if guard.refused:
             if guard.operation.opcode.name == "guard_not_invalidated" and not guard.piece.reason:
                 assumptions.recheck(guard.piece)
-            if guard.piece.reason and self._waits_for_code(loop, rebuilt.frames):
+            if guard.piece.reason and self._waits_for_code(loop.base, rebuilt.frames):
+                if isinstance(loop, Version):
+                    visit(loop)
                 return
         elif self._wants_bridge(guard):
             state = [exception, rebuilt]
@@ -235,7 +253,10 @@ class _Driving:
         start = time.perf_counter()
         name = f"{loop.ref.name}_bridge_{guard.operation.guard_id}"
         try:
-            ended_ = record_bridge(host, loop.portal, _limits(loop), guard.operation, state.pop(), state.pop(), name)
+            classes = known_classes(guard.piece.trace, guard.operation)
+            ended_ = record_bridge(
+                host, loop.portal, _limits(loop), guard.operation, state.pop(), state.pop(), classes, name
+            )
         finally:
             _recording.active = False
         seconds = time.perf_counter() - start
@@ -371,6 +392,28 @@ def _is_confirmed(loop: Loop, values: list[Any]) -> bool:
         loop.record.reason = AbortReason.HOOK_REFUSED.value
     loop.count = loop.entries = 0
     return False
+
+
+_MOST_UNWOUND = 1000
+"""So often in a second: callers do not unwind for a loop that leaves its machine code more often."""
+
+
+def _note_unwound(guard: GuardState, inner: tuple[Any, ...]) -> None:
+    """Callers are interpreted for a while when a callee leaves its machine code: too costly for one that always does."""
+    left = GUARDS.get(inner[0])
+    if left is None or inner[1].__class__ is Unwound:
+        return  # the one that has left is further in
+    callee = left.piece.loop.base
+    now = time.monotonic()
+    if now - callee.unwound_since > 1.0:
+        callee.unwound_since, callee.unwound = now, 0
+    callee.unwound += 1
+    if callee.unwound > _MOST_UNWOUND and callee.may_unwind:
+        callee.may_unwind = False
+        root = guard.piece
+        while root.parent is not None:
+            root = root.parent.piece
+        root.invalidate("a callee leaves its machine code too often to unwind for it")
 
 
 _MOST_MISSES = 4

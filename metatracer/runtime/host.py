@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from metatracer.backend.class_assignments import class_assignments
 from metatracer.frontend.decode import jitcode_for
 from metatracer.runtime import assumptions
 from metatracer.runtime.assumptions import ClassUnchanged, DictItemIs, FunctionUnchanged, QuasiFieldIs
+from metatracer.runtime.class_facts import InstancesKeepClass, ObjectKeepsClass
 from metatracer.statistics import STATISTICS, ResidualCall
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 PORTALS: dict[CodeType, Portal] = {}
 """Every portal by its rewritten code."""
+
+_STORED_CLASS_WEIGHT = 3
+"""A store that a trace itself would do is likely to come again."""
 
 _mutable_items: set[tuple[int, str]] = set()
 
@@ -54,11 +59,11 @@ class RecordingHost:
 
     def callable_loop(self, portal: Any, key: Any, greens: Sequence[Any]) -> LoopRef:
         """The name of a loop that machine code can call at once, compiled or not."""
-        from metatracer.runtime.compiling import install_stub
+        from metatracer.runtime.compiling import install_stub, stub_trace
 
         loop: Loop = portal.loop_of(key, tuple(greens))
         if loop.piece is None and loop.stale is None:
-            install_stub(loop)
+            install_stub(loop, stub_trace(loop))
         return loop.ref
 
     def item_is(self, namespace: dict[str, Any], name: str, value: Any) -> DictItemIs:
@@ -84,13 +89,40 @@ class RecordingHost:
         """The assumption that a class and its bases stay as they are."""
         return ClassUnchanged(cls)
 
+    def is_steady_class(self, cls: type) -> bool:
+        """Whether `class_unchanged` is worth assuming."""
+        return not assumptions.REGISTRY.is_volatile_class(cls)
+
+    def note_class_store(self, cls: type) -> None:
+        """Traced code stores attributes of a class (or of a base of it) that was relied on."""
+        assumptions.REGISTRY.note_break(ClassUnchanged(cls), _STORED_CLASS_WEIGHT)
+
+    def instances_keep_class(self, cls: type) -> InstancesKeepClass | None:
+        """The assumption that no instance of a class is given another one; None when that cannot be relied on."""
+        if class_assignments() is None:
+            return None
+        assumption = InstancesKeepClass(cls)
+        return None if assumptions.is_volatile(assumption) else assumption
+
+    def object_keeps_class(self, obj: Any) -> ObjectKeepsClass | None:
+        """The assumption that an object keeps its class; None when that cannot be relied on."""
+        if class_assignments() is None:
+            return None
+        assumption = ObjectKeepsClass(obj)
+        return None if assumptions.is_volatile(assumption) else assumption
+
     def function_unchanged(self, function: FunctionType) -> FunctionUnchanged:
         """The assumption that a function keeps its code and defaults."""
         return FunctionUnchanged(function)
 
-    def quasi_field_is(self, obj: Any, field: Any, value: Any) -> QuasiFieldIs:
-        """The assumption that a quasi-immutable attribute keeps its value."""
-        return QuasiFieldIs(obj, field, value)
+    def quasi_field_is(self, obj: Any, field: Any, value: Any) -> QuasiFieldIs | None:
+        """The assumption that a quasi-immutable attribute keeps its value; None if it changes all the time."""
+        assumption = QuasiFieldIs(obj, field, value)
+        return None if assumptions.is_volatile(assumption) else assumption
+
+    def polls_memory(self) -> bool:
+        """Whether each trace polls words of its own, so that the check of one says nothing of another's assumptions."""
+        return assumptions.REGISTRY.polling.polls_dicts
 
     def note_residual(self, description: str, filename: str, lineno: int, reason: str) -> None:
         """A call that is not looked into."""

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 from metatracer import hooks, log
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import LabelRef, LoopRef, Value
+from metatracer.runtime import summaries
 from metatracer.statistics import STATISTICS, LoopRecord
 
 if TYPE_CHECKING:
     from metatracer.backend.compile import CompiledCode
+    from metatracer.ir.opcodes import Effect
+    from metatracer.ir.shapes import Shapes
     from metatracer.ir.values import Operation, Trace
     from metatracer.runtime.portal import Portal
+    from metatracer.runtime.summaries import Summary
 
 _log = log.section("invalidate")
 _numbers = itertools.count(1)
@@ -29,16 +33,23 @@ class Loop:
         key, greens: Its green key, and the green values (kept alive with the loop).
         count: Back-edges counted since the last attempt. entries: function entries, likewise.
         misses: Recordings thrown away because they left the loop.
+        waited_for: Recordings given up because they want to call this loop and it has no code yet.
         wait: Factor on the thresholds; grows with each abort.
         attempts: Recordings given up since the last success.
         piece: The root code, None when there is none (or it was invalidated).
         ref: Name of the loop in the IR, with the cell through which other code reaches it.
         incoming: How many live pieces refer to the cell.
+        may_unwind: Callers leave their machine code when this loop leaves its own. unwound, unwound_since: How often that
+            has happened since when.
         record: For `explain`.
+        base: This loop; for a `Version` the loop that it is a version of.
+        recorded: The recorded root trace and whether it is a loop: versions are made from it.
+        versions: By the shapes of their arguments.
     """
 
     __slots__ = (
         "attempts",
+        "base",
         "count",
         "entries",
         "greens",
@@ -46,13 +57,19 @@ class Loop:
         "is_recording",
         "key",
         "may_inline",
+        "may_unwind",
         "misses",
         "piece",
         "portal",
         "record",
+        "recorded",
         "ref",
         "stale",
+        "unwound",
+        "unwound_since",
+        "versions",
         "wait",
+        "waited_for",
     )
 
     def __init__(self, portal: Portal, key: Any, greens: tuple[Any, ...]) -> None:
@@ -64,13 +81,50 @@ class Loop:
         self.wait = 1.0
         self.attempts = 0
         self.misses = 0
+        self.waited_for = 0
         self.piece: Piece | None = None
         self.stale: Piece | None = None
         self.incoming = 0
         self.is_recording = False
         self.may_inline = True
+        self.may_unwind = True
+        self.unwound = 0
+        self.unwound_since = 0.0
         self.record: LoopRecord = portal.new_record(greens)
-        self.ref = LoopRef(f"{portal.driver.name}_{next(_numbers)}", token=self)
+        name = f"{portal.driver.name}_{next(_numbers)}"
+        self.ref = LoopRef(name, token=self, version_for=self._version_for, effects=self._effects)
+        self.base: Loop = self
+        self.recorded: tuple[Trace, bool] | None = None
+        self.versions: dict[Shapes, Version] = {}
+
+    def _version_for(self, shapes: Shapes) -> LoopRef | None:
+        from metatracer.runtime.versions import version_for
+
+        return version_for(self, shapes)
+
+
+    def _effects(self) -> tuple[Effect, Effect, bool]:
+        summary = summaries.rely_on(self)
+        return summary.reads, summary.writes, summary.runs_code
+
+
+class Version(Loop):
+    """A loop as it is entered by traces that have not allocated its arguments; `base` is the loop itself.
+
+    Attributes:
+        shapes: Of the arguments.
+        visits: How often it was entered before it had code.
+    """
+
+    __slots__ = ("shapes", "visits")
+
+    def __init__(self, base: Loop, shapes: Shapes) -> None:
+        super().__init__(base.portal, base.key, base.greens)
+        self.base = base
+        self.record = base.record
+        self.shapes = shapes
+        self.visits = 0
+        self.ref = LoopRef(f"{base.ref.name}_v{len(base.versions) + 1}", token=self, effects=self._effects, returns_parts=True)
 
 
 @dataclass(slots=True, eq=False)
@@ -112,6 +166,7 @@ class Piece:
         holders: How much live code of other trees enters this code at its label: it is not retired before they are.
         is_waiting: It is to be retired when there are no holders. is_retired: that has happened.
         reason: Why it was invalidated, "" while valid.
+        summary: What its own operations may do, and the loops it goes to or calls.
     """
 
     loop: Loop
@@ -127,6 +182,10 @@ class Piece:
     is_retired: bool = False
     reason: str = ""
     guards: dict[int, GuardState] = field(default_factory=dict)
+    summary: tuple[Summary, tuple[Loop, ...]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.summary = summaries.own_summary(self.trace)
 
     def invalidate(self, reason: str) -> None:
         """An assumption broke (called by the registry, from any place that changed something)."""
@@ -262,6 +321,7 @@ def free_retired() -> None:
         for number in piece.guards:
             GUARDS.pop(number, None)
         assumptions.forget(piece)
+        summaries.forget(piece)
         piece.code.free()
         STATISTICS.retired_codes_freed += 1
         for target in piece.targets:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _BY_VALUE = (int, str, bytes, bool, float, type(None))
 _MOST_COLD_LOOPS = 20_000
+_MOST_WAITING = 3
+"""Recordings that wait for the code of one callee."""
 
 
 class Request:
@@ -177,11 +179,23 @@ class Portal:
         loop = self.loops.get(key)
         return loop is None or loop.may_inline
 
-    def refuse_inlining(self, key: Any) -> None:
-        """Calls that begin at this key are made as calls from now on."""
-        loop = self.loops.get(key)
-        if loop is not None:
-            loop.may_inline = False
+    def refuse_inlining(self, key: Any, greens: Sequence[Any]) -> None:
+        """Calls that begin at this key are made as calls from now on; its code is wanted next."""
+        self.loop_of(key, tuple(greens)).may_inline = False
+        self.comes_first(key, greens)
+
+    def may_unwind(self, key: Any) -> bool:
+        """Whether a call of a loop is to unwind its callers when the loop leaves its machine code."""
+        return self.loops[key].may_unwind
+
+    def comes_first(self, key: Any, greens: Sequence[Any]) -> bool:
+        """Ask for code of a loop that a recording wants to call; says whether it is worth waiting for."""
+        loop = self.loop_of(key, tuple(greens))
+        if loop.piece is not None or loop.attempts or loop.waited_for >= _MOST_WAITING:
+            return False
+        loop.waited_for += 1
+        loop.entries = int(self.driver.params.function_threshold * loop.wait) + 1
+        return True
 
     def run_from_merge_point(self, values: list[Any]) -> Any:
         """Run a frame of the portal from its merge point to its end (for recorded calls)."""

@@ -19,7 +19,7 @@ class Code:
 def piece() -> Piece:
     loop: Any = SimpleNamespace()
     code: Any = Code()
-    trace: Any = SimpleNamespace()
+    trace: Any = SimpleNamespace(operations=[])
     return Piece(loop, code, trace, None, 1)
 
 

@@ -33,7 +33,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-promote = elidable = unroll_safe = dont_look_inside = loop_invariant = intmask = r_uint = ovfcheck = _same
+promote = elidable = value_class = unroll_safe = dont_look_inside = loop_invariant = intmask = r_uint = ovfcheck = _same
 
 
 def look_inside_iff(predicate: Callable[..., bool]) -> Callable[[Any], Any]:

@@ -1,0 +1,94 @@
+"""Versions of loops: asked for by the optimizer, compiled from the loop's own recording when they turn out to be used.
+
+A version is compiled from the recorded root trace of its loop, which holds for arguments of any shape because its guards
+say what it needs. While there is none (a function that calls itself is being recorded), and when the code was invalidated,
+a stub leaves to the interpreter with its arguments allocated; after a few visits it is replaced. If
+the recording contradicts the shapes (another class than was recorded), the version only allocates its arguments and goes
+on to the loop's common entry.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+from metatracer.errors import AbortReason, RecordingAborted
+from metatracer.ir.opcodes import JUMP
+from metatracer.ir.values import Input, Operation, Trace
+from metatracer.optimizer.versions import Goal
+from metatracer.runtime.compiling import install_optimized, install_stub, note_abort, stub_trace
+from metatracer.runtime.loops import Version
+from metatracer.runtime.summaries import collecting
+
+if TYPE_CHECKING:
+    from metatracer.ir.shapes import Shapes
+    from metatracer.ir.values import LoopRef
+    from metatracer.runtime.loops import Loop
+
+MOST_VERSIONS = 6
+"""Of one loop."""
+MOST_VISITS = 4
+"""After so many visits to its stub a version is compiled (or fewer, if bridges are recorded sooner)."""
+_NEVER = 1 << 60
+
+
+def version_for(loop: Loop, shapes: Shapes) -> LoopRef | None:
+    """The version of a loop for arguments of these shapes; None when it has enough others.
+
+    It is compiled at once, if its loop has been recorded.
+    """
+    from metatracer.optimizer.pipeline import optimize
+
+    version = loop.versions.get(shapes)
+    if version is None:
+        if len(loop.versions) >= MOST_VERSIONS:
+            return None
+        version = Version(loop, shapes)
+        install_stub(version, optimize(stub_trace(version), goal=Goal(shapes)))
+        loop.versions[shapes] = version
+        if loop.piece is not None:
+            compile_version(version)
+    return version.ref
+
+
+def visit(version: Version) -> None:
+    """Machine code has entered a version that has no valid code: compile it when it is worth it."""
+    base = version.base
+    version.visits += 1
+    wanted = min(MOST_VISITS, base.portal.driver.params.trace_eagerness)
+    if version.visits >= wanted and version.piece is None and base.piece is not None:
+        version.visits = 0
+        compile_version(version)
+
+
+def compile_version(version: Version) -> None:
+    """Compile a version from its loop's recording."""
+    base = version.base
+    if base.recorded is None:
+        return
+    recorded, is_loop = base.recorded
+    start = time.perf_counter()
+    try:
+        with collecting() as reliances:
+            trace, optimized = _optimize(version, recorded, is_loop)
+        install_optimized(version, trace, optimized, None, reliances, 0.0, time.perf_counter() - start)
+    except Exception as error:  # noqa: BLE001 - whatever it is: the guest goes on without this version
+        version.visits = -_NEVER
+        detail = "".join(traceback.format_exception(error)).strip()
+        note_abort(base, RecordingAborted(AbortReason.COMPILE_FAILED, detail), None)
+
+
+def _optimize(version: Version, recorded: Trace, is_loop: bool) -> tuple[Trace, Trace]:
+    from metatracer.optimizer.pipeline import optimize
+    from metatracer.optimizer.verdicts import Contradiction
+
+    name = version.ref.name
+    classes = recorded.classes
+    trace = Trace(recorded.inputs, recorded.operations, recorded.assumptions, name, classes=classes)
+    try:
+        return trace, optimize(trace, peel=is_loop, goal=Goal(version.shapes, returns_parts=True))
+    except Contradiction:
+        inputs = tuple([Input("r") for _ in recorded.inputs])
+        trace = Trace(inputs, [Operation(JUMP, inputs, version.base.ref)], recorded.assumptions, name, classes=classes)
+        return trace, optimize(trace, goal=Goal(version.shapes), passes=())
