@@ -266,6 +266,14 @@ class VM:
         results = self.call(handler, [a, b])
         return bool(results) and results[0] is not None and results[0] is not False
 
+    def metamethod(self, value: Any, event: bytes, /) -> Any:
+        """Return a value's metamethod; None when it has none."""
+        return operations.metamethod(self, value, event)
+
+    def address(self, value: Any, /) -> bytes:
+        """Return what stands for a value's identity in its text."""
+        return b"0x%014x" % id(value)
+
     # --- errors
 
     def host_error(self, error: BaseException) -> LuaError:
