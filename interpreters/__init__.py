@@ -1,1 +1,1 @@
-"""Interpreters for languages that people use, made with metatracer."""
+"""Interpreters of whole languages, made with metatracer as an outside author would."""

@@ -164,6 +164,17 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] 
         show_facts(_output(), facts)
 
 
+@app.command(
+    name="lua", add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)  # fmt: skip
+def lua_command(context: typer.Context) -> None:
+    """Run Lua: options and arguments are those of `lua`, and more (`metatracer lua --help`)."""
+    from interpreters.lua.command import main as run_lua
+
+    raise typer.Exit(run_lua(context.args))
+
+
 def main() -> None:
     """Run the command; a mistake is told in a sentence, with status 2."""
     try:

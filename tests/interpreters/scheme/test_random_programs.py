@@ -23,10 +23,7 @@ def results(mode: str, *arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-WRONG_STATE = "after several programs in one process, a trace goes on with a wrong state (seed 7, programs 0 to 7)"
 
-
-@pytest.mark.xfail(reason=WRONG_STATE, strict=False)
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, 40, 8))
 def test_random_programs_give_the_same_traced(first: int) -> None:

@@ -1,0 +1,1 @@
+"""The instructions: objects that execute themselves in a frame."""

@@ -1,0 +1,1 @@
+"""The standard library, but for strings and utf8."""

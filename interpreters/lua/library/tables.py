@@ -1,0 +1,243 @@
+"""The table library."""
+
+from __future__ import annotations
+
+from functools import cmp_to_key
+from typing import TYPE_CHECKING, Any
+
+from interpreters.lua import operations
+from interpreters.lua.errors import bad_argument, lua_error
+from interpreters.lua.strings.arguments import check_integer, check_string, optional_integer, type_error
+from interpreters.lua.strings.numbers import format_number
+from interpreters.lua.values import LuaBuiltin, LuaTable, is_function, type_name
+
+if TYPE_CHECKING:
+    from interpreters.lua.vm import VM
+
+MAX_INTEGER = (1 << 63) - 1
+
+
+def check_tablelike(vm: VM, args: list[Any], name: str, *events: bytes) -> Any:
+    """Return argument 1, a table or something whose metatable lets it stand for one."""
+    value = args[0] if args else None
+    if type(value) is LuaTable:
+        return value
+    metatable = operations.metatable_of(vm, value)
+    if metatable is None or any(metatable.get_field(event) is None for event in events):
+        raise type_error(args, 0, name, "table")
+    return value
+
+
+def is_plain(value: Any) -> bool:
+    return type(value) is LuaTable and value.metatable is None
+
+
+def size_of(vm: VM, value: Any) -> int:
+    if is_plain(value):
+        return int(value.length())
+    length = vm.length(value)
+    if type(length) is not int:
+        if type(length) is float and length.is_integer():
+            return int(length)
+        raise lua_error(b"object length is not an integer")
+    return length
+
+
+def insert(vm: VM, args: list[Any]) -> list[Any]:
+    table = check_tablelike(vm, args, "insert", b"__index", b"__newindex", b"__len")
+    size = size_of(vm, table)
+    if len(args) == 2:
+        put(vm, table, size + 1, args[1])
+    elif len(args) == 3:
+        position = check_integer(args, 1, "insert")
+        if not 1 <= position <= size + 1:
+            raise bad_argument(2, "insert", "position out of bounds")
+        if is_plain(table) and size == len(table.array) - 1 and args[2] is not None:
+            table.array.insert(position, args[2])
+            if table.hash is not None:
+                table.migrate()
+        else:
+            for number in range(size + 1, position, -1):
+                put(vm, table, number, get(vm, table, number - 1))
+            put(vm, table, position, args[2])
+    else:
+        raise lua_error(b"wrong number of arguments to 'insert'")
+    return []
+
+
+def get(vm: VM, table: Any, key: int) -> Any:
+    return table.get(key) if is_plain(table) else vm.index(table, key)
+
+
+def put(vm: VM, table: Any, key: int, value: Any) -> None:
+    if is_plain(table):
+        table.set_integer(key, value)
+    else:
+        vm.set_index(table, key, value)
+
+
+def remove(vm: VM, args: list[Any]) -> list[Any]:
+    table = check_tablelike(vm, args, "remove", b"__index", b"__newindex", b"__len")
+    size = size_of(vm, table)
+    position = size
+    if len(args) > 1:
+        position = check_integer(args, 1, "remove")
+        if size + 1 != position and not 1 <= position <= size + 1 and not (size == 0 and position == 0):
+            raise bad_argument(1, "remove", "position out of bounds")
+    value = get(vm, table, position)
+    if is_plain(table) and size == len(table.array) - 1 and 1 <= position <= size:
+        table.array.pop(position)
+        table.shrink()
+        return [value]
+    for number in range(position, size):
+        put(vm, table, number, get(vm, table, number + 1))
+    if size >= position or position == size + 1:
+        put(vm, table, max(position, size) if position <= size else position, None)
+    return [value]
+
+
+def concat(vm: VM, args: list[Any]) -> list[Any]:
+    table = check_tablelike(vm, args, "concat", b"__index", b"__len")
+    separator = b"" if len(args) < 2 or args[1] is None else check_string(args, 1, "concat")
+    first = optional_integer(args, 2, "concat", 1)
+    last = optional_integer(args, 3, "concat", -1) if len(args) > 3 and args[3] is not None else size_of(vm, table)
+    parts: list[bytes] = []
+    number = first
+    plain = table.array if is_plain(table) else None
+    while number <= last:
+        value = plain[number] if plain is not None and 0 < number < len(plain) else get(vm, table, number)
+        kind = type(value)
+        if kind is bytes:
+            parts.append(value)
+        elif kind is int or kind is float:
+            parts.append(format_number(value))
+        else:
+            raise lua_error(
+                b"invalid value (%s) at index %d in table for 'concat'" % (type_name(value), number)
+            )
+        number += 1
+    return [separator.join(parts)]
+
+
+def unpack(vm: VM, args: list[Any]) -> list[Any]:
+    table: Any = args[0] if args else None
+    first = optional_integer(args, 1, "unpack", 1)
+    last = check_integer(args, 2, "unpack") if len(args) > 2 and args[2] is not None else size_of(vm, table)
+    if first > last:
+        return []
+    if last - first >= 1_000_000:
+        raise lua_error(b"too many results to unpack")
+    if is_plain(table) and first >= 1 and last < len(table.array):
+        return table.array[first : last + 1]  # type: ignore[no-any-return]
+    return [get(vm, table, number) for number in range(first, last + 1)]
+
+
+def pack(vm: VM, args: list[Any]) -> list[Any]:
+    table = LuaTable()
+    table.array.extend(args)
+    table.shrink()
+    table.set_field(b"n", len(args))
+    return [table]
+
+
+def move(vm: VM, args: list[Any]) -> list[Any]:
+    source = check_tablelike(vm, args, "move", b"__index")
+    first, last = check_integer(args, 1, "move"), check_integer(args, 2, "move")
+    target = check_integer(args, 3, "move")
+    destination = source
+    if len(args) > 4 and args[4] is not None:
+        destination = check_tablelike(vm, args[4:], "move", b"__newindex")
+    if last >= first:
+        if not (first > 0 or last < MAX_INTEGER + first):
+            raise bad_argument(3, "move", "too many elements to move")
+        if target > MAX_INTEGER - (last - first + 1) + 1:
+            raise bad_argument(4, "move", "destination wrap around")
+        count = last - first + 1
+        if target > last or target <= first or destination is not source:
+            for number in range(count):
+                put(vm, destination, target + number, get(vm, source, first + number))
+        else:
+            for number in range(count - 1, -1, -1):
+                put(vm, destination, target + number, get(vm, source, first + number))
+    return [destination]
+
+
+def sort(vm: VM, args: list[Any]) -> list[Any]:
+    table: Any = check_tablelike(vm, args, "sort", b"__index", b"__newindex", b"__len")
+    size = size_of(vm, table)
+    if size < 2:
+        return []
+    if size >= 1 << 31:
+        raise bad_argument(1, "sort", "array too big")
+    function = args[1] if len(args) > 1 else None
+    if function is not None and not is_function(function):
+        raise type_error(args, 1, "sort", "function")
+    plain = is_plain(table) and size == len(table.array) - 1
+    values = table.array[1:] if plain else [get(vm, table, number) for number in range(1, size + 1)]
+    if function is None:
+        values = sort_default(vm, values)
+    else:
+        values = sort_by(vm, values, function)
+    if is_plain(table) and size == len(table.array) - 1:
+        table.array[1:] = values
+    else:
+        for number, value in enumerate(values):
+            put(vm, table, number + 1, value)
+    return []
+
+
+def sort_default(vm: VM, values: list[Any]) -> list[Any]:
+    """Sort by `<`; numbers and strings are Python's to compare."""
+    kinds = {type(value) for value in values}
+    if kinds == {bytes} or (kinds <= {int, float} and all(value == value for value in values)):
+        return sorted(values)
+    return sorted(values, key=cmp_to_key(lambda a, b: -1 if vm.less(a, b) else (1 if vm.less(b, a) else 0)))
+
+
+def sort_by(vm: VM, values: list[Any], function: Any) -> list[Any]:
+    """Sort by a function that says whether its first argument comes before its second."""
+    call = vm.call
+
+    def before(a: Any, b: Any) -> bool:
+        results = call(function, [a, b])
+        return bool(results) and results[0] is not None and results[0] is not False
+
+    return merge_sort(values, before)
+
+
+def merge_sort(values: list[Any], before: Any) -> list[Any]:
+    """Sort, with one comparison at a time; an inconsistent order gives some order."""
+    width = 1
+    size = len(values)
+    while width < size:
+        merged: list[Any] = []
+        for low in range(0, size, 2 * width):
+            middle, high = min(low + width, size), min(low + 2 * width, size)
+            left, right = low, middle
+            while left < middle and right < high:
+                if before(values[right], values[left]):
+                    merged.append(values[right])
+                    right += 1
+                else:
+                    merged.append(values[left])
+                    left += 1
+            merged.extend(values[left:middle])
+            merged.extend(values[right:high])
+        values = merged
+        width *= 2
+    return values
+
+
+LEAVES = {"pack": pack}
+OTHERS = {
+    "insert": insert, "remove": remove, "concat": concat, "unpack": unpack, "move": move, "sort": sort,
+}  # fmt: skip
+
+
+def open_tables(vm: VM) -> LuaTable:
+    """Make the library's table."""
+    table = LuaTable()
+    for name, function in {**LEAVES, **OTHERS}.items():
+        table.set_field(name.encode(), LuaBuiltin(name, function, is_leaf=name in ("insert", "remove", "pack")))
+    return table
+

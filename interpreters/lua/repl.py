@@ -1,0 +1,105 @@
+"""Interactive use: lines are read, completed, run, and what they return is printed."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interpreters.lua.errors import LuaError, LuaSyntaxError
+from interpreters.lua.stack import traceback
+from interpreters.lua.values import LuaBuiltin
+
+if TYPE_CHECKING:
+    from interpreters.lua.vm import VM
+
+HISTORY = Path("~/.lua_metatracer_history")
+CHUNK_NAME = b"=stdin"
+
+
+def read_line(prompt: str) -> bytes | None:
+    """Read a line; None at the end of the input."""
+    try:
+        return os.fsencode(input(prompt))
+    except EOFError:
+        return None
+
+
+def keep_history() -> None:
+    """Edit lines and remember them where there is a terminal and a readline."""
+    if not sys.stdin.isatty():
+        return
+    try:
+        import readline
+    except ImportError:
+        return
+    path = HISTORY.expanduser()
+    try:
+        readline.read_history_file(path)
+    except OSError:
+        pass
+
+    def write_history() -> None:
+        try:
+            readline.write_history_file(path)
+        except OSError:
+            pass
+
+    atexit.register(write_history)
+
+
+def prompt_of(vm: VM, name: bytes, default: str) -> str:
+    value = vm.globals.get(name)
+    return default if value is None else os.fsdecode(vm.tostring(value))
+
+
+def read_chunk(vm: VM) -> Any:
+    """Read a statement or an expression of as many lines as it takes; None at the end of the input."""
+    line = read_line(prompt_of(vm, b"_PROMPT", "> "))
+    if line is None:
+        return None
+    if line.startswith(b"="):
+        line = b"return " + line[1:]
+    try:
+        return vm.load(b"return " + line, CHUNK_NAME)
+    except LuaSyntaxError:
+        pass
+    while True:
+        try:
+            return vm.load(line, CHUNK_NAME)
+        except LuaSyntaxError as error:
+            if not error.value.endswith(b"near <eof>"):
+                raise
+            more = read_line(prompt_of(vm, b"_PROMPT2", ">> "))
+            if more is None:
+                raise
+            line += b"\n" + more
+
+
+def message_handler(vm: VM, args: list[Any]) -> list[Any]:
+    return [traceback(vm, args[0], vm.frame) if args and type(args[0]) is bytes else (args[0] if args else None)]
+
+
+def interact(vm: VM) -> None:
+    """Read and run until the input ends."""
+    keep_history()
+    handler = LuaBuiltin("message handler", message_handler)
+    while True:
+        vm.output.flush()
+        try:
+            function = read_chunk(vm)
+            if function is None:
+                vm.output.write(b"\n")
+                return
+            results = vm.call(function, [], handler)
+            if results:
+                vm.call(vm.globals.get(b"print"), results)
+        except LuaError as error:
+            vm.output.flush()
+            vm.errors.write(b"lua: " + vm.tostring(error.value) + b"\n")
+            vm.errors.flush()
+        except KeyboardInterrupt:
+            vm.errors.write(b"\n")
+            vm.errors.flush()

@@ -1,0 +1,1 @@
+"""Lua's byte strings: numerals, patterns, formats and binary packing."""

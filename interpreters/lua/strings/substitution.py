@@ -1,0 +1,160 @@
+"""Going through a pattern's matches: what `gmatch` and `gsub` do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from interpreters.lua.strings.patterns import Match, Pattern, PatternError
+from metatracer import dont_look_inside
+
+CACHE_SIZE = 512
+
+
+class MatchIterator:
+    """The matches of a pattern one after the other, as `gmatch` and `gsub` go through them."""
+
+    __slots__ = ("_last_end", "pattern", "position", "subject")
+
+    def __init__(self, pattern: Pattern, subject: bytes, position: int = 0) -> None:
+        self.pattern = pattern
+        self._last_end = -1
+        self.subject = subject
+        self.position = position
+
+    def next(self) -> Match | None:
+        """Return the next match; one that is empty where the last one ended does not count."""
+        position = self.position
+        if position > len(self.subject):
+            return None
+        found = self.pattern.search(self.subject, position)
+        if found is not None and found.end() == self._last_end:
+            found = self.pattern.search(self.subject, position + 1) if position < len(self.subject) else None
+        if found is None:
+            self.position = len(self.subject) + 1
+            return None
+        self.position = self._last_end = found.end()
+        return found
+
+
+@dont_look_inside
+def substitute(
+    pattern: Pattern, subject: bytes, replace: Callable[[Match], bytes | None], limit: int | None
+) -> tuple[bytes, int]:
+    """Do `gsub`: return the text with each match replaced, None for leaving it, and how many matches there were."""
+    matches = MatchIterator(pattern, subject)
+    parts: list[bytes] = []
+    copied = count = 0
+    while limit is None or count < limit:
+        found = matches.next()
+        if found is None:
+            break
+        count += 1
+        text = replace(found)
+        if text is not None:
+            parts += (subject[copied : found.start()], text)
+            copied = found.end()
+        if pattern.anchored:
+            break
+    if not parts:
+        return subject, count
+    parts.append(subject[copied:])
+    return b"".join(parts), count
+
+
+class Replacement:
+    """A replacement string: text, and numbers of captures (0 for the whole match).
+
+    Attributes:
+        parts: the pieces, up to where it is malformed.
+        is_malformed: whether a use of it raises an error after these.
+    """
+
+    __slots__ = ("_pattern", "_template", "is_malformed", "parts")
+
+    def __init__(self, source: bytes) -> None:
+        self.parts: list[bytes | int] = []
+        self.is_malformed = False
+        self._pattern: Pattern | None = None  # the one that the template below was made for
+        self._template: bytes | None = None
+        index = 0
+        while True:
+            percent = source.find(b"%", index)
+            if percent < 0:
+                self._add(source[index:])
+                return
+            self._add(source[index:percent])
+            following = source[percent + 1 : percent + 2]
+            if following == b"%":
+                self._add(b"%")
+            elif following.isdigit():
+                self.parts.append(int(following))
+            else:
+                self.is_malformed = True
+                return
+            index = percent + 2
+
+    def _add(self, text: bytes) -> None:
+        if text:
+            self.parts.append(text)
+
+    def expand(self, pattern: Pattern, match: Match) -> bytes:
+        """Return what a match is replaced with."""
+        parts: list[bytes] = []
+        for part in self.parts:
+            if isinstance(part, bytes):
+                parts.append(part)
+            elif part == 0:
+                parts.append(match.group())
+            else:
+                value = pattern.value(match, part - 1)
+                parts.append(value if isinstance(value, bytes) else b"%d" % value)
+        if self.is_malformed:
+            raise PatternError("invalid use of '%' in replacement string")
+        return b"".join(parts)
+
+    def template(self, pattern: Pattern) -> bytes | None:
+        """Return the template that `re` takes for this, or None where there is none."""
+        if self._pattern is not pattern:
+            self._pattern, self._template = pattern, self._make_template(pattern)
+        return self._template
+
+    def _make_template(self, pattern: Pattern) -> bytes | None:
+        if self.is_malformed or pattern.has_positions:
+            return None
+        parts: list[bytes] = []
+        for part in self.parts:
+            if isinstance(part, bytes):
+                parts.append(part.replace(b"\\", b"\\\\"))
+            elif part == 0 or (part == 1 and not pattern.captures):
+                parts.append(b"\\g<0>")
+            elif part > pattern.captures:
+                return None
+            else:
+                parts.append(b"\\g<%d>" % part)
+        return b"".join(parts)
+
+
+_replacements: dict[bytes, Replacement] = {}
+
+
+def compile_replacement(source: bytes) -> Replacement:
+    """Return a replacement string, read once."""
+    replacement = _replacements.get(source)
+    if replacement is None:
+        replacement = Replacement(source)
+        if len(_replacements) >= CACHE_SIZE:
+            _replacements.clear()
+        _replacements[source] = replacement
+    return replacement
+
+
+@dont_look_inside
+def substitute_text(pattern: Pattern, subject: bytes, source: bytes, limit: int | None) -> tuple[bytes, int]:
+    """Do `gsub` with a replacement string, inside `re` where that gives the same."""
+    replacement = compile_replacement(source)
+    if not (pattern.anchored or pattern.can_be_empty) and (limit is None or limit > 0):
+        template = replacement.template(pattern)
+        regex = None if template is None else pattern.regex_for(subject)
+        if template is not None and regex is not None:
+            return regex.subn(template, subject, limit or 0)
+    return substitute(pattern, subject, lambda match: replacement.expand(pattern, match), limit)

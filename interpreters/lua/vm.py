@@ -1,0 +1,398 @@
+"""The virtual machine: its loop, which is the portal, errors on their way up, and calls from Python."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from interpreters.lua import operations
+from interpreters.lua.compiler import compile_chunk
+from interpreters.lua.errors import LuaError, lua_error
+from interpreters.lua.frames import SWITCH, Frame, Proto, Slow
+from interpreters.lua.protected import HOST, PCALL, RESUME, XPCALL, unwinding_frame
+from interpreters.lua.stack import add_position, caller
+from interpreters.lua.strings.numbers import format_number
+from interpreters.lua.values import Cell, Coroutine, LuaBuiltin, LuaFunction, LuaTable, StatefulBuiltin, Userdata
+from metatracer import JitDriver, dont_look_inside, promote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+driver = JitDriver(greens=["pc", "proto"], reds="auto", name="lua")
+
+MAX_HOST_LEVEL = 190
+RECURSION_LIMIT = 12_000
+
+
+@driver.portal
+def run(vm: VM, frame: Frame) -> list[Any]:
+    """Run a frame, and what it calls, until the frame of the host below it has its results.
+
+    Raises:
+        LuaError: An error that no protected call above the host's caught.
+    """
+    proto = frame.proto
+    pc = frame.pc
+    while True:
+        driver.jit_merge_point(pc=pc, proto=proto)
+        try:
+            following = proto.code[pc].execute(frame)
+        except Slow:
+            pc = proto.code[pc].slow
+            continue
+        except LuaError as error:
+            frame = vm.unwind(frame, pc, error)
+            proto = promote(frame.proto)
+            pc = promote(frame.pc)
+            continue
+        except (RecursionError, MemoryError) as error:
+            frame = vm.unwind(frame, pc, vm.host_error(error))
+            proto = promote(frame.proto)
+            pc = promote(frame.pc)
+            continue
+        if following >= 0:
+            pc = following
+        elif following != SWITCH:
+            pc = ~following
+            driver.can_enter_jit(pc=pc, proto=proto)
+        else:
+            going_on = frame.next
+            frame.next = None
+            if going_on is None:
+                results: list[Any] = frame.registers[1]
+                return results
+            frame = going_on
+            before = proto
+            proto = promote(frame.proto)
+            pc = promote(frame.pc)
+            if proto is before:
+                # A function that calls itself, or returns to itself: a loop of the guest without a jump.
+                driver.can_enter_jit(pc=pc, proto=proto)
+
+
+class VM:
+    """The state of one Lua.
+
+    Attributes:
+        globals: the table of global variables.
+        string_metatable: the metatable of all strings.
+        type_metatables: those of other types, set by debug.setmetatable.
+        frame: the frame that called the builtin that runs.
+        host_level: how many calls from Python into Lua are nested.
+        current: the coroutine that runs; None for the main one.
+        coroutine_level: how many coroutines are waiting for others.
+        output: where `print` writes.
+    """
+
+    _immutable_fields_ = ["next_builtin?", "ipairs_iterator?", "string_metatable?"]
+
+    def __init__(self) -> None:
+        self.globals = LuaTable()
+        self.registry = LuaTable()
+        self.string_metatable: LuaTable | None = None
+        self.type_metatables: dict[bytes, LuaTable] = {}
+        self.frame: Frame | None = None
+        self.called: Any = None  # the builtin that was called last other than by a call instruction
+        self.host_level = 0
+        self.current: Coroutine | None = None
+        self.main_coroutine = Coroutine(None)
+        self.main_coroutine.status = b"running"
+        self.coroutine_level = 0
+        self.next_builtin: LuaBuiltin | None = None
+        self.ipairs_iterator: LuaBuiltin | None = None
+        self.output: Any = sys.stdout.buffer
+        self.errors: Any = sys.stderr.buffer
+        self.input: Any = sys.stdin.buffer
+        self.warnings = False
+        self.collecting = True
+        self.collector_mode = b"generational"
+        self.files: Any = None
+        self.getinfo_builtin: Any = None
+        self.traceback_builtin: Any = None
+        self.pcall_builtin: Any = None
+        self.xpcall_builtin: Any = None
+        self.weak_tables: dict[int, Any] = {}
+        self.finalizable: dict[int, LuaTable] = {}
+        self.finalizer_count = 0
+        self.resume: Callable[..., Frame] = no_coroutines
+        if sys.getrecursionlimit() < RECURSION_LIMIT:
+            sys.setrecursionlimit(RECURSION_LIMIT)
+
+    # --- from Python into Lua
+
+    def load(self, source: bytes, chunk_name: bytes, environment: Any = None) -> LuaFunction:
+        """Compile a chunk to a function whose _ENV is the globals, or an environment.
+
+        Raises:
+            LuaSyntaxError: It is no Lua.
+        """
+        proto = compile_chunk(self, source, chunk_name)
+        return self.close_chunk(proto, self.globals if environment is None else environment)
+
+    def close_chunk(self, proto: Proto, environment: Any) -> LuaFunction:
+        captured = Cell(environment) if proto.environment_is_cell else environment
+        return LuaFunction(proto, [captured])
+
+    @dont_look_inside
+    def call(self, function: Any, arguments: list[Any], handler: Any = None) -> list[Any]:
+        """Call a Lua value from Python.
+
+        Args:
+            handler: called with the error value at the place of an error, instead of which what it returns is raised.
+
+        Raises:
+            LuaError: The call raised one.
+        """
+        if type(function) is LuaBuiltin and handler is None:
+            results: list[Any] = function.function(self, arguments)
+            return results
+        if type(function) is StatefulBuiltin and handler is None:
+            return function.function(self, function.state, arguments)
+        if self.host_level >= MAX_HOST_LEVEL:
+            raise lua_error(b"C stack overflow")
+        below = self.frame
+        depth = 0 if below is None else below.depth + 1
+        host = Frame(HOST, [None, None, below, handler], None, depth)
+        level = self.host_level
+        coroutine, coroutine_level = self.current, self.coroutine_level
+        self.host_level = level + 1
+        try:
+            try:
+                frame = operations.call_frame(self, host, function, arguments)
+            except LuaError as error:
+                frame = self.unwind(host, 0, error)
+            return run(self, frame)
+        finally:
+            self.host_level = level
+            self.frame = below
+            self.current, self.coroutine_level = coroutine, coroutine_level
+
+    def tostring(self, value: Any) -> bytes:
+        """Return what `tostring` says of a value."""
+        kind = type(value)
+        if kind is bytes:
+            return value  # type: ignore[no-any-return]
+        if kind is int or kind is float:
+            return format_number(value)
+        if value is None:
+            return b"nil"
+        if kind is bool:
+            return b"true" if value else b"false"
+        handler = operations.metamethod(self, value, b"__tostring")
+        if handler is not None:
+            results = self.call(handler, [value])
+            if not results or type(results[0]) is not bytes:
+                if results and type(results[0]) in (int, float):
+                    return format_number(results[0])
+                raise lua_error(b"'__tostring' must return a string")
+            return results[0]
+        return b"%s: %s" % (operations.type_name_of(self, value), self.address(value))
+
+    def index(self, table: Any, key: Any) -> Any:
+        """Return `table[key]`, with metamethods."""
+        for _ in range(operations.MAX_CHAIN):
+            if type(table) is LuaTable:
+                value = table.get(key)
+                if value is not None or table.metatable is None:
+                    return value
+                handler = table.metatable.get_field(b"__index")
+                if handler is None:
+                    return None
+            else:
+                handler = operations.metamethod(self, table, b"__index")
+                if handler is None:
+                    raise operations.index_error(self, table, None)
+            if type(handler) in operations.FUNCTIONS:
+                results = self.call(handler, [table, key])
+                return results[0] if results else None
+            table = handler
+        raise lua_error(b"'__index' chain too long; possible loop")
+
+    def set_index(self, table: Any, key: Any, value: Any) -> None:
+        """Do `table[key] = value`, with metamethods."""
+        for _ in range(operations.MAX_CHAIN):
+            if type(table) is LuaTable:
+                handler = None
+                if table.metatable is not None and table.get(key) is None:
+                    handler = table.metatable.get_field(b"__newindex")
+                if handler is None:
+                    operations.store(table, key, value)
+                    return
+            else:
+                handler = operations.metamethod(self, table, b"__newindex")
+                if handler is None:
+                    raise operations.index_error(self, table, None)
+            if type(handler) in operations.FUNCTIONS:
+                self.call(handler, [table, key, value])
+                return
+            table = handler
+        raise lua_error(b"'__newindex' chain too long; possible loop")
+
+    def length(self, value: Any) -> Any:
+        """Return `#value`, with its metamethod."""
+        if type(value) is bytes:
+            return len(value)
+        handler = operations.metamethod(self, value, b"__len")
+        if handler is not None:
+            results = self.call(handler, [value])
+            return results[0] if results else None
+        if type(value) is LuaTable:
+            return value.length()
+        raise operations.type_error(self, b"get length of", value, None)
+
+    def equals(self, a: Any, b: Any) -> bool:
+        """Return `a == b`, with its metamethod."""
+        if operations.raw_equal(a, b):
+            return True
+        if type(a) is type(b) and (type(a) is LuaTable or isinstance(a, Userdata)):
+            handler = operations.metamethod(self, a, b"__eq")
+            if handler is None:
+                handler = operations.metamethod(self, b, b"__eq")
+            if handler is not None:
+                results = self.call(handler, [a, b])
+                return bool(results) and results[0] is not None and results[0] is not False
+        return False
+
+    def less(self, a: Any, b: Any) -> bool:
+        """Return `a < b`, with its metamethod."""
+        kind, other = type(a), type(b)
+        if (kind in (int, float) and other in (int, float)) or (kind is bytes and other is bytes):
+            return bool(a < b)
+        handler = operations.metamethod(self, a, b"__lt")
+        if handler is None:
+            handler = operations.metamethod(self, b, b"__lt")
+        if handler is None:
+            raise operations.compare_error(self, a, b)
+        results = self.call(handler, [a, b])
+        return bool(results) and results[0] is not None and results[0] is not False
+
+    def metamethod(self, value: Any, event: bytes, /) -> Any:
+        """Return a value's metamethod; None when it has none."""
+        return operations.metamethod(self, value, event)
+
+    def address(self, value: Any, /) -> bytes:
+        """Return what stands for a value's identity in its text."""
+        return b"0x%014x" % id(value)
+
+    # --- errors
+
+    def host_error(self, error: BaseException) -> LuaError:
+        """Return the Lua error for what Python ran out of."""
+        if isinstance(error, RecursionError):
+            return lua_error(b"stack overflow")
+        return LuaError(b"not enough memory")
+
+    @dont_look_inside
+    def unwind(self, frame: Frame, pc: int, error: LuaError) -> Frame:
+        """Find the frame that an error goes to; it is ready to go on.
+
+        Raises:
+            LuaError: The error leaves the machine.
+        """
+        error.__traceback__ = None
+        add_position(self, frame, pc, error)
+        frame.pc = pc
+        while True:
+            catcher = frame
+            while not catcher.proto.catches:
+                catcher = catcher.parent
+            kind = catcher.proto
+            if not error.handled and kind in (XPCALL, HOST):
+                handler = handler_of(catcher)
+                if handler is not None:
+                    error.handled = True
+                    error.value = self.handle(frame, handler, error.value)
+            if kind is RESUME:
+                following = self.end_coroutine(frame, catcher, error)
+                if following is not None:
+                    return following
+                frame = catcher.parent
+                continue
+            place = frame
+            while place is not catcher:
+                register = place.proto.tbc_register
+                if register and place.registers[register]:
+                    return unwinding_frame(self, place, error)
+                place = place.parent
+            if kind is HOST:
+                raise error
+            catcher.registers[1] = [False, error.value]
+            catcher.pc = 1
+            return catcher
+
+    def handle(self, frame: Frame, handler: Any, value: Any) -> Any:
+        """Return what a message handler makes of an error value."""
+        below = self.frame
+        self.frame = frame
+        try:
+            for _ in range(10):
+                try:
+                    results = self.call(handler, [value])
+                except LuaError as error:
+                    value = error.value
+                else:
+                    return results[0] if results else None
+            return b"C stack overflow"
+        finally:
+            self.frame = below
+
+    def end_coroutine(self, frame: Frame, root: Frame, error: LuaError) -> Frame | None:
+        """End a coroutine because of an error: returns the frame that is told; None where the error goes on."""
+        coroutine: Coroutine = root.registers[2]
+        coroutine.status = b"dead"
+        coroutine.frame = frame
+        coroutine.failed = True
+        coroutine.error_value = error.value
+        self.current = coroutine.resumer
+        if self.current is not None:
+            self.current.status = b"running"
+        self.coroutine_level -= 1
+        if not root.registers[3]:
+            root.registers[1] = [False, error.value]
+            root.pc = 1
+            return root
+        value = self.close_coroutine(coroutine, error.value)
+        if type(value) is bytes:
+            caller = root.parent
+            if caller.proto.is_lua:
+                value = b"%s:%d: %s" % (caller.proto.source, caller.proto.lines[caller.pc], value)
+        error.value = value
+        return None
+
+    def close_coroutine(self, coroutine: Coroutine, error_value: Any) -> Any:
+        """Close what a coroutine still has to close; returns the value of the last error."""
+        frame = coroutine.frame
+        coroutine.frame = None
+        while frame is not None and frame is not coroutine.root:
+            register = frame.proto.tbc_register
+            pending = frame.registers[register] if register else None
+            while pending:
+                value = frame.registers[pending.pop()]
+                if type(value) is Cell:
+                    value = value.value
+                try:
+                    self.call(operations.metamethod(self, value, b"__close"), [value, error_value])
+                except LuaError as error:
+                    error_value = error.value
+                    coroutine.failed = True
+            frame = frame.parent
+        return error_value
+
+
+def handler_of(catcher: Frame) -> Any:
+    """Return the message handler of the call that an error will stop at, through calls from Python."""
+    place: Frame | None = catcher
+    while place is not None:
+        if place.proto is XPCALL:
+            return place.registers[2]
+        if place.proto is HOST and place.registers[3] is not None:
+            return place.registers[3]
+        if place.proto is PCALL or place.proto is RESUME:
+            return None
+        place = caller(place)
+    return None
+
+
+def no_coroutines(vm: VM, frame: Frame, coroutine: Coroutine, arguments: list[Any]) -> Frame:
+    raise lua_error(b"there is no coroutine library")
+
