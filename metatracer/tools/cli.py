@@ -175,6 +175,17 @@ def lua_command(context: typer.Context) -> None:
     raise typer.Exit(run_lua(context.args))
 
 
+@app.command(
+    name="scheme", add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)  # fmt: skip
+def scheme_command(context: typer.Context) -> None:
+    """Run Scheme: a file, an expression, or a dialogue (`metatracer scheme --help`)."""
+    from interpreters.scheme.command import main as run_scheme
+
+    raise typer.Exit(run_scheme(context.args))
+
+
 def main() -> None:
     """Run the command; a mistake is told in a sentence, with status 2."""
     try:

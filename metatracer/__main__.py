@@ -1,0 +1,5 @@
+"""`python -m metatracer`: the command."""
+
+from metatracer.tools.cli import main
+
+main()
