@@ -14,7 +14,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from dataclasses import dataclass
-from types import FunctionType, MemberDescriptorType, MethodType
+from types import FunctionType, MemberDescriptorType, MethodType, WrapperDescriptorType
 from typing import Any
 
 from metatracer.backend import layout as lay
@@ -104,7 +104,19 @@ def slot_offset(descriptor: MemberDescriptorType) -> int | None:
 
 def has_custom_getattribute(cls: type) -> bool:
     """Whether reading attributes of instances is anything but the default (``__getattr__`` aside: `has_getattr_hook`)."""
-    return raw_lookup(cls, "__getattribute__")[0] is not object.__dict__["__getattribute__"]
+    found = raw_lookup(cls, "__getattribute__")[0]
+    if found is object.__dict__["__getattribute__"]:
+        return False
+    # Most builtin classes name the default once more.
+    return type(found) is not WrapperDescriptorType or not _has_default_getattro(found.__objclass__)
+
+
+_GENERIC_GETATTR = ctypes.cast(ctypes.pythonapi.PyObject_GenericGetAttr, ctypes.c_void_p).value
+
+
+def _has_default_getattro(cls: type) -> bool:
+    place = layout().tp_setattro - lay.WORD  # tp_getattro stands before it
+    return read_word(id(cls) + place) == _GENERIC_GETATTR
 
 
 def has_getattr_hook(cls: type) -> bool:
