@@ -139,6 +139,7 @@ def install_optimized(
     is_orphan = guard is not None and guard.piece.code.is_freed
     if (
         is_orphan
+        or any(target is not loop and target.piece is None and target.stale is None for target in piece.targets)
         or not assumptions.register(optimized.assumptions, piece)
         or any(other.reason for other in entered)
         or not still_hold(reliances)

@@ -44,9 +44,10 @@ def version_for(loop: Loop, shapes: Shapes) -> LoopRef | None:
     if version is None:
         if len(loop.versions) >= MOST_VERSIONS:
             return None
-        version = Version(loop, shapes)
+        version = loop.versions[shapes] = Version(loop, shapes)
+    if version.piece is None and version.stale is None:
+        # New, or all that entered it is gone, and so is its code.
         install_stub(version, optimize(stub_trace(version), goal=Goal(shapes)))
-        loop.versions[shapes] = version
         if loop.piece is not None:
             compile_version(version)
     return version.ref

@@ -49,7 +49,7 @@ def fuzz(seconds: float, seed: int, step: int) -> Counter[str]:
     counts: Counter[str] = Counter()
     modes = supported_modes((EAGERLY, *FORCED))
     while time.monotonic() < end:
-        with Comparison(modes, timeout=60) as comparison:
+        with Comparison(modes, timeout=240) as comparison:
             for _ in range(PROGRAMS_PER_WORKER):
                 if time.monotonic() >= end:
                     break
