@@ -307,6 +307,10 @@ def keys_names(memory: Memory, figures: Layout, keys: int) -> list[int]:
 
 
 def _check_dicts(memory: Memory, figures: Layout) -> None:
+    # What stands behind a dict in memory may be zero by chance, but not behind so many that the collector tracks.
+    row = [{"key": [number]} for number in range(64)]
+    found = [memory.word(id(mapping) + figures.dict_values) for mapping in row]
+    _expect(found, [0] * len(row), "the values of dicts in a row")
     names = [f"key number {index}" for index in range(300)]
     for keys in (names[:1], names, [*names, 5]):
         mapping: dict[Any, Any] = dict.fromkeys(keys, keys)

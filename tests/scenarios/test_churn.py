@@ -6,7 +6,7 @@ import pytest
 
 from tests.scenarios.scripts import run_script
 
-MOST_COMPILES = 8
+MOST_COMPILES = 12
 
 _SCRIPT = """
 import json
