@@ -97,6 +97,7 @@ class MetaFrame:
         index: Byte offset of the current CPython instruction.
         pending: Set while a callee's frame is above this one.
         state: The `FrameState` while a callee is above (it cannot change then).
+        came_back: A back-edge of the guest was passed since the last merge point.
         backward_jumps: How often this frame went round a loop of its own.
         portal: The portal that the function is, or None.
         context: How the frame came about (see `polymorphism`).
@@ -106,6 +107,7 @@ class MetaFrame:
 
     __slots__ = (
         "backward_jumps",
+        "came_back",
         "context",
         "entry_greens",
         "entry_key",
@@ -129,6 +131,7 @@ class MetaFrame:
         self.pending: Pending | None = None
         self.state: FrameState | None = None
         self.backward_jumps = 0
+        self.came_back = False
         self.portal = portal
         self.entry_key: Any = None
         self.context = 0

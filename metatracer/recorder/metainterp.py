@@ -85,6 +85,10 @@ def _is_base(base: type, cls: type) -> bool:
     return any(found is base for found in type.__dict__["__mro__"].__get__(cls))
 
 
+_MOST_RESTARTS = 8
+"""Of one recording, at headers of inner loops."""
+
+
 class PortalView(Protocol):
     """What the recorder needs to know of a portal (implemented by `runtime.portal.Portal`)."""
 
@@ -190,6 +194,7 @@ class MetaInterpreter:
         self.assumptions: dict[Any, Any] = {}
         self.outcome: Recorded | None = None
         self.restarted = False
+        self._restarts = 0
         # What is known of IR values; keys are the values themselves (identity hash).
         self.types: dict[Value, type] = {}
         self.classes = KnownClasses(host)
@@ -654,6 +659,7 @@ class MetaInterpreter:
             self._merge_point(frame, portal)
             return True
         if instruction.index in portal.skips:
+            frame.came_back = True
             frame.position = jitcode.positions[portal.skips[instruction.index]]
             return True
         return False
@@ -744,9 +750,10 @@ class MetaInterpreter:
         if loop is not None:
             self.close(frame, portal, key, loop)
             return True
-        if key in frame.visited:
+        if self._is_round(frame, portal, key) and self._restarts < _MOST_RESTARTS:
             # Round an inner loop that has no code yet: that one is worth a trace of its own first.
             self.restarted = True
+            self._restarts += 1
             registers = frame.registers
             values = [frame.box(number).object for number in portal.green_numbers]
             self.own_loop = self.host.new_loop(portal, key, tuple(values))
@@ -755,10 +762,20 @@ class MetaInterpreter:
             return True
         return False
 
+    @staticmethod
+    def _is_round(frame: MetaFrame, portal: PortalView, key: Any) -> bool:
+        """Whether the guest has gone round a loop, and not merely called the same guest function twice.
+
+        Portals that keep the guest's frames on the heap pass the merge points of called functions, too: only the author's
+        back-edges tell. A driver without `can_enter_jit` has none.
+        """
+        came_back, frame.came_back = frame.came_back or not portal.skips, False
+        return came_back and key in frame.visited
+
     def _merge_inlined(self, frame: MetaFrame, portal: PortalView, key: Any, greens: Sequence[Any]) -> bool:
         """At a merge point of an inlined portal call. Whether it became a call."""
         if frame.entry_key is not None:
-            if key in frame.visited:
+            if self._is_round(frame, portal, key):
                 # A loop inside the callee: from now on it is called, and has traces of its own.
                 portal.refuse_inlining(frame.entry_key, frame.entry_greens)
                 raise self.aborted(AbortReason.CALLEE_FIRST, f"{frame.jitcode.code.co_qualname} loops")

@@ -354,3 +354,15 @@ def test_every_value_of_the_guest_is_let_go():
     for _ in range(3):
         assert run(code, [0]) == 500
     assert sys.getrefcount(token) - before <= 1  # the closure of `keep`
+
+
+def test_calls_on_heap_frames_are_no_loops():
+    """A portal that runs its callees itself passes their merge points twice in an iteration; the loop closes all the same."""
+    from tests.scenarios.programs import heap_frames
+
+    before = STATISTICS.recorded_operations
+    aborted = Counter(STATISTICS.aborts)
+    for _ in range(4):
+        assert heap_frames.run(heap_frames.Frame(heap_frames.LOOP, None, 0, heap_frames.NESTED)) == 402
+    assert before < STATISTICS.recorded_operations < before + 2000
+    assert not Counter(STATISTICS.aborts) - aborted
