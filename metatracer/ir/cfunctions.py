@@ -113,6 +113,8 @@ BUILTIN_NEXT = _row("builtin_next", "PyIter_Next", "r", "r", error="null_maybe",
 DICT_GETITEM = _row("dict_getitem", "PyObject_GetItem", "rr", "r", reads=Effect.DICT, evaluate=operator.getitem)
 DICT_SETITEM = _row("dict_setitem", "PyDict_SetItem", "rrr", "i", c_result="i32", writes=Effect.DICT, releases=True, evaluate=lambda d, k, v: operator.setitem(d, k, v) or 0)
 DICT_CONTAINS = _row("dict_contains", "PyDict_Contains", "rr", "i", c_result="i32", reads=Effect.DICT, evaluate=lambda d, k: int(k in d))
+# The recorder has seen that the class has no descriptor for the name that would run code, and no hook.
+INSTANCE_GETATTR = _row("instance_getattr", "PyObject_GetAttr", "rr", "r", reads=Effect.HEAP, evaluate=getattr)
 DICT_LEN = _row("dict_len", "PyDict_Size", "r", "i", error="never", reads=Effect.DICT, evaluate=len)
 SET_CONTAINS = _row("set_contains", "PySet_Contains", "rr", "i", c_result="i32", reads=Effect.DICT, evaluate=lambda s, k: int(k in s))
 STR_CONCAT = _row("str_concat", "PyUnicode_Concat", "rr", "r", pure=True, evaluate=operator.add)

@@ -12,8 +12,10 @@ from metatracer.backend.fields import (
     field_for,
     has_custom_getattribute,
     has_custom_setattr,
+    has_getattr_hook,
     has_inline_values,
     has_instance_dict,
+    is_immutable_type,
     is_inline,
     is_not_shadowed,
     lookup_attribute,
@@ -294,7 +296,23 @@ def _ask(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box:
     if box.is_const and type(box.object) is BuiltinFunctionType:
         frame.registers[instruction.dst[0]] = const_box(getattr(box.object, name))
         return
-    meta.c_call(frame, instruction, c.OBJECT_GETATTR, [meta.ref(box), Const("r", name)], [box.object, name], store=store)
+    row = c.INSTANCE_GETATTR if _is_plain(meta, box, name) else c.OBJECT_GETATTR
+    meta.c_call(frame, instruction, row, [meta.ref(box), Const("r", name)], [box.object, name], store=store)
+
+
+def _is_plain(meta: MetaInterpreter, box: Box, name: str) -> bool:
+    """Whether CPython finds an attribute of an instance without running code; guards what makes it so."""
+    cls = type(box.object)
+    if cls in (ModuleType, FunctionType, MethodType, super) or issubclass(cls, type) or not meta.is_steady(cls):
+        return False
+    if has_custom_getattribute(cls) or has_getattr_hook(cls) or is_immutable_type(cls):
+        return False
+    found = lookup_attribute(cls, name)
+    builtin = type(found.attribute) in (staticmethod, classmethod)
+    if found.kind not in ("missing", "method", "class_value") and not (found.kind == "nondata_descriptor" and builtin):
+        return False
+    _know_class(meta, box, cls)
+    return True
 
 
 @handles("load_method")
