@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from metatracer.recorder.metainterp import Host
     from metatracer.recorder.resume import Rebuilt
 
-_BEFORE_THE_CHECK = (ops.GUARD_EXCEPTION, ops.GUARD_NO_EXCEPTION, ops.GUARD_NEXT, ops.GUARD_EXHAUSTED)
-"""Guards right behind a call: when they fail, the assumptions have not been checked yet."""
-
 HANDLER_MODULES = (attributes, calls, containers, control, exceptions, intrinsics, numeric, patterns)
 """The modules whose import fills `HANDLERS`."""
 assert HANDLERS
@@ -116,8 +113,8 @@ def record_bridge(
         if meta.outcome is not None:
             return Ended(meta.outcome, None, [], None, meta.own_loop, len(meta.operations))
         del box
-    elif guard.opcode in _BEFORE_THE_CHECK or host.polls_memory():
-        # The parent has not checked its assumptions yet, or only its own.
+    else:
+        # The parent may have checked nothing yet, and in any case only its own assumptions.
         meta.guard(ops.GUARD_NOT_INVALIDATED)
     del start, frames, exception
     return _run(meta)

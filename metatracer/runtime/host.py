@@ -120,10 +120,6 @@ class RecordingHost:
         assumption = QuasiFieldIs(obj, field, value)
         return None if assumptions.is_volatile(assumption) else assumption
 
-    def polls_memory(self) -> bool:
-        """Whether each trace polls words of its own, so that the check of one says nothing of another's assumptions."""
-        return assumptions.REGISTRY.polling.polls_dicts
-
     def note_residual(self, description: str, filename: str, lineno: int, reason: str) -> None:
         """A call that is not looked into."""
         STATISTICS.residual_call_sites += 1
