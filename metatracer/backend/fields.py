@@ -344,6 +344,21 @@ def method_fields() -> tuple[Field, Field]:
     return places[0], places[1]
 
 
+@once
+def class_name_field(name: str) -> Field:
+    """The place of `__name__` or `__qualname__` in a class that Python code has made, found in one that is made for that."""
+
+    class Probe: ...
+
+    texts = {"__name__": f"Probe of {__name__}", "__qualname__": f"Probe in {__name__}"}
+    Probe.__name__, Probe.__qualname__ = texts["__name__"], texts["__qualname__"]
+    wanted = id(texts[name])
+    offsets = [offset for offset in range(0, type.__basicsize__, lay.WORD) if read_word(id(Probe) + offset) == wanted]
+    if len(offsets) != 1:
+        raise LayoutError(f"{name} was not found in a class")
+    return Field(type, name, "slot", offsets[0])
+
+
 # --- reading and writing ----------------------------------------------------------------------------------------------------
 
 

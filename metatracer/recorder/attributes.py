@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import namedtuple
 from enum import EnumType
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.fields import (
     Lookup,
+    class_name_field,
     field_for,
     has_custom_getattribute,
     has_custom_setattr,
@@ -235,8 +237,16 @@ def _find_in_class(meta: MetaInterpreter, box: Box, name: str) -> _Found:
     if raw_lookup(type, name)[1] is not None:
         if name not in ("__name__", "__qualname__") or not box.is_const:
             return _ASK
-        meta.rely_on_class(cls)
-        return _Found(const_box(type.__dict__[name].__get__(cls)))
+        value = type.__dict__[name].__get__(cls)
+        if is_immutable_type(cls):
+            return _Found(const_box(value))
+        if sys.version_info < (3, 13):
+            meta.rely_on_class(cls)
+            return _Found(const_box(value))
+        # CPython tells nobody of a new name: the text is looked at each time.
+        text = read_fixed(meta, box, class_name_field(name), value)
+        meta.promote(text)
+        return _Found(text)
     attribute, owner = raw_lookup(cls, name)
     if owner is None:
         return _ASK
