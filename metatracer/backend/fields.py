@@ -353,7 +353,8 @@ def class_name_field(name: str) -> Field:
     texts = {"__name__": f"Probe of {__name__}", "__qualname__": f"Probe in {__name__}"}
     Probe.__name__, Probe.__qualname__ = texts["__name__"], texts["__qualname__"]
     wanted = id(texts[name])
-    offsets = [offset for offset in range(0, int(type.__dict__["__basicsize__"].__get__(type)), lay.WORD) if read_word(id(Probe) + offset) == wanted]
+    size = int(type.__dict__["__basicsize__"].__get__(type))
+    offsets = [offset for offset in range(0, size, lay.WORD) if read_word(id(Probe) + offset) == wanted]
     if len(offsets) != 1:
         raise LayoutError(f"{name} was not found in a class")
     return Field(type, name, "slot", offsets[0])
