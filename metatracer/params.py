@@ -60,7 +60,7 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("max_inline_depth", 30, "frames", 1, 500, "inlined frames above the portal before a callee is called"),
     Parameter("max_unroll_loops", 16, "iterations", 1, 10_000, "iterations of a helper's loop that one trace holds"),
     Parameter("max_unroll_recursion", 1, "calls", 1, 100, "times one guest function is inlined in itself"),
-    Parameter("promotion_limit", 3, "values", 0, _MANY, "promoted at one place before the value stays a variable"),
+    Parameter("promotion_limit", 8, "values", 0, _MANY, "promoted at one place before the value stays a variable"),
     Parameter("tree_limit", 64, "bridges", 1, _MANY, "of one loop before it is recorded again with fewer branches"),
     Parameter("bridge_limit", 200, "bridges", 0, 100_000, "bridges attached to one loop; 0: none are recorded"),
     Parameter("backoff_factor", 2.0, "times", 1, 1000, "growth of the wait for the next attempt after an abort"),

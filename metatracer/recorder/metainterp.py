@@ -142,7 +142,7 @@ class Limits:
     max_unroll_recursion: int = 1
     max_inline_recursion: int = 8
     max_unroll_loops: int = 40
-    promotion_limit: int = 3
+    promotion_limit: int = 8
     inlining: bool = True
 
 

@@ -2,14 +2,14 @@
 
 A bridge repeats the rest of an iteration. So a place that sees ever new constants (a promoted class which each run of the
 guest makes again) gives a chain of bridges that never ends, and k branches that do not depend on each other give 2**k of
-them. Three remedies, from the mildest:
+them. Two remedies:
 
-- A value that has been promoted to `promotion_limit` different constants at one place stays a variable there. When
-  one more comes, the tree is recorded again: its constants may all be of the past.
-- When a tree has grown to `tree_limit` bridges, its root is recorded again, and a function inlined in it whose branches
-  made many of them is called instead: behind the call the ways have met.
-- A position of the guest at which a branch of the portal itself made many of them becomes a loop of its own: the traces that
-  lead there end with a jump to it.
+- A value that has been promoted to `promotion_limit` different constants at one place stays a variable there: the last bridge of
+  the chain takes all others.
+- When a tree has grown to `tree_limit` bridges, its root is recorded again with *joins*: the guest's position (merge point)
+  from which a branch made many bridges becomes a loop of its own, and the traces that lead there end with a jump to it. If that
+  position is the root's own (an AST interpreter has no other), the inlined function that has the branch is called instead:
+  behind the call the ways have met.
 
 A *context* says how a frame came about: from which merge point of the innermost portal's frame, through which calls, with
 which constants as arguments. It is a hash, and the same one in each recording that comes the same way; a *site* is
@@ -19,8 +19,6 @@ an instruction in a context. Contexts only ever decide how much is guessed; a co
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-
-from metatracer.ir import opcodes as ops
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,30 +50,31 @@ def call_context(caller: MetaFrame, jitcode: JitCode, registers: Sequence[Box | 
 
 
 class Branches:
-    """The bridges of one tree by the sites of their guards."""
+    """The bridges of one tree by the sites of their guards.
 
-    __slots__ = ("bridges", "frames", "total")
+    Attributes:
+        total: How many there are.
+        bridges: How many at each site.
+        contexts: For each site the context of the portal's outermost frame, and of the innermost frame if it is another.
+    """
+
+    __slots__ = ("bridges", "contexts", "total")
 
     def __init__(self) -> None:
         self.total = 0
         self.bridges: dict[Site, int] = {}
-        self.frames: dict[Site, tuple[bool, int]] = {}
+        self.contexts: dict[Site, tuple[int, int | None]] = {}
 
     def note(self, guard: Operation) -> None:
         """A bridge has been attached to this guard."""
         self.total += 1
         frames = guard.snapshot.frames if guard.snapshot is not None else ()
-        if not frames or _is_promotion(guard):
+        if not frames:
             return
         top: FrameState = frames[-1]
         site = (top.context, top.index)
         self.bridges[site] = self.bridges.get(site, 0) + 1
-        self.frames[site] = (len(frames) == 1, top.context)
-
-
-def _is_promotion(guard: Operation) -> bool:
-    """Whether the guard is that of a promoted value, of which `Polymorphism.may_promote` takes care."""
-    return guard.opcode is ops.GUARD_VALUE and guard.descr is not None
+        self.contexts[site] = (frames[0].context, top.context if len(frames) > 1 else None)
 
 
 class Polymorphism:
@@ -111,16 +110,10 @@ class Polymorphism:
             met.add(site)
         return True
 
-    def is_exceeded(self, guard: Operation, value: object, limit: int) -> bool:
-        """Whether a guard of a promoted value has failed with one value too many."""
-        if not _is_promotion(guard) or guard.snapshot is None:
-            return False
-        top = guard.snapshot.frames[-1]
-        known = self._promoted.get((top.context, top.index), ())
-        return len(known) >= limit and id(value) not in known
-
     def restrict(self, branches: Branches, own: int) -> bool:
         """Do what keeps a tree from growing like this again; False if there is nothing.
+
+        A join costs what the trace has found out before it; a call costs the speed of CPython in the callee.
 
         Args:
             branches: Of the tree.
@@ -130,11 +123,14 @@ class Polymorphism:
         for site, count in branches.bridges.items():
             if count < 2 or count * _LEAST_SHARE < branches.total:
                 continue
-            is_outermost, context = branches.frames[site]
-            chosen = self.joins if is_outermost else self.called
-            if context in chosen or (is_outermost and context == own):
+            outer, inner = branches.contexts[site]
+            if outer != own:
+                chosen, context = self.joins, outer
+            elif inner is not None:
+                chosen, context = self.called, inner
+            else:
                 continue
-            chosen.add(context)
-            found = True
+            if context not in chosen:
+                chosen.add(context)
+                found = True
         return found
-

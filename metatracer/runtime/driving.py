@@ -40,7 +40,6 @@ from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from metatracer.recorder.record import Ended
-    from metatracer.recorder.resume import Rebuilt
 
 _exit_log = log.section("exit")
 _recording = threading.local()
@@ -212,7 +211,7 @@ class _Driving:
                 if isinstance(loop, Version):
                     visit(loop)
                 return
-        elif self._wants_bridge(guard, rebuilt):
+        elif self._wants_bridge(guard):
             state = [exception, rebuilt]
             del exception, rebuilt
             self._record_bridge(guard, state)
@@ -241,7 +240,7 @@ class _Driving:
         exception.__traceback__ = without_toolkit(exception.__traceback__)
         self.exception, self.result, self.fresh = exception, None, False
 
-    def _wants_bridge(self, guard: GuardState, rebuilt: Rebuilt) -> bool:
+    def _wants_bridge(self, guard: GuardState) -> bool:
         params = guard.piece.loop.portal.driver.params
         if guard.bridge is not None or guard.piece.reason or guard.piece.code.is_freed or not params.enable:
             return False
@@ -255,7 +254,7 @@ class _Driving:
             guard.bridges_seen = loop.base.branches.total
             guard.wait = guard.failures + _PATIENCE * params.trace_eagerness
             return False
-        return not _is_given_up(guard, rebuilt)
+        return not _is_given_up(guard)
 
     def _record_bridge(self, guard: GuardState, state: list[Any]) -> None:
         """Record from the failure with this exception and what was rebuilt; the list is emptied (see `_record_loop`)."""
@@ -446,16 +445,12 @@ def _left_the_loop(loop: Loop) -> bool:
     return True
 
 
-def _is_given_up(guard: GuardState, rebuilt: Rebuilt) -> bool:
+def _is_given_up(guard: GuardState) -> bool:
     """Throw a tree away instead of adding a bridge, if recording it again will give a smaller one."""
     loop = guard.piece.loop.base
     if loop.piece is None:
         return False
-    portal, params, operation = loop.portal, loop.portal.driver.params, guard.operation
-    value = rebuilt.objects.get(id(operation.args[0])) if operation.args else None
-    if value is not None and portal.polymorphism.is_exceeded(operation, value, params.promotion_limit):
-        _give_up(loop, "a promoted value takes too many values")
-        return True
+    portal, params = loop.portal, loop.portal.driver.params
     if loop.branches.total < params.tree_limit:
         return False
     branches, loop.branches = loop.branches, Branches()

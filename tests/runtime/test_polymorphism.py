@@ -109,7 +109,7 @@ def expected(node, frame, n):
 def bridges():
     """Counts the bridges made since the start."""
     before = STATISTICS.bridges_compiled
-    with parameters(threshold=3, function_threshold=3, trace_eagerness=2, compile_level=0):
+    with parameters(threshold=3, function_threshold=3, trace_eagerness=2, compile_level=0, promotion_limit=3):
         yield lambda: STATISTICS.bridges_compiled - before
 
 
