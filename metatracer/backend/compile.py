@@ -25,6 +25,7 @@ from metatracer.backend import (
     llvm,
     support,
 )
+from metatracer.backend.counting import PLENTY, Counted
 from metatracer.backend.emit import EMITTERS, CodeMemory, Emitter, GuardExit, PolledWord
 from metatracer.backend.layout import layout, write_word
 from metatracer.backend.refcounts import plan_refcounts
@@ -90,6 +91,8 @@ class CompiledCode:
         self._machine: llvm.Machine | None = machine
         self._memory: CodeMemory | None = memory
         self._flag = memory.flag_address
+        self._passes = memory.passes_address
+        write_word(self._passes, PLENTY)
         self._slots: dict[int, tuple[int, int]] = {}
         for item in exits:
             slot = memory.slot_address(item.number)
@@ -119,6 +122,17 @@ class CompiledCode:
         """Make `guard_not_invalidated` fail from now on."""
         self._require_live()
         write_word(self._flag, 1)
+
+    @property
+    def passes_left(self) -> int:
+        """How many passes are left of those that were last given by `give_passes` (or of `PLENTY`); may be negative."""
+        self._require_live()
+        return ctypes.c_int64.from_address(self._passes).value
+
+    def give_passes(self, count: int) -> None:
+        """Let counted code run for so many passes; a header is left when there are none."""
+        self._require_live()
+        write_word(self._passes, count & (1 << 64) - 1)
 
     @property
     def is_invalid(self) -> bool:
@@ -158,7 +172,9 @@ class CompiledCode:
             raise ValueError(f"{self.name} has been freed")
 
 
-def compile_trace(trace: Trace, *, level: int = 0, force_exits: int | None = None) -> CompiledCode:
+def compile_trace(
+    trace: Trace, *, level: int = 0, force_exits: int | None = None, counted: Counted = ""
+) -> CompiledCode:
     """Compile a trace.
 
     Sets `guard_id` of its guards.
@@ -167,6 +183,7 @@ def compile_trace(trace: Trace, *, level: int = 0, force_exits: int | None = Non
         trace: Valid IR; may be a loop, a bridge, or end by finishing.
         level: One of `llvm.LEVELS`.
         force_exits: Build in that every guard that may fail at will does so at its `force_exits`-th execution.
+        counted: What of the code is counted (`backend.counting`).
 
     Raises:
         IRError: The trace is malformed.
@@ -189,6 +206,7 @@ def compile_trace(trace: Trace, *, level: int = 0, force_exits: int | None = Non
         _guard_ids.__next__,
         force_exits=force_exits,
         polled=_polled_words(trace),
+        counted=counted,
     )
     symbol = f"trace{next(_trace_numbers)}"
     text = emitter.emit(symbol)

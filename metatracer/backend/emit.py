@@ -30,6 +30,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from metatracer.backend.counting import Counted, PassCounter
 from metatracer.backend.layout import Layout, read_u32
 from metatracer.backend.refcounts import RefcountPlan, Release, Retain
 from metatracer.errors import IRError
@@ -59,26 +60,28 @@ def emits(*opcodes: Opcode) -> Callable[[Emit], Emit]:
 
 
 class CodeMemory:
-    """The words outside the code that a trace reads: invalid flag, guard slots, failure counters, descriptors.
+    """The words outside the code that a trace uses: invalid flag, passes left, guard slots, failure counters, descriptors.
 
     Attributes:
         flag_address: Of the 64-bit word that is not 0 once the code is invalid.
+        passes_address: Of the 64-bit word that is counted down (`backend.counting`).
         objects: Everything the code's constants refer to, kept alive.
     """
 
     def __init__(self, guards: int, counted: bool) -> None:
-        self._words = (ctypes.c_uint64 * (1 + guards * (2 if counted else 1)))()
+        self._words = (ctypes.c_uint64 * (2 + guards * (2 if counted else 1)))()
         self.flag_address = ctypes.addressof(self._words)
+        self.passes_address = self.flag_address + 8
         self._guards = guards
         self.objects: list[Any] = []
 
     def slot_address(self, number: int) -> int:
         """Address of the slot of the trace's guard `number`."""
-        return self.flag_address + 8 * (1 + number)
+        return self.flag_address + 8 * (2 + number)
 
     def counter_address(self, number: int) -> int:
         """Address of the execution counter of the trace's guard `number`."""
-        return self.flag_address + 8 * (1 + self._guards + number)
+        return self.flag_address + 8 * (2 + self._guards + number)
 
     def descriptor(self, guard_id: int, kinds: str) -> int:
         """Address of a new exit descriptor: guard id, number of values (64 bits each), a byte per kind."""
@@ -134,6 +137,7 @@ class Emitter:
         *,
         force_exits: int | None = None,
         polled: list[PolledWord] | None = None,
+        counted: Counted = "",
     ) -> None:
         self.trace = trace
         self.plan = plan
@@ -141,6 +145,7 @@ class Emitter:
         self.layout = layout
         self.addresses = addresses
         self.polled = polled or []
+        self.counter = PassCounter(counted, pointer(memory.passes_address))
         self.needs_polling_function = False
         self.guards: list[GuardExit] = []
         self.lines: list[str] = []
@@ -376,6 +381,7 @@ class Emitter:
         main, block = self.lines, self.current_block
         self.lines = self.cold
         self.block(f"x{number}")
+        self.counter.settle(self)
         for step in exit_plan.retain:
             self.retain(self.arg(step.value), nullable=step.nullable)
         for released in exit_plan.release:
@@ -471,12 +477,14 @@ class Emitter:
         """Start the loop header: `params` become phis of `operands` and of what the jump will give."""
         assert self._header is None
         before = self.current_block
+        self.counter.before_loop(self)
         self.line("br label %loop")
         self.block("loop")
         self._header = (before, len(self.lines), "loop", params, operands)
         for param in params:
             self.define(param)
             self.lines.append("")  # the phi, filled in by `close_loop`
+        self.counter.open_loop(self)
 
     def close_loop(self, args: tuple[Value, ...]) -> None:
         """Jump back to the loop header."""
@@ -491,6 +499,7 @@ class Emitter:
                 f"[{self.arg(arg)}, %{self.current_block}]"
             )
         self._header = None
+        self.counter.close_loop(self, before)
         self.line(f"br label %{label}")
 
     # --- the whole ----------------------------------------------------------------------------------------------------
@@ -503,6 +512,7 @@ class Emitter:
             operations[-1].opcode.name == "jump" and operations[-1].descr is None and self.trace.label is None
         )
         self._function_params, operands = self._receive(self.trace.inputs)
+        self.counter.enter(self)
         if loops_to_start:
             self.open_loop(self.trace.inputs, operands)
         else:

@@ -188,4 +188,9 @@ def emit_guard_no_attention(e: Emitter, op: Operation) -> None:
     breaker = e.value(f"load volatile {word}, ptr {place}")
     if e.layout.eval_breaker_in_thread:
         breaker = e.value(f"and {word} {breaker}, {e.layout.eval_breaker_mask}")
-    e.guard(op, e.value(f"icmp eq {word} {breaker}, 0"))
+    holds = e.value(f"icmp eq {word} {breaker}, 0")
+    goes_on = e.counter.header(e)
+    if goes_on is not None:
+        holds = e.value(f"and i1 {goes_on}, {holds}")
+    e.guard(op, holds)
+    e.counter.passed(e)

@@ -1,0 +1,93 @@
+"""Counting passes in machine code: of a loop's header, or of a bridge's entry.
+
+There is one word for each piece of code, and it is counted *down*. A bridge takes one from it when it is entered. A root
+takes one at its header, with the check for attention, and leaves through that guard's exit when nothing is left: so the
+runtime gets to look at a loop that never leaves on its own, after as many passes as it wants.
+
+Inside a loop what is left is a loop variable, in a register; the exits take from the word what the loop has used up. (One
+instruction in memory for each pass would take as long as the shortest loops do.) They subtract instead of storing, so that a
+loop that is entered again by what it calls loses no count; and all this happens with the GIL held.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from metatracer.backend.emit import Emitter
+
+Counted = Literal["", "header", "entries"]
+"""What is counted: nothing, the passes of the header, or entries."""
+
+PLENTY = 1 << 62
+"""A count that is not used up."""
+
+
+class PassCounter:
+    """Emits the counting of one trace.
+
+    Args:
+        counted: What.
+        word: The operand for the address of its word.
+    """
+
+    def __init__(self, counted: Counted, word: str) -> None:
+        self._counted = counted
+        self._word = word
+        self._start = ""
+        self._variable = ""
+        self._left = ""
+        self._place = -1
+
+    def enter(self, e: Emitter) -> None:
+        """At the start of the code."""
+        if self._counted == "entries":
+            self._take_from_word(e)
+
+    def _take_from_word(self, e: Emitter) -> str:
+        left = e.value(f"sub i64 {e.load('i64', self._word)}, 1")
+        e.store(f"i64 {left}", self._word)
+        return left
+
+    def before_loop(self, e: Emitter) -> None:
+        """In the block in front of the loop's."""
+        if self._counted == "header":
+            self._start = e.load("i64", self._word)
+
+    def open_loop(self, e: Emitter) -> None:
+        """Behind the loop's other variables."""
+        if self._counted == "header":
+            self._variable = self._left = e.temporary()
+            self._place = len(e.lines)
+            e.lines.append("")  # filled in by `close_loop`
+
+    def close_loop(self, e: Emitter, before: str) -> None:
+        """At the jump back; `before` is the block in front of the loop's."""
+        if self._variable:
+            e.lines[self._place] = (
+                f"  {self._variable} = phi i64 [{self._start}, %{before}], [{self._left}, %{e.current_block}]"
+            )
+            self._variable = ""
+
+    def header(self, e: Emitter) -> str | None:
+        """At the check for attention: the operand that says whether to go on, None if nothing is counted here.
+
+        In a loop the pass counts from `passed` on: an exit through this check is not one.
+        """
+        if self._counted != "header" or self._left != self._variable:
+            return None
+        if not self._variable:
+            return e.value(f"icmp sge i64 {self._take_from_word(e)}, 0")
+        return e.value(f"icmp sgt i64 {self._variable}, 0")
+
+    def passed(self, e: Emitter) -> None:
+        """Behind the check for attention."""
+        if self._variable and self._left == self._variable:
+            self._left = e.value(f"sub i64 {self._variable}, 1")
+
+    def settle(self, e: Emitter) -> None:
+        """At an exit."""
+        if self._variable:
+            used = e.value(f"sub i64 {self._start}, {self._left}")
+            word = e.load("i64", self._word)
+            e.store(f"i64 {e.value(f'sub i64 {word}, {used}')}", self._word)

@@ -1,0 +1,118 @@
+"""Passes counted in machine code: exact at every exit, and a header that is left when none are left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from metatracer.backend.compile import CompiledCode
+from metatracer.backend.counting import PLENTY
+from metatracer.ir.values import LoopRef
+from tests.backend.machine import compiled, outcome
+
+LOOP = """trace count(r0: int, r9)
+  i1 = int_unbox(r0) -> [r0, r9]
+  guard_no_attention() -> [r0, r9]
+  label(i2 = 0, i3 = i1, r4 = r9)
+  guard_no_attention() -> [i2, r4]
+  b5 = int_lt(i2, i3)
+  guard_true(b5) -> [i2, r4]
+  i6 = int_and(i2, 1)
+  guard_int_value(i6) {0} -> [i2, i3, r4, i6]
+  i7 = int_add_ovf(i2, 2) -> [i2, r4]
+  jump(i7, i3, r4)"""
+SIMPLE = """trace simple(i2, i3, r4)
+  guard_no_attention() -> [i2, r4]
+  b5 = int_lt(i2, i3)
+  guard_true(b5) -> [i2, r4]
+  i7 = int_add_ovf(i2, 1) -> [i2, r4]
+  jump(i7, i3, r4)"""
+FUNCTION = """trace function(r0)
+  guard_no_attention() -> [r0]
+  finish(r0)"""
+BRIDGE = """trace bridge(i0, r1)
+  r2 = int_box(i0)
+  finish(r2)"""
+
+levels = pytest.mark.parametrize("level", [0, 1, 2])
+
+
+def exit_named(code: CompiledCode, *args: Any) -> str:
+    return outcome(code, *args)[0]
+
+
+@levels
+def test_passes_are_subtracted_at_an_exit(level: int) -> None:
+    code = compiled(LOOP, level=level, counted="header")
+    code.give_passes(1000)
+    assert exit_named(code, 20, None) == "guard_true"
+    # One in front of the label, eleven behind it: the last of these leaves.
+    assert code.passes_left == 1000 - 1 - 11
+    assert exit_named(code, 10, None) == "guard_true"
+    assert code.passes_left == 1000 - 12 - 1 - 6
+    code.free()
+
+
+@levels
+def test_a_header_is_left_when_no_passes_are_left(level: int) -> None:
+    code = compiled(LOOP, level=level, counted="header")
+    code.give_passes(5)
+    assert outcome(code, 1000, None)[:3] == ("guard_no_attention", None, 8)
+    assert code.passes_left == 0
+    code.free()
+
+
+def test_a_loop_without_passes_is_left_at_once() -> None:
+    code = compiled(LOOP, counted="header")
+    code.give_passes(0)
+    assert exit_named(code, 1000, None) == "guard_no_attention"
+    assert code.passes_left < 0
+    code.free()
+
+
+@levels
+def test_the_entry_of_code_that_is_no_loop_is_its_header(level: int) -> None:
+    code = compiled(FUNCTION, level=level, counted="header")
+    code.give_passes(2)
+    assert [exit_named(code, None) for _ in range(3)] == ["finish", "finish", "guard_no_attention"]
+    code.free()
+
+
+def test_a_loop_to_its_own_start_is_counted() -> None:
+    """Such a trace takes unboxed numbers: it is entered from another one."""
+    inner = compiled(SIMPLE, counted="header")
+    inner.give_passes(100)
+    loop = LoopRef("inner")
+    from metatracer.backend.compile import set_cell
+
+    set_cell(loop, inner)
+    outer = compiled("trace outer(r0)\n  jump(3, 10, r0) {inner}", {"inner": loop})
+    assert outer.enter is not None
+    left = outer.enter([None])
+    assert inner.guards[left[0]].opcode.name == "guard_true"
+    assert inner.passes_left == 100 - 8
+    outer.free()
+    inner.free()
+
+
+def test_entries_of_a_bridge_are_counted() -> None:
+    root = compiled(LOOP, counted="header")
+    bridge = compiled(BRIDGE, counted="entries")
+    guard = next(guard_id for guard_id, op in root.guards.items() if op.opcode.name == "guard_true")
+    root.attach(guard, bridge)
+    for _ in range(3):
+        assert exit_named(root, 6, None) == "finish"
+    assert PLENTY - bridge.passes_left == 3
+    root.detach(guard)
+    bridge.free()
+    root.free()
+
+
+def test_nothing_is_counted_unless_asked_for() -> None:
+    code = compiled(LOOP)
+    code.give_passes(3)
+    assert exit_named(code, 100, None) == "guard_true"
+    assert code.passes_left == 3
+    assert "phi i64" in code.ir_text
+    code.free()
