@@ -1,0 +1,188 @@
+"""Whether a loop's root should be recorded again: shares of its ways, expected gain and cost, waiting, phases.
+
+A *generation* is what was counted between two looks at a loop. Each pass of the header took one *way*: through the root alone,
+or out of it through guards and on in bridges. If far more passes take another way than the root's, then a root recorded on
+that way may save a part of what they cost (which part, is learned from the attempts that were measured; at first half). An
+attempt is made when what would be saved in as much time as has gone by exceeds what recording and compiling cost, with a factor
+for hysteresis. After each attempt the next one waits twice as long, until the shares no longer resemble those on
+which the attempts were based: then the guest is in another phase, and the waiting begins anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+FIRST_SAVING = 0.5
+"""The part of the time of a way that a root of its own is expected to save, before anything was measured."""
+LEAST_SAVING, MOST_SAVING = 0.1, 0.95
+DOMINANCE = 1.5
+"""A way is wanted for the root when it takes so many times the passes that the root's own does."""
+LEAST_SHARE = 0.3
+"""And at least this share of all."""
+HYSTERESIS = 2.0
+"""The gain must exceed the cost by this factor."""
+FIRST_WAIT = 0.25
+"""Seconds between an attempt and the next, at first."""
+LONGEST_WAIT = 3600.0
+PHASE_DISTANCE = 0.25
+"""Two generations are of different phases when so large a share of the passes goes other ways."""
+PHASE_GENERATIONS = 2
+"""So many generations in a row must be of another phase: one alone may be a coincidence."""
+LEAST_PASSES = 200
+"""Fewer passes say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way round a loop.
+
+    Attributes:
+        exits: The guards it leaves code through, outermost first; () for the root's own way.
+        count: Passes that went this way to its end.
+    """
+
+    exits: tuple[int, ...]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What was counted between two looks.
+
+    Attributes:
+        passes: Of the header.
+        seconds: That they took.
+        ways: The root's own first.
+        cost: Seconds that recording and compiling the tree again are expected to take.
+    """
+
+    passes: int
+    seconds: float
+    ways: tuple[Way, ...]
+    cost: float
+
+    def shares(self) -> dict[tuple[int, ...], float]:
+        """The share of the passes of each way."""
+        total = sum(way.count for way in self.ways) or 1
+        return {way.exits: way.count / total for way in self.ways}
+
+
+@dataclass(slots=True)
+class History:
+    """What is remembered of one loop.
+
+    Attributes:
+        attempts: Challengers asked for. installed: How many of them took over.
+        wait: Seconds from an attempt to the next.
+        not_before: When the next attempt may be made.
+        saving: The part of a way's time that a root of its own is expected to save.
+        reference: Shares on which the last attempt was based. strange: Generations in a row that did not resemble them.
+        seconds: In all generations.
+        phases: Changes of phase seen.
+    """
+
+    attempts: int = 0
+    installed: int = 0
+    wait: float = FIRST_WAIT
+    not_before: float = 0.0
+    saving: float = FIRST_SAVING
+    reference: dict[tuple[int, ...], float] = field(default_factory=dict)
+    strange: int = 0
+    seconds: float = 0.0
+    phases: int = 0
+
+    def attempted(self, shares: dict[tuple[int, ...], float], now: float) -> None:
+        """An attempt was made because of these shares: the next one waits."""
+        self.attempts += 1
+        self.reference = dict(shares)
+        self.strange = 0
+        self.not_before = now + self.wait
+        self.wait = min(2 * self.wait, LONGEST_WAIT)
+
+    def measured(self, ratio: float, share: float) -> None:
+        """A challenger took `ratio` times the champion's time per pass; its way had this share."""
+        saving = (1.0 - ratio) / max(share, LEAST_SHARE)
+        self.saving = min(max((self.saving + saving) / 2, LEAST_SAVING), MOST_SAVING)
+
+    def replaced(self) -> None:
+        """The tree is another one: shares of its ways cannot be compared with the old ones."""
+        self.installed += 1
+        self.reference = {}
+        self.strange = 0
+
+    def look(self, generation: Generation) -> bool:
+        """Note a generation; says whether a new phase has begun, in which case the waiting begins anew."""
+        self.seconds += generation.seconds
+        shares = generation.shares()
+        if not self.reference:
+            self.reference = shares
+            return False
+        if distance(shares, self.reference) < PHASE_DISTANCE:
+            self.strange = 0
+            return False
+        self.strange += 1
+        if self.strange < PHASE_GENERATIONS:
+            return False
+        self.reference, self.strange = shares, 0
+        self.phases += 1
+        self.wait, self.not_before = FIRST_WAIT, 0.0
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do about a loop.
+
+    Attributes:
+        wanted: The way to record a root on, or None.
+        reason: In words.
+        share: Of the wanted way (or the one closest to it). root_share: Of the root's own.
+        predicted: Time per pass with the challenger over time per pass now.
+        gain, cost: In seconds.
+    """
+
+    wanted: Way | None
+    reason: str
+    share: float = 0.0
+    root_share: float = 0.0
+    predicted: float = 1.0
+    gain: float = 0.0
+    cost: float = 0.0
+
+
+def distance(first: dict[tuple[int, ...], float], second: dict[tuple[int, ...], float]) -> float:
+    """The share of the passes that goes other ways (total variation distance)."""
+    return sum(abs(first.get(key, 0.0) - second.get(key, 0.0)) for key in {*first, *second}) / 2
+
+
+def decide(generation: Generation, history: History, now: float) -> Decision:
+    """Whether a challenger is worth recording.
+
+    Args:
+        generation: The last one, already looked at by `history`.
+        history: Of the loop.
+        now: In seconds, of the clock that `history` knows.
+    """
+    if generation.passes < LEAST_PASSES:
+        return Decision(None, f"only {generation.passes} passes")
+    shares = generation.shares()
+    root_share = shares[()]
+    ways = [way for way in generation.ways if way.exits]
+    if not ways:
+        return Decision(None, "it is not left", root_share=root_share)
+    best = max(ways, key=_count)
+    share = shares[best.exits]
+    if share < LEAST_SHARE or share < DOMINANCE * root_share:
+        return Decision(None, "no other way dominates", share, root_share)
+    predicted = 1.0 - share * history.saving
+    gain = (1.0 - predicted) * history.seconds
+    found = Decision(best, "", share, root_share, predicted, gain, generation.cost)
+    if gain < HYSTERESIS * generation.cost:
+        return Decision(None, "the gain does not pay for it yet", share, root_share, predicted, gain, generation.cost)
+    if now < history.not_before:
+        return Decision(None, "it waits after the last attempt", share, root_share, predicted, gain, generation.cost)
+    return found
+
+
+def _count(way: Way) -> int:
+    return way.count

@@ -1,0 +1,128 @@
+"""Whether a root is worth recording again: shares, gain and cost, waiting, phases."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metatracer.profile import policy
+from metatracer.profile.policy import Generation, History, Way, decide, distance
+
+
+def generation(root: int, *others: int, seconds: float = 1.0, cost: float = 0.01) -> Generation:
+    ways = [Way((), root), *[Way((number,), count) for number, count in enumerate(others, 1)]]
+    return Generation(root + sum(others), seconds, tuple(ways), cost)
+
+
+def looked_at(*generations: Generation) -> History:
+    history = History()
+    for each in generations:
+        history.look(each)
+    return history
+
+
+def wanted(found: Generation, now: float = 100.0) -> tuple[int, ...] | None:
+    decision = decide(found, looked_at(found), now)
+    return None if decision.wanted is None else decision.wanted.exits
+
+
+def test_a_way_that_most_passes_take_is_wanted() -> None:
+    assert wanted(generation(1000, 200, 5000)) == (2,)
+
+
+def test_a_root_that_most_passes_take_stays() -> None:
+    assert wanted(generation(5000, 1000)) is None
+
+
+def test_two_equal_ways_are_no_reason() -> None:
+    assert wanted(generation(5000, 5000)) is None
+    assert wanted(generation(4800, 5200)) is None
+
+
+def test_eight_equal_ways_are_no_reason() -> None:
+    assert wanted(generation(*[1000] * 8)) is None
+    assert wanted(generation(*[0, *[1000] * 7])) is None
+
+
+def test_a_root_that_is_not_left_stays() -> None:
+    assert wanted(generation(5000)) is None
+
+
+def test_few_passes_say_nothing() -> None:
+    assert wanted(generation(0, policy.LEAST_PASSES - 1)) is None
+
+
+def test_the_gain_must_exceed_the_cost() -> None:
+    assert wanted(generation(0, 1000, seconds=1.0, cost=0.1)) == (1,)
+    assert wanted(generation(0, 1000, seconds=1.0, cost=0.4)) is None
+
+
+def test_seconds_add_up_until_it_pays() -> None:
+    each = generation(0, 1000, seconds=0.125, cost=0.2)
+    history = History()
+    looks = 0
+    while decide(each, history, 0.0).wanted is None:
+        history.look(each)
+        looks += 1
+    assert 0.125 * looks * policy.FIRST_SAVING >= policy.HYSTERESIS * 0.2 > 0.125 * (looks - 1) * policy.FIRST_SAVING
+
+
+def test_each_attempt_waits_twice_as_long() -> None:
+    each = generation(0, 1000)
+    history = looked_at(each)
+    now, waits = 0.0, []
+    for _ in range(5):
+        assert decide(each, history, now).wanted is not None
+        history.attempted(each.shares(), now)
+        waits.append(history.not_before - now)
+        assert decide(each, history, history.not_before - 1e-6).wanted is None
+        now = history.not_before
+    assert [round(second / first, 9) for first, second in itertools.pairwise(waits)] == [2.0] * 4
+
+
+def test_attempts_of_a_whole_day_are_few() -> None:
+    each = generation(0, 1000)
+    history, now = looked_at(each), 0.0
+    while now < 86400:
+        if decide(each, history, now).wanted is not None:
+            history.attempted(each.shares(), now)
+        now = max(now + 1, history.not_before)
+    assert history.attempts <= 40
+
+
+def test_another_phase_ends_the_waiting() -> None:
+    first, second = generation(0, 1000, 0), generation(0, 0, 1000)
+    history = looked_at(first)
+    for _ in range(6):
+        history.attempted(first.shares(), 0.0)
+    assert decide(second, history, 1.0).wanted is None
+    assert [history.look(second) for _ in range(policy.PHASE_GENERATIONS)][-1]
+    assert decide(second, history, 1.0).wanted is not None
+    assert history.wait == policy.FIRST_WAIT
+
+
+def test_one_odd_generation_is_no_phase() -> None:
+    usual, odd = generation(900, 100), generation(100, 900)
+    history = looked_at(usual)
+    assert not any(history.look(each) for each in (odd, usual, odd, usual, odd))
+
+
+def test_what_was_saved_is_learned() -> None:
+    history = History()
+    history.measured(0.1, 1.0)
+    assert history.saving > policy.FIRST_SAVING
+    for _ in range(20):
+        history.measured(1.2, 1.0)
+    assert history.saving == policy.LEAST_SAVING
+
+
+shares = st.dictionaries(st.tuples(st.integers(0, 3)), st.floats(0, 1), max_size=5)
+
+
+@given(shares, shares, shares)
+def test_distance_is_a_metric(a: dict, b: dict, c: dict) -> None:
+    assert distance(a, a) == 0
+    assert distance(a, b) == distance(b, a)
+    assert distance(a, c) <= distance(a, b) + distance(b, c) + 1e-9
