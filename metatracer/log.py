@@ -36,6 +36,7 @@ SECTIONS: dict[str, str] = {
     "exit": "one line for each guard exit into the interpreter",
     "abort": "one line for each recording that was given up, with its reason",
     "invalidate": "one line for each assumption that broke, and what it took down",
+    "replace": "one line for each decision about a loop's root",
     "portal": "what the rewriting of each portal found and did",
 }
 

@@ -21,7 +21,7 @@ from metatracer.errors import ParameterError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-Value = bool | int | float
+Value = bool | int | float | str
 ENVIRONMENT_VARIABLE = "METATRACER"
 
 
@@ -30,10 +30,11 @@ class Parameter(NamedTuple):
 
     Attributes:
         name: As the user writes it.
-        default: Its type is the parameter's type: bool, int or float.
-        unit: What is counted; "" for switches.
-        low, high: The allowed range, both ends included; 0 and 1 for switches.
+        default: Its type is the parameter's type: bool, int, float, or str for one of several `choices`.
+        unit: What is counted; "" for switches and choices.
+        low, high: The allowed range, both ends included; 0 and 1 for switches and choices.
         doc: One line.
+        choices: The words that are allowed.
     """
 
     name: str
@@ -42,13 +43,17 @@ class Parameter(NamedTuple):
     low: float
     high: float
     doc: str
+    choices: tuple[str, ...] = ()
 
     @property
     def type_name(self) -> str:
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
         return {bool: "on or off", int: "a whole number", float: "a number"}[type(self.default)]
 
 
 _MANY = 10**9
+REPLACEMENT_MODES = ("off", "pgo", "co", "full", "auto")
 
 TABLE: tuple[Parameter, ...] = (
     Parameter("enable", True, "", 0, 1, "record and run machine code; off: everything goes on in the interpreter"),
@@ -67,6 +72,9 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("backoff_limit", 64.0, "times", 1, 1_000_000, "largest wait after aborts, in first waits"),
     Parameter("force_exits", 0, "executions", 0, _MANY, "for tests: every guard fails once, at this execution; 0: never"),
     Parameter("compile_level", 1, "level", 0, 2, "LLVM's code generation level; 0 compiles fastest"),
+    Parameter("replace", "off", "", 0, 1, "whether roots are looked at again and replaced", REPLACEMENT_MODES),
+    Parameter("force_replace", 0, "passes", 0, _MANY, "for tests: after so many passes a root is tried; each second one stays"),
+    Parameter("replace_margin", 1.05, "times", 1, 1000, "faster a new root must be to replace the old one"),
 )
 BY_NAME: dict[str, Parameter] = {row.name: row for row in TABLE}
 
@@ -97,6 +105,9 @@ class Parameters:
     backoff_limit: float
     force_exits: int
     compile_level: int
+    replace: str
+    force_replace: int
+    replace_margin: float
 
     def __init__(self) -> None:
         self._own: dict[str, Value] = {}
@@ -142,7 +153,7 @@ def check(name: str, value: object) -> Value:
     converted = _convert(row, value)
     if converted is None:
         raise ParameterError(f"parameter {name} takes {row.type_name}, not {value!r}")
-    if not row.low <= converted <= row.high:
+    if not isinstance(converted, str) and not row.low <= converted <= row.high:
         raise ParameterError(f"parameter {name} must be from {row.low:g} to {row.high:g} {row.unit}, not {value!r}")
     return converted
 
@@ -152,6 +163,9 @@ _SWITCH_WORDS = dict.fromkeys(("on", "true", "yes", "1"), True) | dict.fromkeys(
 
 def _convert(row: Parameter, value: object) -> Value | None:
     """The value in the row's type, or None when it has no such meaning (1.5 for a whole number, 2 for a switch)."""
+    if row.choices:
+        word = value.strip().lower() if isinstance(value, str) else ""
+        return word if word in row.choices else None
     if isinstance(row.default, bool):
         if isinstance(value, str):
             return _SWITCH_WORDS.get(value.strip().lower())

@@ -29,6 +29,10 @@ class Statistics:
         machine_code_bytes: Ever made; `retired_codes_freed` counts the pieces of code given back.
         invalidations: Traces thrown away because an assumption broke.
         recording_seconds, optimizing_seconds, compiling_seconds: Wall-clock.
+        replacement_looks: Looks at the counts of a loop. phases: How many of them saw a new phase.
+        replacement_attempts: How many asked for a challenger. replacement_recordings_missed: Recordings of one that took
+            another way.
+        replacements_installed, replacements_rolled_back: How trials ended.
         hook_errors: Exceptions in the user's hooks.
     """
 
@@ -49,6 +53,12 @@ class Statistics:
     recording_seconds: float = 0.0
     optimizing_seconds: float = 0.0
     compiling_seconds: float = 0.0
+    replacement_looks: int = 0
+    phases: int = 0
+    replacement_attempts: int = 0
+    replacement_recordings_missed: int = 0
+    replacements_installed: int = 0
+    replacements_rolled_back: int = 0
     hook_errors: int = 0
 
     def count_abort(self, reason: str) -> None:
@@ -107,6 +117,36 @@ class ResidualCall:
     times: int = 1
 
 
+MOST_REPLACEMENT_RECORDS = 100
+"""Kept of one loop."""
+
+
+@dataclass(slots=True)
+class ReplacementRecord:
+    """An attempt to replace the root of a loop.
+
+    Attributes:
+        attempt: Its number.
+        root_share, share: Of the passes: those that took the root's own way, and the wanted one.
+        predicted: Time per pass with the new root over that with the old one; ratio: as measured, 0.0 if it was not.
+        gain_seconds, cost_seconds: As expected.
+        recordings: Made for it.
+        outcome: "installed", "rolled back", "given up" (no trial) or "cancelled" (a trial that could not end).
+        reason: In words.
+    """
+
+    attempt: int
+    root_share: float
+    share: float
+    predicted: float
+    ratio: float
+    gain_seconds: float
+    cost_seconds: float
+    recordings: int
+    outcome: str
+    reason: str
+
+
 @dataclass(slots=True)
 class LoopRecord:
     """What became of one guest loop (one green key of one driver).
@@ -124,6 +164,7 @@ class LoopRecord:
         back_edges: Visits counted by the interpreter, as far as the counters say.
         aborts: Recordings given up.
         residual_calls: Calls in its traces that were not looked into.
+        replacements: Attempts to replace its root.
     """
 
     driver: str
@@ -139,6 +180,13 @@ class LoopRecord:
     back_edges: int = 0
     aborts: list[AbortRecord] = field(default_factory=list)
     residual_calls: list[ResidualCall] = field(default_factory=list)
+    replacements: list[ReplacementRecord] = field(default_factory=list)
+
+    def note_replacement(self, record: ReplacementRecord) -> None:
+        """Note an attempt; of very many the first ones are dropped."""
+        if len(self.replacements) >= MOST_REPLACEMENT_RECORDS:
+            del self.replacements[: MOST_REPLACEMENT_RECORDS // 2]
+        self.replacements.append(record)
 
     def add_abort(
         self, reason: str, sentence: str, detail: str = "", filename: str | None = None, lineno: int | None = None

@@ -91,8 +91,7 @@ class CompiledCode:
         self._machine: llvm.Machine | None = machine
         self._memory: CodeMemory | None = memory
         self._flag = memory.flag_address
-        self._passes = memory.passes_address
-        write_word(self._passes, PLENTY)
+        memory.passes_left = PLENTY
         self._slots: dict[int, tuple[int, int]] = {}
         for item in exits:
             slot = memory.slot_address(item.number)
@@ -125,14 +124,18 @@ class CompiledCode:
 
     @property
     def passes_left(self) -> int:
-        """How many passes are left of those that were last given by `give_passes` (or of `PLENTY`); may be negative."""
-        self._require_live()
-        return ctypes.c_int64.from_address(self._passes).value
+        """How many passes are left of those that were last given by `give_passes` (or of `PLENTY`); may be negative.
+
+        Code that was freed has `PLENTY`.
+        """
+        memory = self._memory  # which another thread may let go of meanwhile
+        return PLENTY if memory is None else memory.passes_left
 
     def give_passes(self, count: int) -> None:
         """Let counted code run for so many passes; a header is left when there are none."""
-        self._require_live()
-        write_word(self._passes, count & (1 << 64) - 1)
+        memory = self._memory
+        if memory is not None:
+            memory.passes_left = count
 
     @property
     def is_invalid(self) -> bool:

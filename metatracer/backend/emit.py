@@ -75,6 +75,15 @@ class CodeMemory:
         self._guards = guards
         self.objects: list[Any] = []
 
+    @property
+    def passes_left(self) -> int:
+        """The word that is counted down."""
+        return ctypes.c_int64.from_address(self.passes_address).value
+
+    @passes_left.setter
+    def passes_left(self, count: int) -> None:
+        ctypes.c_int64.from_address(self.passes_address).value = count
+
     def slot_address(self, number: int) -> int:
         """Address of the slot of the trace's guard `number`."""
         return self.flag_address + 8 * (2 + number)

@@ -22,6 +22,7 @@ from metatracer.runtime.summaries import register as register_reliances
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
+    from metatracer.backend.counting import Counted
     from metatracer.errors import RecordingAborted
     from metatracer.recorder.record import Ended
     from metatracer.runtime.host import RecordingHost
@@ -112,7 +113,11 @@ def install_optimized(
         return None
     start = time.perf_counter()
     try:
-        code = compile_trace(optimized, level=params.compile_level, force_exits=params.force_exits or None)
+        counted: Counted = ""
+        if params.replace != "off" and loop.base is loop:
+            counted = "header" if guard is None else "entries"
+        force_exits = params.force_exits or None
+        code = compile_trace(optimized, level=params.compile_level, force_exits=force_exits, counted=counted)
     except BaseException:
         for other in entered:
             release(other)
@@ -136,7 +141,7 @@ def install_optimized(
     if label is not None and code.label_address and optimized.entry is not None:
         piece.label = LabelRef(f"{optimized.name}_label", label.params, code.label_address, optimized.entry, piece)
     # Compiling lets other threads run: what this code belongs to may be gone by now.
-    is_orphan = guard is not None and guard.piece.code.is_freed
+    is_orphan = guard is not None and guard.piece.is_retired
     if (
         is_orphan
         or any(target is not loop and target.piece is None and target.stale is None for target in piece.targets)
@@ -201,6 +206,10 @@ def _is_guess(guard: GuardState) -> bool:
 def _put_in_place(piece: Piece) -> None:
     loop, guard = piece.loop, piece.parent
     record = loop.record
+    if guard is None and loop.replacement is not None and loop.replacement.takes_over(piece):
+        record.traces += 1
+        STATISTICS.loops_compiled += 1
+        return
     record.status = "compiled"
     record.reason = ""
     if guard is not None:

@@ -29,7 +29,7 @@ from metatracer.recorder.metainterp import Limits
 from metatracer.recorder.polymorphism import Branches, merge_context
 from metatracer.recorder.record import record_bridge, record_loop
 from metatracer.recorder.resume import rebuild
-from metatracer.runtime import assumptions
+from metatracer.runtime import assumptions, replacing
 from metatracer.runtime.compiling import install_recorded, note_abort, note_miss
 from metatracer.runtime.host import RecordingHost
 from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended
@@ -94,6 +94,14 @@ class _Driving:
         assert loop is not None
         self.ticket = began()  # from here until the exit has been understood no code is freed
         piece = loop.piece
+        replacement = loop.replacement
+        if replacement is not None:
+            if piece is None:
+                piece = replacement.recover()
+            elif self._may_challenge(loop) and replacement.claim():
+                self._left_code()
+                self._record_loop(loop)
+                return
         if piece is None:
             self._left_code()
             if self._may_record(loop):
@@ -130,6 +138,11 @@ class _Driving:
             loop.count >= params.threshold * loop.wait or loop.entries >= params.function_threshold * loop.wait
         )
         return due and _is_confirmed(loop, self.values)
+
+    def _may_challenge(self, loop: Loop) -> bool:
+        if loop.is_recording or getattr(_recording, "active", False):
+            return False
+        return bool(loop.portal.driver.params.enable)
 
     def _record_loop(self, loop: Loop) -> None:
         host = RecordingHost()
@@ -205,9 +218,10 @@ class _Driving:
             self._raised(exception or rebuilt.objects.get(id(snapshot.raising)))
             return
         if guard.refused:
+            left_early = replacing.passes_used_up(guard)
             if guard.operation.opcode.name == "guard_not_invalidated" and not guard.piece.reason:
                 assumptions.recheck(guard.piece)
-            if guard.piece.reason and self._waits_for_code(loop.base, rebuilt.frames):
+            if (guard.piece.reason or left_early) and self._waits_for_code(loop.base, rebuilt.frames):
                 if isinstance(loop, Version):
                     visit(loop)
                 return
@@ -242,7 +256,7 @@ class _Driving:
 
     def _wants_bridge(self, guard: GuardState) -> bool:
         params = guard.piece.loop.portal.driver.params
-        if guard.bridge is not None or guard.piece.reason or guard.piece.code.is_freed or not params.enable:
+        if guard.bridge is not None or guard.piece.reason or guard.piece.is_retired or not params.enable:
             return False
         if getattr(_recording, "active", False):
             return False
@@ -286,6 +300,9 @@ class _Driving:
             self.frames.extend(ended_.frames)
             self.exception, self.fresh = ended_.exception, ended_.exception is None
             assert ended_.aborted is not None
+            if guard is None and loop.replacement is not None and loop.replacement.is_recorder():
+                loop.replacement.given_up(ended_.aborted)
+                return
             note_abort(loop, ended_.aborted, guard)
             if guard is not None:
                 guard.wait = guard.failures * loop.portal.driver.params.backoff_factor
@@ -303,6 +320,9 @@ class _Driving:
             self.exception, self.result, self.fresh = None, recorded.values[0], False
         else:
             self._raised(recorded.values[0])
+        if guard is None and loop.replacement is not None and loop.replacement.is_recorder():
+            loop.replacement.recorded(ended_, host, seconds)
+            return
         aborted = None
         if where is None and recorded.kind in ("finish", "raise") and _left_the_loop(own):
             note_miss(own)
@@ -310,6 +330,8 @@ class _Driving:
         try:
             if install_recorded(own, ended_, host, where, seconds) is None:
                 aborted = RecordingAborted(AbortReason.ASSUMPTION_BROKEN)
+            elif where is None:
+                replacing.watch(own)
         except Exception as error:  # noqa: BLE001 - whatever it is: the guest goes on in the interpreter
             detail = "".join(traceback.format_exception(error)).strip()
             aborted = RecordingAborted(AbortReason.COMPILE_FAILED, detail)
@@ -462,6 +484,7 @@ def _is_given_up(guard: GuardState) -> bool:
 
 def _give_up(loop: Loop, reason: str) -> None:
     """Throw the tree of a loop away, with the versions that were made from its recording."""
+    replacing.cancel(loop)
     loop.recorded = None
     for root in [loop.piece, *[version.piece for version in loop.versions.values()]]:
         if root is not None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from metatracer.ir.shapes import Shapes
     from metatracer.ir.values import Operation, Trace
     from metatracer.runtime.portal import Portal
+    from metatracer.runtime.replacing import Replacement
     from metatracer.runtime.summaries import Summary
 
 _log = log.section("invalidate")
@@ -40,6 +41,7 @@ class Loop:
         branches: The bridges of the root code and its versions'.
         done_before: What its code was once found to do although callers relied on less.
         piece: The root code, None when there is none (or it was invalidated).
+        beside: Other roots that may be run, during a trial. replacement: What is kept of looks at the root.
         ref: Name of the loop in the IR, with the cell through which other code reaches it.
         incoming: How many live pieces refer to the cell.
         may_unwind: Callers leave their machine code when this loop leaves its own. unwound, unwound_since: How often that
@@ -53,6 +55,7 @@ class Loop:
     __slots__ = (
         "attempts",
         "base",
+        "beside",
         "branches",
         "count",
         "done_before",
@@ -69,6 +72,7 @@ class Loop:
         "record",
         "recorded",
         "ref",
+        "replacement",
         "stale",
         "unwound",
         "unwound_since",
@@ -88,6 +92,8 @@ class Loop:
         self.misses = 0
         self.waited_for = 0
         self.piece: Piece | None = None
+        self.beside: list[Piece] = []
+        self.replacement: Replacement | None = None
         self.stale: Piece | None = None
         self.incoming = 0
         self.is_recording = False

@@ -105,10 +105,10 @@ def summary_of(loop: Loop) -> tuple[Summary, frozenset[Loop]]:
     reached: dict[Loop, None] = {loop: None}
     work = [loop]
     while work:
-        root = work.pop().piece
-        if root is None:
+        found = work.pop()
+        if found.piece is None:
             return EVERYTHING, frozenset(reached)
-        pieces = [root]
+        pieces = [found.piece, *found.beside]
         while pieces:
             piece = pieces.pop()
             pieces += [guard.bridge for guard in piece.guards.values() if guard.bridge is not None]

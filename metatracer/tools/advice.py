@@ -76,9 +76,25 @@ def loop_lines(record: dict[str, Any], parameters: dict[str, Any]) -> list[str]:
         lines.append(f"to change: {what_to_change('ASSUMPTION_BROKEN')}")
     elif status == "replaced":
         lines.append("another trace took its place")
+    lines.extend(replacement_line(attempt) for attempt in record.get("replacements", ()))
     for abort in record.get("aborts", ()):
         lines.extend(abort_lines(abort))
     return lines
+
+
+def replacement_line(attempt: dict[str, Any]) -> str:
+    """The story of one attempt to replace a loop's root, as a sentence."""
+    story = f"attempt {attempt['attempt']} to replace the root"
+    if attempt["share"]:
+        story += (
+            f", because {attempt['share']:.0%} of the passes took one other way and {attempt['root_share']:.0%} its own: "
+            f"time was to fall to {attempt['predicted']:.2f} of what it was"
+        )
+    if attempt["ratio"]:
+        story += f", and was measured as {attempt['ratio']:.2f} of it"
+    if attempt["recordings"] > 1:
+        story += f" (after {attempt['recordings']} recordings)"
+    return f"{story}: {attempt['outcome']}, {attempt['reason']}"
 
 
 def residual_line(call: dict[str, Any]) -> str:

@@ -65,6 +65,6 @@ def show_facts(console: Console, facts: dict[str, Any]) -> None:
         table.add_column(column)
     for row in facts["parameters"]:
         value = row["value"]
-        shown = ("on" if value else "off") if isinstance(value, bool) else f"{value:g}"
+        shown = value if isinstance(value, str) else ("on" if value else "off") if isinstance(value, bool) else f"{value:g}"
         table.add_row(row["name"], shown, row["unit"], row["doc"])
     console.print(table)

@@ -44,7 +44,8 @@ EAGERLY = Mode("thresholds 1", EAGER)
 OPTIMIZED = Mode("thresholds 1, optimized", f"{ONES},compile_level=2")
 # Every guard fails, so without a limit there would be a bridge for each guard of each bridge, hundreds to compile.
 FORCED = tuple(Mode(f"exits forced at {k}", f"{EAGER},bridge_limit=20,force_exits={k}") for k in (1, 2, 3, 7))
-TRACED_MODES = (TRACED, EAGERLY, OPTIMIZED, *FORCED)
+REPLACED = Mode("roots replaced", f"{EAGER},bridge_limit=20,replace=full,force_replace=3")
+TRACED_MODES = (TRACED, EAGERLY, OPTIMIZED, REPLACED, *FORCED)
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,8 @@ def test_environment_mistake_names_the_variable():
 def test_documentation_lists_the_table():
     text = (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
     for row in TABLE:
-        default = ("on" if row.default else "off") if isinstance(row.default, bool) else f"{row.default:g}"
+        shown = row.default if row.choices else f"{row.default:g}"
+        default = ("on" if row.default else "off") if isinstance(row.default, bool) else shown
         assert f"| `{row.name}` | {default} | {row.unit} | {row.doc} |" in text
 
 

@@ -13,6 +13,7 @@ import pytest
 from tests.differential.differential import (
     EAGERLY,
     FORCED,
+    REPLACED,
     TRACED,
     UNTRACED,
     Mode,
@@ -36,7 +37,7 @@ def reference() -> Iterator[Worker]:
         yield worker
 
 
-@pytest.fixture(scope="module", params=mode_params((TRACED, EAGERLY, *FORCED[:3])))
+@pytest.fixture(scope="module", params=mode_params((TRACED, EAGERLY, REPLACED, *FORCED[:3])))
 def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
     mode: Mode = request.param
     with Worker(mode) as started:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from metatracer import params
 from metatracer.errors import AbortReason
-from metatracer.statistics import LoopRecord, ResidualCall
+from metatracer.statistics import LoopRecord, ReplacementRecord, ResidualCall
 from metatracer.tools import advice, report
 
 FAKE_RUNTIME = """
@@ -71,6 +71,19 @@ def test_aborted_loop_says_why_where_and_what_to_change():
 )
 def test_other_states(status, reason, line):
     assert line in _shown(LoopRecord("calc", "pc=3", status=status, reason=reason))
+
+
+def test_attempts_to_replace_a_root_are_told_in_words():
+    record = LoopRecord("calc", "pc=3", status="compiled")
+    record.note_replacement(
+        ReplacementRecord(1, 0.1, 0.75, 0.625, 0.31, 2.0, 0.5, 2, "installed", "3.23 times as fast")
+    )
+    text = _shown(record).replace("\n", " ")
+    assert (
+        "attempt 1 to replace the root, because 75% of the passes took one other way and 10% its own: "
+        "time was to fall to 0.62 of what it was, and was measured as 0.31 of it (after 2 recordings): "
+        "installed, 3.23 times as fast"
+    ) in text
 
 
 def test_not_compiled_come_first_and_places_are_not_wrapped():

@@ -1,0 +1,494 @@
+"""Roots are looked at again, and replaced when another one is measured to be better.
+
+A counted root leaves at its header when its passes are used up (`backend.counting`). Then the runtime has a *look*: how many
+passes took which way (`flow`). If a look asks for it (`profile.policy`), the next visit of the header is recorded; a recording
+that did not take the wanted way is thrown away, and another one is made, a few times. The new root, the *challenger*, is
+compiled beside the *champion*. Both are put into the loop's cell in turn (`profile.trial`); the one that is not there has
+no passes, so that whoever is still in it comes out at the header. The loser is retired.
+
+Several threads may run the loop: what is kept of it changes under a lock, but not while code is recorded or compiled.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from metatracer import log
+from metatracer.backend.compile import set_cell
+from metatracer.backend.counting import PLENTY
+from metatracer.errors import AbortReason
+from metatracer.profile.policy import Decision, Generation, History, Way, decide
+from metatracer.profile.trial import ForcedTrial, Side, Trial
+from metatracer.recorder.polymorphism import Branches
+from metatracer.runtime.compiling import install_recorded
+from metatracer.runtime.flow import COSTS, Flow
+from metatracer.runtime.loops import GUARDS, retire
+from metatracer.runtime.summaries import code_added
+from metatracer.statistics import STATISTICS, ReplacementRecord
+
+if TYPE_CHECKING:
+    from metatracer.errors import RecordingAborted
+    from metatracer.ir.values import Operation, Trace
+    from metatracer.recorder.polymorphism import Site
+    from metatracer.recorder.record import Ended
+    from metatracer.runtime.host import RecordingHost
+    from metatracer.runtime.loops import GuardState, Loop, Piece
+
+_log = log.section("replace")
+
+FIRST_PASSES = 1000
+"""Until the first look at a new root."""
+PERIOD = 0.05
+"""Seconds between two looks, at first."""
+LONGEST_PERIOD = {"pgo": 1.0, "co": 1.0, "full": 1.0, "auto": 16.0}
+"""While nothing changes, the period doubles up to this, in each mode."""
+GROWTH = 8
+"""A look asks for at most so many times the passes of the last one."""
+MOST_RECORDINGS = 4
+"""Of one attempt, because the others took another way."""
+HEAD_START = 0.8
+"""Guards of a challenger count as having failed this share of `trace_eagerness`: its bridges are needed soon."""
+PGO_SECONDS = 10.0
+"""In the mode "pgo" a loop that has given no reason for an attempt in this time is not looked at any more."""
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """A challenger is wanted, or there.
+
+    Attributes:
+        decision: Why. wanted: Its way.
+        is_due: The next visit of the header is to be recorded.
+        recorder: The thread that records.
+        recordings: Made so far.
+    """
+
+    decision: Decision
+    wanted: Way
+    is_due: bool = True
+    recorder: int = 0
+    recordings: int = 0
+
+
+@dataclass(slots=True)
+class _Contest:
+    """Champion and challenger.
+
+    Attributes:
+        attempt: Why. trial: What is measured.
+        champion, challenger: The roots.
+        recorded: The challenger's recording, as in `Loop.recorded`.
+        branches: Of each side.
+    """
+
+    attempt: _Attempt
+    trial: Trial
+    champion: Piece
+    challenger: Piece
+    recorded: tuple[Trace, bool] | None
+    branches: dict[Side, Branches]
+
+    def piece(self, side: Side) -> Piece:
+        """The root of a side."""
+        return self.champion if side == "champion" else self.challenger
+
+
+class Replacement:
+    """What the runtime keeps of a loop whose root is looked at.
+
+    Attributes:
+        loop: The loop.
+        history: Of looks and attempts.
+    """
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.history = History()
+        self._lock = threading.RLock()
+        self._flow = Flow()
+        self._attempt: _Attempt | None = None
+        self._contest: _Contest | None = None
+        self._compiled: dict[int, Piece | None] = {}
+        self._period = PERIOD
+        self._granted = 0
+        self._pace = 0.0
+        self._started = 0.0
+        self._thread = 0
+        self._exits = self._pieces = 0
+
+    # --- passes ---------------------------------------------------------------------------------------------------------
+
+    def _grant(self, piece: Piece, passes: int) -> None:
+        """Let the root run for so many passes, and start the clock."""
+        piece.code.give_passes(passes)
+        self._granted = passes
+        self._thread = threading.get_ident()
+        self._exits = self.loop.record.guard_exits
+        self._pieces = _pieces_compiled()
+        self._started = time.thread_time()
+
+    def start(self) -> None:
+        """The loop has a new root, recorded without any of this."""
+        with self._lock:
+            self._forget()
+            root = self.loop.piece
+            if root is not None:
+                self._period = PERIOD
+                self._flow.start(root)
+                self._grant(root, self._forced_passes() or FIRST_PASSES)
+
+    def used_up(self, piece: Piece) -> None:
+        """A root has left its header because it has no passes left."""
+        seconds = time.thread_time() - self._started
+        with self._lock:
+            if piece is not self.loop.piece or piece.code.passes_left > 0:
+                return  # the other one is in the cell, or another thread was here first
+            passes = self._granted - max(piece.code.passes_left, 0)
+            is_own = self._thread == threading.get_ident()
+            if self._contest is not None:
+                self._window(self._contest, seconds, passes, is_own=is_own)
+            elif is_own and self._attempt is None:
+                self._look(piece, seconds, passes)
+            else:
+                self._grant(piece, self._granted)
+
+    # --- looks ----------------------------------------------------------------------------------------------------------
+
+    def _look(self, root: Piece, seconds: float, passes: int) -> None:
+        params = self.loop.portal.driver.params
+        if params.replace == "off":  # by now
+            self._grant(root, PLENTY)
+            return
+        STATISTICS.replacement_looks += 1
+        self._pace = seconds / max(passes, 1)
+        if params.force_replace:
+            if not root.holders:
+                self._ask_for(Decision(Way((), 0), "it is forced"))
+            self._grant(root, self._forced_passes())
+            return
+        mode = params.replace
+        ways = self._flow.ways(root, passes, deep=mode != "co")
+        generation = Generation(passes, seconds, tuple(ways), COSTS.of_tree(root))
+        if self.history.look(generation):
+            STATISTICS.phases += 1
+            self._period = PERIOD
+            self._say("another phase: the shares are not those of the last attempt")
+        decision = decide(generation, self.history, time.monotonic())
+        if decision.wanted is not None and not root.holders:
+            self._ask_for(decision)
+        elif mode == "pgo" and (self.history.attempts or self.history.seconds > PGO_SECONDS):
+            self._grant(root, PLENTY)
+            return
+        elif not decision.gain:
+            self._period = min(2 * self._period, LONGEST_PERIOD[mode])
+        wanted = int(self._period / max(self._pace, 1e-12))
+        self._grant(root, max(FIRST_PASSES, min(wanted, GROWTH * passes)))
+
+    def _forced_passes(self) -> int:
+        """For tests: passes until the next attempt, which grow by `backoff_factor`."""
+        params = self.loop.portal.driver.params
+        return int(min(params.force_replace * params.backoff_factor**self.history.attempts, 1e9))
+
+    # --- recording the challenger -----------------------------------------------------------------------------------------
+
+    def _ask_for(self, decision: Decision) -> None:
+        assert decision.wanted is not None
+        self._attempt = _Attempt(decision, decision.wanted)
+        STATISTICS.replacement_attempts += 1
+        self._say(
+            f"attempt {self.history.attempts + 1}: the root's own way takes {decision.root_share:.1%} of the passes, "
+            f"another one {decision.share:.1%}; a root for that would take {decision.predicted:.2f} of the time, "
+            f"which saves {decision.gain:.3g} s and costs {decision.cost:.3g} s"
+        )
+
+    def claim(self) -> bool:
+        """Whether this thread is to record a challenger, at the header where it is."""
+        attempt = self._attempt
+        if attempt is None or not attempt.is_due:
+            return False
+        with self._lock:
+            is_due, attempt.is_due = attempt.is_due, False
+            if is_due:
+                attempt.recorder = threading.get_ident()
+        return is_due
+
+    def is_recorder(self) -> bool:
+        """Whether the root that this thread has just recorded is to be a challenger."""
+        return self._attempt is not None and self._attempt.recorder == threading.get_ident()
+
+    def recorded(self, ended: Ended, host: RecordingHost, seconds: float) -> None:
+        """The recording that was asked for has ended with a trace."""
+        loop, attempt, recorded = self.loop, self._attempt, ended.recorded
+        if attempt is None:
+            return  # the tree was thrown away meanwhile
+        assert recorded is not None
+        attempt.recordings += 1
+        kept = loop.recorded
+        is_loop = kept is None or kept[1]
+        if recorded.restarted or (is_loop and recorded.kind != "loop") or not _goes_through(recorded.trace, attempt.wanted):
+            with self._lock:
+                self._missed(attempt)
+            return
+        thread = threading.get_ident()
+        self._compiled[thread] = made = None
+        try:
+            install_recorded(loop, ended, host, None, seconds)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the champion stays
+            STATISTICS.count_abort("COMPILE_FAILED")
+            detail = "".join(traceback.format_exception(error)).strip()
+            loop.record.add_abort("COMPILE_FAILED", AbortReason.COMPILE_FAILED.value, detail)
+            with self._lock:
+                self._end_attempt(attempt, "given up", "it could not be compiled")
+            return
+        finally:
+            compiled = self._compiled.pop(thread)
+            made, loop.recorded = loop.recorded, kept
+        with self._lock:
+            if compiled is None:
+                self._end_attempt(attempt, "given up", "an assumption broke while it was compiled")
+            else:
+                self._start_contest(attempt, compiled, made)
+
+    def _missed(self, attempt: _Attempt) -> None:
+        """A recording is thrown away: another one is made, unless there were too many."""
+        STATISTICS.replacement_recordings_missed += 1
+        if attempt.recordings < MOST_RECORDINGS:
+            self._say(f"recording {attempt.recordings} took another way and is thrown away")
+            attempt.is_due, attempt.recorder = True, 0
+        else:
+            self._end_attempt(attempt, "given up", f"{MOST_RECORDINGS} recordings took another way")
+
+    def given_up(self, aborted: RecordingAborted) -> None:
+        """The recording that was asked for was given up."""
+        STATISTICS.count_abort(aborted.reason.name)
+        with self._lock:
+            if self._attempt is not None:
+                self._end_attempt(self._attempt, "given up", f"recording it was given up: {aborted}")
+
+    def takes_over(self, piece: Piece) -> bool:
+        """Whether a compiled root is a challenger, which is not to be put in place."""
+        thread = threading.get_ident()
+        if thread not in self._compiled:
+            return False
+        self._compiled[thread] = piece
+        return True
+
+    # --- the trial --------------------------------------------------------------------------------------------------------
+
+    def _start_contest(self, attempt: _Attempt, challenger: Piece, recorded: tuple[Trace, bool] | None) -> None:
+        loop = self.loop
+        champion = loop.piece
+        if attempt is not self._attempt or champion is None or champion.reason or challenger.reason:
+            retire(challenger)
+            self._end_attempt(attempt, "given up", "an assumption broke while it was compiled")
+            return
+        params = loop.portal.driver.params
+        attempt.recorder = 0
+        loop.ref.label = None  # who comes in goes through the cell
+        loop.beside = [challenger]
+        code_added(challenger)
+        for guard in challenger.guards.values():
+            if not guard.refused:
+                guard.failures = int(HEAD_START * params.trace_eagerness)
+        pace: dict[Side, float] = {"champion": self._pace, "challenger": self._pace}
+        trial: Trial
+        if params.force_replace:
+            trial = ForcedTrial(pace, params.replace_margin, force=params.force_replace, number=self.history.attempts)
+        else:
+            trial = Trial(pace, params.replace_margin)
+        branches: dict[Side, Branches] = {"champion": loop.branches, "challenger": Branches()}
+        self._contest = _Contest(attempt, trial, champion, challenger, recorded, branches)
+        self._activate(self._contest)
+
+    def _activate(self, contest: _Contest) -> None:
+        """Put the side whose turn it is into the cell, for a window."""
+        loop, side = self.loop, contest.trial.side
+        if contest.champion.reason or contest.challenger.reason:
+            self.recover()
+            return
+        piece = contest.piece(side)
+        if loop.piece is not piece:
+            other = contest.piece("challenger" if side == "champion" else "champion")
+            other.code.give_passes(0)
+            set_cell(loop.ref, piece.code)
+            loop.piece, loop.beside = piece, [other]
+            loop.branches = contest.branches[side]
+        self._grant(piece, contest.trial.passes())
+
+    def _window(self, contest: _Contest, seconds: float, passes: int, *, is_own: bool) -> None:
+        trial = contest.trial
+        if is_own:
+            exits = self.loop.record.guard_exits - self._exits - 1
+            trial.window(seconds, passes, exits, _pieces_compiled() - self._pieces)
+        else:
+            trial.lose()
+        if trial.outcome:
+            self._finish(contest)
+        else:
+            self._activate(contest)
+
+    def _finish(self, contest: _Contest) -> None:
+        """Put the winner in place and retire the other one."""
+        trial, attempt = contest.trial, contest.attempt
+        self.history.measured(trial.ratio or 1.0, attempt.decision.share)
+        side: Side = "challenger" if trial.outcome == "installed" else "champion"
+        self._end_attempt(attempt, trial.outcome, trial.reason, trial.ratio)
+        self._settle(contest, side)
+        self._pace = trial.pace[side]
+        winner = contest.piece(side)
+        passes = self._forced_passes() or int(self._period / max(self._pace, 1e-12))
+        self._grant(winner, max(passes, 1))
+
+    def _settle(self, contest: _Contest, side: Side) -> None:
+        """One root is left; the other one is retired."""
+        loop = self.loop
+        winner, loser = contest.piece(side), contest.piece("challenger" if side == "champion" else "champion")
+        if loop.stale is loser:
+            loop.stale = None
+        set_cell(loop.ref, winner.code)
+        loop.piece, loop.beside = winner, []
+        loop.branches = contest.branches[side]
+        loop.ref.label = winner.label
+        loop.record.status, loop.record.reason = "compiled", ""
+        self._contest = None
+        if side == "challenger":
+            loop.recorded = contest.recorded
+            for version in loop.versions.values():
+                if version.piece is not None:
+                    version.piece.invalidate("the root that it was made from was replaced")
+            self.history.replaced()
+        retire(loser)
+        self._period = PERIOD
+        self._flow.start(winner)
+
+    # --- ways out -----------------------------------------------------------------------------------------------------------
+
+    def recover(self) -> Piece | None:
+        """The root in place; when it was invalidated during a trial, the other one, if that is valid."""
+        loop = self.loop
+        if self._contest is None:
+            return loop.piece
+        with self._lock:
+            contest = self._contest
+            if contest is None:
+                return loop.piece
+            self._end_attempt(contest.attempt, "cancelled", "an assumption broke")
+            sides: tuple[Side, ...] = ("champion", "challenger")
+            for side in sides:
+                if not contest.piece(side).reason:
+                    self._settle(contest, side)
+                    self._grant(contest.piece(side), FIRST_PASSES)
+                    return loop.piece
+            self._forget()
+            return loop.piece
+
+    def cancel(self) -> None:
+        """The loop's tree is about to be thrown away."""
+        with self._lock:
+            if self._attempt is not None:
+                self._end_attempt(self._attempt, "cancelled", "the tree is thrown away")
+            self._forget()
+
+    def _forget(self) -> None:
+        """No attempt and no trial any more; the root in the cell stays what it is."""
+        loop, contest = self.loop, self._contest
+        self._attempt = self._contest = None
+        loop.beside = []
+        if contest is not None:
+            for piece in (contest.champion, contest.challenger):
+                if piece is not loop.piece and piece is not loop.stale and not piece.is_retired:
+                    retire(piece)
+
+    def _end_attempt(self, attempt: _Attempt, outcome: str, reason: str, ratio: float = 0.0) -> None:
+        """The attempt is over: one line, one record, and the waiting begins."""
+        if attempt is not self._attempt:
+            return  # it was cancelled
+        self._attempt = None
+        decision, now = attempt.decision, time.monotonic()
+        if outcome == "installed":
+            STATISTICS.replacements_installed += 1
+        elif outcome == "rolled back":
+            STATISTICS.replacements_rolled_back += 1
+        self.history.attempted({attempt.wanted.exits: decision.share, (): decision.root_share}, now)
+        record = ReplacementRecord(
+            self.history.attempts,
+            decision.root_share,
+            decision.share,
+            decision.predicted,
+            ratio,
+            decision.gain,
+            decision.cost,
+            attempt.recordings,
+            outcome,
+            reason,
+        )
+        self.loop.record.note_replacement(record)
+        measured = f", measured {ratio:.3f}" if ratio else ""
+        self._say(
+            f"attempt {self.history.attempts}: {outcome}: {reason} "
+            f"(predicted {decision.predicted:.3f}{measured}; next not before {self.history.not_before - now:.3g} s)"
+        )
+
+    def _say(self, text: str) -> None:
+        if _log.on:
+            record = self.loop.record
+            _log.write(f"{record.driver} {record.location}: {text}")
+
+
+def _goes_through(trace: Trace, wanted: Way) -> bool:
+    """Whether a recorded trace asks for nothing that the guards which the wanted way leaves by ask for."""
+    recorded: dict[Site, list[Operation]] = {}
+    for op in trace.operations:
+        if op.opcode.is_guard and op.snapshot is not None and op.snapshot.frames:
+            top = op.snapshot.frames[-1]
+            recorded.setdefault((top.context, top.index), []).append(op)
+    for number in wanted.exits:
+        left = GUARDS.get(number)
+        if left is None or left.operation.snapshot is None or not left.operation.snapshot.frames:
+            continue
+        top, wrong = left.operation.snapshot.frames[-1], left.operation
+        if any(_is_same(op, wrong) for op in recorded.get((top.context, top.index), ())):
+            return False
+    return True
+
+
+def _is_same(op: Operation, other: Operation) -> bool:
+    """Whether two guards at one place ask for the same."""
+    return op.opcode is other.opcode and (op.descr is other.descr or op.descr == other.descr)
+
+
+def _pieces_compiled() -> int:
+    return STATISTICS.bridges_compiled + STATISTICS.loops_compiled + STATISTICS.versions_compiled
+
+
+# --- what the drive loop asks -------------------------------------------------------------------------------------------------
+
+
+def watch(loop: Loop) -> None:
+    """A loop has got a root: look at it from time to time, if that is wanted."""
+    if loop.portal.driver.params.replace == "off" or loop.base is not loop or loop.piece is None:
+        return
+    COSTS.start()
+    if loop.replacement is None:
+        loop.replacement = Replacement(loop)
+    loop.replacement.start()
+
+
+def passes_used_up(guard: GuardState) -> bool:
+    """Whether a header was left because the passes are used up; what is to be done then has been done."""
+    piece = guard.piece
+    replacement = piece.loop.replacement
+    if replacement is None or piece.parent is not None or piece.code.is_freed or piece.code.passes_left > 0:
+        return False
+    replacement.used_up(piece)
+    return True
+
+
+def cancel(loop: Loop) -> None:
+    """The loop's tree is about to be thrown away."""
+    if loop.replacement is not None:
+        loop.replacement.cancel()

@@ -1,0 +1,249 @@
+"""Roots that are recorded again: what is asked for, what is thrown away, what stays, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from typing import Any
+
+import pytest
+
+from metatracer import JitDriver, parameters
+from metatracer.backend.compile import CompiledCode
+from metatracer.profile import policy, trial
+from metatracer.runtime import loops as code_of_loops
+from metatracer.runtime import replacing
+from metatracer.runtime.host import PORTALS
+from metatracer.statistics import STATISTICS
+
+EAGERLY = {"threshold": 3, "function_threshold": 1000, "trace_eagerness": 2, "compile_level": 0}
+
+
+def machine() -> Any:
+    """A portal whose guest goes one of two ways in each iteration."""
+    driver = JitDriver(greens=["code"], reds="auto", name="ways")
+
+    @driver.portal
+    def run(code: Any, ways: list[int], n: int) -> Any:
+        i = total = 0
+        while i < n:
+            driver.jit_merge_point(code=code)
+            if ways[i % len(ways)]:
+                total += code
+            else:
+                total += i * 3
+            i += 1
+        return total
+
+    return run
+
+
+def expected(code: int, ways: list[int], n: int) -> int:
+    return sum(code if ways[i % len(ways)] else i * 3 for i in range(n))
+
+
+def only_loop(run: Any) -> Any:
+    (found,) = PORTALS[run.__code__].loops.values()
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _always_worth_it(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(replacing.COSTS, "of_tree", lambda root: 0.0)
+    monkeypatch.setattr(policy, "LEAST_PASSES", 20)
+    monkeypatch.setattr(replacing, "FIRST_PASSES", 40)
+    with parameters(replace="full", **EAGERLY):
+        yield
+
+
+def settle(monkeypatch: pytest.MonkeyPatch, outcome: str) -> None:
+    """Let every trial end so, after a window of each side."""
+
+    def window(self: trial.Trial, seconds: float, passes: int, exits: int, compiled: int) -> None:
+        self.side = "champion" if self.side == "challenger" else "challenger"
+        self.warm_ups += 1
+        if self.warm_ups == 4:
+            self.end(outcome, "for the test")
+
+    monkeypatch.setattr(trial.Trial, "window", window)
+    monkeypatch.setattr(trial.Trial, "passes", lambda self: 30)
+
+
+def record_rare_way_first(run: Any) -> None:
+    run(5, [0], 60)
+
+
+def test_the_way_that_most_passes_take_becomes_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(monkeypatch, "installed")
+    run = machine()
+    record_rare_way_first(run)
+    loop = only_loop(run)
+    first = loop.piece
+    assert run(5, [1], 3000) == 15000
+    assert loop.piece is not first
+    assert [record.outcome for record in loop.record.replacements] == ["installed"]
+    bridges = STATISTICS.bridges_compiled
+    exits = loop.record.guard_exits
+    with parameters(replace="off"):
+        assert run(5, [1], 3000) == 15000
+    assert STATISTICS.bridges_compiled == bridges
+    assert loop.record.guard_exits - exits <= 2 + 3000 // 40
+
+
+def test_a_challenger_that_is_not_better_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(monkeypatch, "rolled back")
+    run = machine()
+    record_rare_way_first(run)
+    loop = only_loop(run)
+    first, label = loop.piece, loop.ref.label
+    assert run(5, [1], 3000) == 15000
+    assert loop.piece is first
+    assert loop.ref.label is label
+    assert loop.beside == []
+    assert [record.outcome for record in loop.record.replacements] == ["rolled back"]
+
+
+def test_a_root_on_the_usual_way_is_left_alone() -> None:
+    run = machine()
+    run(5, [1], 60)
+    ways = [1, 1, 0, 1, 1]
+    attempts = STATISTICS.replacement_attempts
+    assert run(5, ways, 5000) == expected(5, ways, 5000)
+    assert STATISTICS.replacement_attempts == attempts
+    assert only_loop(run).replacement.history.seconds > 0
+
+
+def test_equal_ways_are_left_alone() -> None:
+    run = machine()
+    ways = [1, 0]
+    attempts = STATISTICS.replacement_attempts
+    for _ in range(4):
+        assert run(5, ways, 4000) == expected(5, ways, 4000)
+    assert STATISTICS.replacement_attempts == attempts
+
+
+def test_recordings_that_take_another_way_are_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replacing, "_goes_through", lambda trace, wanted: False)
+    run = machine()
+    record_rare_way_first(run)
+    loop = only_loop(run)
+    first = loop.piece
+    missed = STATISTICS.replacement_recordings_missed
+    assert run(5, [1], 3000) == 15000
+    assert STATISTICS.replacement_recordings_missed - missed == replacing.MOST_RECORDINGS
+    assert loop.piece is first
+    assert [record.outcome for record in loop.record.replacements] == ["given up"]
+
+
+def test_only_a_recording_on_the_wanted_way_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks come after even numbers of passes, so the first recording sees the way that one pass in three takes."""
+    settle(monkeypatch, "installed")
+    run = machine()
+    record_rare_way_first(run)
+    ways = [0, 1, 1]
+    assert run(5, ways, 6000) == expected(5, ways, 6000)
+    loop = only_loop(run)
+    assert [record.outcome for record in loop.record.replacements] == ["installed"]
+    recorded = loop.recorded[0]
+    decision = policy.Way(tuple(number for number, guard in loop.piece.guards.items() if guard.bridge is not None), 1)
+    assert decision.exits
+    assert not replacing._goes_through(recorded, decision)
+
+
+def test_nothing_is_looked_at_when_it_is_off() -> None:
+    looks = STATISTICS.replacement_looks
+    with parameters(replace="off"):
+        run = machine()
+        record_rare_way_first(run)
+        assert run(5, [1], 3000) == 15000
+    assert STATISTICS.replacement_looks == looks
+    assert only_loop(run).replacement is None
+
+
+def test_pgo_makes_one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(monkeypatch, "rolled back")
+    monkeypatch.setattr(policy, "FIRST_WAIT", 0.0)
+    with parameters(replace="pgo"):
+        run = machine()
+        record_rare_way_first(run)
+        assert run(5, [1], 20_000) == 100_000
+    assert len(only_loop(run).record.replacements) == 1
+
+
+def live_codes() -> int:
+    gc.collect()
+    return sum(1 for value in gc.get_objects() if type(value) is CompiledCode and not value.is_freed)
+
+
+def replaced(run: Any, count: int) -> None:
+    """Run until a root has been replaced, or a challenger rolled back, so many times."""
+    loop = only_loop(run)
+    done = STATISTICS.replacements_installed + STATISTICS.replacements_rolled_back
+    while STATISTICS.replacements_installed + STATISTICS.replacements_rolled_back - done < count:
+        assert run(5, [1, 0, 0], 600) == expected(5, [1, 0, 0], 600)
+    assert loop.beside == [] or loop.replacement is not None
+
+
+@pytest.mark.parametrize("count", [50, pytest.param(990, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+def test_old_code_is_freed(count: int) -> None:
+    with parameters(force_replace=5, backoff_factor=1.0):
+        run = machine()
+        run(5, [1, 0, 0], 100)
+        replaced(run, 10)
+        codes, guards = live_codes(), len(code_of_loops.GUARDS)
+        replaced(run, count)
+        loop = only_loop(run)
+        # A trial may be going on, and one of the roots may have no bridge yet.
+        assert abs(live_codes() - codes) <= 4
+        assert len(code_of_loops.GUARDS) <= 2 * guards
+        assert len(loop.record.replacements) <= 100
+
+
+def test_a_broken_assumption_during_a_trial_leaves_the_other_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(monkeypatch, "installed")
+    monkeypatch.setattr(trial.Trial, "passes", lambda self: 1 << 30)
+    run = machine()
+    record_rare_way_first(run)
+    loop = only_loop(run)
+    champion = loop.piece
+    assert run(5, [1], 3000) == 15000
+    challenger = loop.piece
+    assert challenger is not champion
+    assert loop.beside == [champion]
+    challenger.invalidate("for the test")
+    assert run(5, [1], 3000) == 15000
+    assert loop.piece is champion
+    assert challenger.code.is_freed
+    assert loop.record.replacements[-1].outcome == "cancelled"
+
+
+def test_a_tree_that_is_thrown_away_during_a_trial_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(monkeypatch, "installed")
+    monkeypatch.setattr(trial.Trial, "passes", lambda self: 1 << 30)
+    run = machine()
+    record_rare_way_first(run)
+    loop = only_loop(run)
+    champion = loop.piece
+    assert run(5, [1], 3000) == 15000
+    challenger = loop.piece
+    replacing.cancel(loop)
+    assert champion.code.is_freed
+    challenger.invalidate("for the test")
+    assert run(5, [1], 3000) == 15000
+    assert challenger.code.is_freed
+    assert loop.beside == []
+
+
+def test_threads_share_a_loop_whose_roots_come_and_go() -> None:
+    with parameters(force_replace=5, backoff_factor=1.4):
+        run = machine()
+        ways = [1, 0, 0, 1, 1]
+        wanted = expected(5, ways, 400)
+        results: list[int] = []
+        threads = [threading.Thread(target=lambda: results.extend(run(5, ways, 400) for _ in range(3))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert results == [wanted] * 12
+    assert STATISTICS.replacements_installed
