@@ -37,6 +37,7 @@ class PassCounter:
         self._start = ""
         self._variable = ""
         self._left = ""
+        self._less = ""
         self._place = -1
 
     def enter(self, e: Emitter) -> None:
@@ -52,7 +53,10 @@ class PassCounter:
     def before_loop(self, e: Emitter) -> None:
         """In the block in front of the loop's."""
         if self._counted == "header":
-            self._start = e.load("i64", self._word)
+            e.declare("declare i64 @llvm.smax.i64(i64, i64)")
+            word = e.load("i64", self._word)
+            # One more than are left, so that the loop's test for zero is the flag of the subtraction.
+            self._start = e.value(f"add i64 {e.value(f'call i64 @llvm.smax.i64(i64 {word}, i64 0)')}, 1")
 
     def open_loop(self, e: Emitter) -> None:
         """Behind the loop's other variables."""
@@ -78,12 +82,13 @@ class PassCounter:
             return None
         if not self._variable:
             return e.value(f"icmp sge i64 {self._take_from_word(e)}, 0")
-        return e.value(f"icmp sgt i64 {self._variable}, 0")
+        self._less = e.value(f"sub i64 {self._variable}, 1")
+        return e.value(f"icmp ne i64 {self._less}, 0")
 
-    def passed(self, e: Emitter) -> None:
+    def passed(self) -> None:
         """Behind the check for attention."""
         if self._variable and self._left == self._variable:
-            self._left = e.value(f"sub i64 {self._variable}, 1")
+            self._left = self._less
 
     def settle(self, e: Emitter) -> None:
         """At an exit."""
