@@ -29,6 +29,7 @@ from metatracer.backend.counting import PLENTY, Counted
 from metatracer.backend.emit import EMITTERS, CodeMemory, Emitter, GuardExit, PolledWord
 from metatracer.backend.layout import layout, write_word
 from metatracer.backend.refcounts import plan_refcounts
+from metatracer.backend.reuse import fuse_stores
 from metatracer.ir.values import LoopRef, Operation, Trace
 
 if TYPE_CHECKING:
@@ -193,6 +194,7 @@ def compile_trace(
         LayoutError: Native code is not possible in this process.
     """
     start = time.perf_counter()
+    trace = fuse_stores(trace)
     plan = plan_refcounts(trace)
     planned = time.perf_counter()
     memory = CodeMemory(len(plan.exits), force_exits is not None)

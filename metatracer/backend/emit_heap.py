@@ -6,9 +6,11 @@ finalizer that may run sees what it would see in the interpreter.
 
 from __future__ import annotations
 
+from metatracer.backend import support
 from metatracer.backend.emit import Emitter, emits, pointer
 from metatracer.backend.fields import shadow_check
 from metatracer.backend.layout import TPFLAGS_IS_ABSTRACT, TPFLAGS_MANAGED_DICT, WORD, read_word
+from metatracer.backend.reuse import STORE_NEW, Construction
 from metatracer.errors import IRError
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const, Field, Operation, Value
@@ -240,6 +242,29 @@ def emit_new_list(e: Emitter, op: Operation) -> None:
         items = e.load("ptr", sequence, e.layout.list_items)
         _fill(e, items, 0, op.args)
     e.alias(op, sequence)
+
+
+# --- stores of new objects ----------------------------------------------------------------------------------------------
+
+
+@emits(STORE_NEW)
+def emit_store_new(e: Emitter, op: Operation) -> None:
+    """In the object that was there, if nobody else refers to it."""
+    construction: Construction = op.descr
+    holder = e.arg(op.args[0])
+    structure = construction.kinds if construction.cls is None else f"({construction.kinds})"
+    if construction.store is ops.LIST_SETITEM:
+        structure = f"l{structure}"
+        args = [f"ptr {holder}", e.typed(op.args[1])]
+    elif construction.store is ops.SETFIELD:
+        assert construction.field is not None
+        args = [f"ptr {_place(e, holder, construction.field)[0]}"]
+    else:
+        args = [f"ptr {e.field(holder, e.layout.cell_content)}"]
+    if construction.cls is not None:
+        args.append(f"ptr {e.object(construction.cls)}")
+    args += [e.typed(leaf) for leaf in op.args[construction.first_leaf :]]
+    e.line(f"call void {pointer(support.store_new(structure))}({', '.join(args)}) ; store a new {structure}")
 
 
 # --- tuples and cells ---------------------------------------------------------------------------------------------------

@@ -138,6 +138,7 @@ class Layout:
     tp_alloc: int
     tp_new: int
     tp_version_tag: int
+    tp_finalize: int
     ht_cached_keys: int
     # dicts and their keys
     dict_used: int
@@ -234,6 +235,7 @@ def known_layout(version: tuple[int, int]) -> Layout:
         tp_alloc=304,
         tp_new=312,
         tp_version_tag=384,
+        tp_finalize=392,
         ht_cached_keys=872 if is_311 else 880,
         dict_used=16,
         dict_version=24,

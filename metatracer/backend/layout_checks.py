@@ -261,6 +261,10 @@ def _check_types(memory: Memory, figures: Layout) -> None:
     tag = memory.u32(plain + figures.tp_version_tag)
     Plain.anything = 1  # type: ignore[attr-defined]
     _expect(tag != 0 and memory.u32(plain + figures.tp_version_tag) != tag, True, "tp_version_tag")
+    _expect(memory.word(plain + figures.tp_finalize), 0, "tp_finalize")
+    Plain.__del__ = lambda self: None  # type: ignore[attr-defined]
+    _expect(memory.word(plain + figures.tp_finalize) != 0, True, "tp_finalize")
+    del Plain.__del__  # type: ignore[attr-defined]
 
 
 def _check_functions(memory: Memory, figures: Layout) -> None:

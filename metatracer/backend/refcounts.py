@@ -23,6 +23,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from metatracer.backend.reuse import STORE_NEW
 from metatracer.errors import IRError
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import Const, Input, Operation, Trace, Value
@@ -68,7 +69,7 @@ BORROWED_RESULTS = frozenset({"getfield", "list_getitem", "tuple_getitem", "cell
 IMMORTAL_RESULTS = frozenset({"bool_box"})
 """Operations whose result lives for ever."""
 
-_RELEASES_OLD = frozenset({"setfield", "list_setitem", "cell_set", "pop_exc_info", "decref", "xdecref"})
+_RELEASES_OLD = frozenset({"setfield", "list_setitem", "cell_set", "pop_exc_info", "decref", "xdecref", "store_new"})
 _GC_ALLOCATIONS = frozenset({"new", "new_list", "new_tuple", "new_cell"})
 _QUIET_CALLS = frozenset({"str_concat", "str_getitem", "int_str", "float_str"})
 """Rows that allocate nothing the collector knows and run no code, though they give a new reference."""
@@ -79,7 +80,7 @@ _PROVES_FIRST = frozenset(
         "guard_not_shadowed", "int_unbox", "float_unbox", "bool_unbox", "getfield", "setfield", "list_len", "list_getitem",
         "list_setitem", "list_append", "list_pop", "tuple_len", "tuple_getitem", "cell_get", "cell_set", "str_len",
         "str_ord_at", "str_eq", "bytes_len", "bytes_getitem", "bytearray_len", "bytearray_getitem", "bytearray_setitem",
-        "array_len", "array_getitem_i", "array_getitem_f", "array_setitem_i", "array_setitem_f", "push_exc_info",
+        "array_len", "array_getitem_i", "array_getitem_f", "array_setitem_i", "array_setitem_f", "push_exc_info", "store_new",
     }
 )  # fmt: skip
 """Operations behind which their first argument is known not to be NULL."""
@@ -157,6 +158,8 @@ class RefcountPlan:
 
 def consumed_positions(op: Operation) -> Sequence[int]:
     """The argument positions of which `op` takes over a reference."""
+    if op.opcode is STORE_NEW:
+        return [number for number, arg in enumerate(op.args) if arg.kind == "r" and number >= op.descr.first_leaf]
     if op.opcode.name not in CONSUMED:
         return ()
     positions = CONSUMED[op.opcode.name]
@@ -395,4 +398,6 @@ def _runs_code(op: Operation) -> bool:
         if row.runs_code or row.releases or row.name == "builtin_next":  # which releases items of reused tuples
             return True
         return GC_RUNS_IN_ALLOCATION and (row.can_raise or row.result == "r") and row.name not in _QUIET_CALLS
+    if op.opcode is STORE_NEW:
+        return GC_RUNS_IN_ALLOCATION and op.descr.cls is not None
     return op.opcode.runs_code or (GC_RUNS_IN_ALLOCATION and name in _GC_ALLOCATIONS)

@@ -10,6 +10,7 @@ an exit stores into it until `decode` has copied it, and nothing that runs code 
 from __future__ import annotations
 
 import ctypes
+import itertools
 import struct
 import threading
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from metatracer.backend.emit import LLVM_TYPES, Addresses, pointer, register_pos
 from metatracer.backend.interposers import sweep_address
 from metatracer.backend.layout import layout
 from metatracer.backend.once import once
+from metatracer.backend.reuse_code import store_text
 from metatracer.ir.opcodes import FINISH, NEW, SETFIELD, Opcode
 from metatracer.ir.values import NULL_OBJECT, Input, Operation, Trace
 
@@ -580,6 +582,21 @@ define ptr @{name}() nounwind {{
 
 
 _boxers: list[Any] = []
+
+
+# --- stores of new objects ------------------------------------------------------------------------------------------------
+
+
+@once
+def store_new(structure: str) -> int:
+    """Address of the function of `reuse_code` for a structure."""
+    _base()
+    name = f"store_new{next(_store_numbers)}"
+    _link(store_text(name, structure, function_address), [name])
+    return _functions[name]
+
+
+_store_numbers = itertools.count()
 
 
 # --- portal calls ---------------------------------------------------------------------------------------------------------

@@ -141,7 +141,7 @@ def test_libm_rows_agree_with_python(name: str) -> None:
 
 
 def test_every_operation_has_an_emitter() -> None:
-    assert set(EMITTERS) == set(OPCODES)
+    assert set(EMITTERS) == {*OPCODES, "store_new"}  # which only the backend makes
 
 
 def test_division_by_a_power_of_two_needs_no_division() -> None:
