@@ -10,10 +10,14 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+DOCS = ROOT / "docs" / "performance.md"
 
 
 def run_json(command: list[str], environment: dict[str, str] | None = None, timeout: float = 900.0) -> Any:
@@ -57,6 +61,22 @@ def write_json(name: str, data: object, path: Path | None = None) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"machine": machine(), "results": data}, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def write_section(name: str, head: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Replace the table of `benchmarks.NAME` in `docs/performance.md`, between its two comments there."""
+    mark = f"<!-- {name}: written by `python -m benchmarks.{name} --write-docs` -->"
+    end = f"<!-- end of {name} -->"
+    lines = [
+        mark, "", head, "", "| " + " | ".join(headings) + " |", "|---|" + "---:|" * (len(headings) - 1),
+        *["| " + " | ".join(columns) + " |" for columns in rows], "",
+    ]  # fmt: skip
+    text = DOCS.read_text(encoding="utf-8")
+    before, found, rest = text.partition(mark)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise RuntimeError(f"{DOCS.name} has no place for the table of {name}")
+    DOCS.write_text(before + "\n".join(lines) + end + after, encoding="utf-8")
 
 
 def median(values: list[float]) -> float:

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks.common import ROOT, machine, median, run_json, show_ratio, show_seconds, write_json
+from benchmarks.common import DOCS, ROOT, machine, median, run_json, show_ratio, show_seconds, write_json, write_section
 
 MODULES = {
     "registervm": "examples.registervm.vm",
@@ -59,9 +59,6 @@ PROGRAMS: dict[str, tuple[int, ...]] = {
 """Program -> arguments: a second or so of untraced CPython for most."""
 
 IN_C = {"count", "mandelbrot", "sieve", "matmul", "fib", "methods", "branch", "strings", "collatz"}
-DOCS = ROOT / "docs" / "performance.md"
-MARK = "<!-- examples: written by `python -m benchmarks.examples --write-docs` -->"
-END_MARK = "<!-- end of examples -->"
 
 
 @dataclass
@@ -202,15 +199,11 @@ def write_docs(rows: list[list[str]], pypy: str | None) -> None:
     version = ""
     if pypy is not None:
         version = subprocess.run([pypy, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[-1]
-    lines = [
-        MARK, "", f"{about['date']}, {about['processor']}, CPython {about['python']}, {version.strip('[]') or 'no PyPy'};",
-        f"`{about['command']}`", "", "| " + " | ".join(HEADINGS) + " |", "|---|" + "---:|" * (len(HEADINGS) - 1),
-        *["| " + " | ".join(columns) + " |" for columns in rows], "",
-    ]  # fmt: skip
-    text = DOCS.read_text(encoding="utf-8")
-    before, _, rest = text.partition(MARK)
-    _, _, after = rest.partition(END_MARK)
-    DOCS.write_text(before + "\n".join(lines) + END_MARK + after, encoding="utf-8")
+    head = (
+        f"{about['date']}, {about['processor']}, CPython {about['python']}, {version.strip('[]') or 'no PyPy'};\n"
+        f"`{about['command']}`"
+    )
+    write_section("examples", head, HEADINGS, rows)
 
 
 def main(
