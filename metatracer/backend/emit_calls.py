@@ -33,6 +33,10 @@ def emit_call(e: Emitter, op: Operation) -> None:
 @emits(ops.CALL_C_R, ops.CALL_C_I, ops.CALL_C_F)
 def emit_call_c(e: Emitter, op: Operation) -> None:
     row: CFunction = op.descr
+    if op in e.plan.appends:
+        left, right = (e.typed(value) for value in op.args)
+        e.alias(op, e.call("ptr", "str_append", f"{left}, {right}"))
+        return
     args = []
     for value, c_type in zip(op.args, row.c_args, strict=True):
         operand = e.arg(value)

@@ -75,6 +75,7 @@ class Layout:
             it is a tag: bits 0-1 are the sign (0 positive, 1 zero, 2 negative), the number of digits is tag >> 3.
         small_int_base, small_int_stride: The int i with small_int_min <= i <= small_int_max is the object at
             small_int_base + small_int_stride * i, and there is no other int of that value to be made.
+        str_hash: The hash as a signed word, -1 as long as nobody has asked for it.
         str_state: 32-bit word: bits 0-1 interned, 2-4 kind (bytes per character: 1, 2 or 4), 5 compact, 6 ascii.
             A compact ascii string's characters start at str_ascii_data, another compact string's at str_compact_data.
             A string that is not compact (exact `str` objects of old C extensions on 3.11) must be left alone.
@@ -111,6 +112,7 @@ class Layout:
     cell_content: int
     # strings and buffers
     str_length: int
+    str_hash: int
     str_state: int
     str_ascii_data: int
     str_compact_data: int
@@ -209,6 +211,7 @@ def known_layout(version: tuple[int, int]) -> Layout:
         tuple_items=24,
         cell_content=16,
         str_length=16,
+        str_hash=24,
         str_state=32,
         str_ascii_data=48 if is_311 else 40,
         str_compact_data=72 if is_311 else 56,

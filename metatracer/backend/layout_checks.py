@@ -178,6 +178,7 @@ def _check_sequences(memory: Memory, figures: Layout) -> None:
 def _check_strings(memory: Memory, figures: Layout) -> None:
     for text, width in (("", 1), ("plain ascii", 1), ("caf\xe9", 1), ("\u0416\u4e2d", 2), ("a\U0001f600", 4)):
         _expect(memory.word(id(text) + figures.str_length), len(text), "a string's length")
+        _expect(memory.signed(id(text) + figures.str_hash), hash(text), "a string's hash")
         state = memory.u32(id(text) + figures.str_state)
         _expect(
             ((state >> 2) & 7, (state >> 5) & 1, (state >> 6) & 1), (width, 1, int(text.isascii())), "a string's kind"
@@ -186,6 +187,8 @@ def _check_strings(memory: Memory, figures: Layout) -> None:
         data = memory.read(start, width * (len(text) + 1))
         codec = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}[width]
         _expect(data, (text + "\0").encode(codec), "a string's characters")
+    new = "a string of characters"[2:]
+    _expect(memory.signed(id(new) + figures.str_hash), -1, "the hash of a new string")
     data = b"some bytes"
     _expect(memory.word(id(data) + figures.ob_size), len(data), "the length of bytes")
     _expect(memory.read(id(data) + figures.bytes_data, len(data)), data, "the contents of bytes")

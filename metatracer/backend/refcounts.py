@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.reuse import STORE_NEW
 from metatracer.errors import IRError
+from metatracer.ir.cfunctions import STR_CONCAT
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import Const, Input, Operation, Trace, Value
 
@@ -129,12 +130,15 @@ class RefcountPlan:
         exits: Of each guard.
         unset_fields: `setfield` operations that are the first store into a field of a new object: nothing to release.
         nullable: `guard_type` operations whose argument may be NULL, which then fail.
+        appends: Concatenations of strings that take over the reference to the left one unless they raise, and so may
+            make the result of it.
     """
 
     steps: list[Operation | Retain | Release] = field(default_factory=list)
     exits: dict[Operation, ExitPlan] = field(default_factory=dict)
     unset_fields: set[Operation] = field(default_factory=set)
     nullable: set[Operation] = field(default_factory=set)
+    appends: set[Operation] = field(default_factory=set)
 
     def describe(self, trace: Trace) -> str:
         """One line per step, for tests and people; values are numbered in order of definition."""
@@ -243,6 +247,8 @@ class _Planner:
         elif name == "label" or (name in _RELEASES_OLD and not self._stores_into_unset(op)):
             self._protect(position + 1)
         self._consume(position, op)
+        if name == "call_c_r" and op.descr is STR_CONCAT:
+            self._append(position, op)
         if op.opcode.is_guard:
             self.plan.exits[op] = self._exit(op)
             if name == "guard_type" and op.args[0] in self.nullable:
@@ -271,6 +277,17 @@ class _Planner:
                 del self.owned[value]
             elif op.opcode.name not in ("decref", "xdecref") and not (isinstance(value, Const) and value.is_null):
                 self.plan.steps.append(Retain(value, value in self.nullable))
+
+    def _append(self, position: int, op: Operation) -> None:
+        """Let a concatenation have the left string if only the exit for its exception still wants that."""
+        left, right = op.args
+        guard = self.trace.operations[position + 1]
+        if left not in self.owned or left is right or self.last[left] > position + 1:
+            return
+        if guard.opcode.name == "guard_no_exception" and guard.args[0] is op:
+            self.plan.appends.add(op)
+            self.ends[self.last[left]].remove(left)
+            self.last[left] = position + 1
 
     def _exit(self, op: Operation) -> ExitPlan:
         live = self._live_values(op.snapshot) if op.snapshot is not None else ()
@@ -303,6 +320,8 @@ class _Planner:
             self.borrowed.pop(first, None)
         elif name == "guard_no_exception" and isinstance(first, Operation) and not _null_without_error(first):
             self.nullable.discard(first)
+            if first in self.plan.appends:
+                del self.owned[first.args[0]]
 
     def _stores_into_unset(self, op: Operation) -> bool:
         if op.opcode.name != "setfield" or op.args[0] not in self.fresh:

@@ -22,6 +22,7 @@ from metatracer.backend.interposers import sweep_address
 from metatracer.backend.layout import layout
 from metatracer.backend.once import once
 from metatracer.backend.reuse_code import store_text
+from metatracer.backend.string_code import append_text
 from metatracer.ir.opcodes import FINISH, NEW, SETFIELD, Opcode
 from metatracer.ir.values import NULL_OBJECT, Input, Operation, Trace
 
@@ -292,7 +293,7 @@ define void @no_memory() noreturn nounwind {{
 }}"""
 
 
-_BASE = ("fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory")
+_BASE = ("fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory", "str_append")
 
 
 @once
@@ -304,6 +305,7 @@ def _base() -> None:
         _portal_exit("unwind_exit", ctypes.addressof(_unwind_handler)),
         _stack_limit(),
         _no_memory(),
+        append_text(_c),
     )
     _link("\n".join(texts), _BASE)
 

@@ -201,3 +201,24 @@ def test_planning_is_linear() -> None:
         return calls
 
     assert work(400) < 4.5 * work(100)
+
+
+def test_a_string_is_given_to_the_concatenation_that_is_its_last_use() -> None:
+    assert planned(
+        """trace t(r0: str, r1: str)
+          r2 = call_c_r(r0, r1) {str_concat}
+          guard_no_exception(r2) -> [r0, r1]
+          finish(r2)"""
+    ) == ["r2 = call_c_r(r0, r1)", "guard_no_exception(r2)", "release(r1)", "finish(r2)"]
+
+
+@pytest.mark.parametrize(
+    ("operands", "result"), [("r0, r0", "r1"), ("r0, r1", "r0")], ids=["also the right one", "used again"]
+)
+def test_a_string_that_is_used_again_is_kept(operands: str, result: str) -> None:
+    trace = parse_trace(
+        f"trace t(r0: str, r1: str)\n  r2 = call_c_r({operands}) {{str_concat}}\n  guard_no_exception(r2) -> [r0]\n"
+        f"  r3 = new_tuple(r2, {result})\n  finish(r3)",
+        {},
+    )
+    assert not plan_refcounts(trace).appends

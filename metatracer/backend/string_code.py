@@ -1,0 +1,70 @@
+"""Machine code of string operations that is too long for a trace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metatracer.backend.layout import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def append_text(symbol: Callable[[str], str]) -> str:
+    """`str_append`: the concatenation of two strings, which consumes the left one unless it raises.
+
+    It grows in place if nobody else refers to it, as CPython does for ``s += t`` (`unicode_concatenate`).
+
+    Args:
+        symbol: Gives the operand of a C function.
+    """
+    figures = layout()
+    interned, compact_ascii = 0b11, 0b1100000
+    return f"""
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+define ptr @str_append(ptr %left, ptr %right) nounwind {{
+  %place = alloca ptr
+  %count = load i64, ptr %left
+  %alone = icmp eq i64 %count, 1
+  %hashp = getelementptr i8, ptr %left, i64 {figures.str_hash}
+  %hash = load i64, ptr %hashp
+  %unhashed = icmp eq i64 %hash, -1
+  %lstatep = getelementptr i8, ptr %left, i64 {figures.str_state}
+  %lstate = load i32, ptr %lstatep
+  %lbits = and i32 %lstate, {compact_ascii | interned}
+  %lascii = icmp eq i32 %lbits, {compact_ascii}
+  %rstatep = getelementptr i8, ptr %right, i64 {figures.str_state}
+  %rstate = load i32, ptr %rstatep
+  %rbits = and i32 %rstate, {compact_ascii}
+  %rascii = icmp eq i32 %rbits, {compact_ascii}
+  %a = and i1 %alone, %unhashed
+  %b = and i1 %lascii, %rascii
+  %mine = and i1 %a, %b
+  br i1 %mine, label %grow, label %make
+grow:
+  store ptr %left, ptr %place
+  %llenp = getelementptr i8, ptr %left, i64 {figures.str_length}
+  %llen = load i64, ptr %llenp
+  %rlenp = getelementptr i8, ptr %right, i64 {figures.str_length}
+  %rlen = load i64, ptr %rlenp
+  %length = add i64 %llen, %rlen
+  %failed = call i32 {symbol("PyUnicode_Resize")}(ptr %place, i64 %length)
+  %ok = icmp eq i32 %failed, 0
+  br i1 %ok, label %copy, label %error
+copy:
+  %grown = load ptr, ptr %place
+  %chars = getelementptr i8, ptr %grown, i64 {figures.str_ascii_data}
+  %to = getelementptr i8, ptr %chars, i64 %llen
+  %from = getelementptr i8, ptr %right, i64 {figures.str_ascii_data}
+  call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr %from, i64 %rlen, i1 false)
+  ret ptr %grown
+error:
+  ret ptr null
+make:
+  %new = call ptr {symbol("PyUnicode_Concat")}(ptr %left, ptr %right)
+  %none = icmp eq ptr %new, null
+  br i1 %none, label %error, label %drop
+drop:
+  call void {symbol("Py_DecRef")}(ptr %left)
+  ret ptr %new
+}}"""

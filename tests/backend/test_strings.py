@@ -1,0 +1,73 @@
+"""Concatenation in place: the same results, the same references, and less copying."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from tests.backend.machine import Counts, compiled, outcome
+
+CONCAT = """trace t(r0: list, r1: str)
+  r2 = list_pop(r0)
+  guard_type(r2) {str} -> [r0, r1, r2]
+  r3 = call_c_r(r2, r1) {str_concat}
+  guard_no_exception(r3) -> [r0, r1, r2]
+  finish(r3)"""
+
+
+@pytest.fixture(scope="module")
+def concat() -> Any:
+    code = compiled(CONCAT)
+    yield lambda items, right: outcome(code, items, right)[2]
+    code.free()
+
+
+def new(text: str) -> str:
+    """A string of its own."""
+    return "".join(list(text))
+
+
+LEFT = ["", "a", "ascii", "caf\xe9", "\u0416\u4e2d", "a\U0001f600", "x" * 1000]
+RIGHT = ["", "b", "more", "\xe9", "\u0416", "\U0001f600", "y" * 1000]
+
+
+@pytest.mark.parametrize("left", LEFT)
+@pytest.mark.parametrize("right", RIGHT)
+def test_a_string_that_nobody_else_has_is_joined_like_others(concat: Any, left: str, right: str) -> None:
+    kept = new(left)
+    counts = Counts(kept, right).start()
+    assert concat([kept], right) == left + right
+    assert kept == left
+    assert concat([new(left)], right) == left + right
+    if len(left) > 1 and right:
+        assert counts.changes() == [0, 0]
+
+
+def test_a_hash_that_somebody_asked_for_is_not_kept(concat: Any) -> None:
+    items = [new("firstpart")]
+    hash(items[0])
+    joined = concat(items, "second")
+    assert hash(joined) == hash("firstpartsecond")
+    assert {joined: 1}["firstpartsecond"] == 1
+
+
+def test_interned_strings_stay_as_they_are(concat: Any) -> None:
+    name = sys.intern(new("a_name_of_mine"))
+    assert concat([name], "!") == "a_name_of_mine!"
+    del name
+    items = [sys.intern(new("another_name_of_mine"))]
+    assert concat(items, "!") == "another_name_of_mine!"
+    assert sys.intern(new("another_name_of_mine")) == "another_name_of_mine"
+
+
+def test_a_long_string_is_built_without_copying_it_each_time(concat: Any) -> None:
+    items = [""]
+    moves = 0
+    for _ in range(2000):
+        place = id(items[0])
+        items.append(concat(items, "0123456789"))
+        moves += id(items[0]) != place
+    assert items[0] == "0123456789" * 2000
+    assert moves < 1000
