@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend import (
+    annotate,
     emit_boxes,
     emit_buffers,
     emit_calls,
@@ -62,6 +63,7 @@ class CompiledCode:
             None when an input is not a reference (bridges).
         guards: Guard operations by their ids.
         ir_text: LLVM text as emitted.
+        marks: What the lines of the text come from, if that was to be kept (`annotate.marking`).
         size_bytes: Of the machine code.
         seconds: Compile time by phase: refcounts, emit, parse, passes, codegen, link, stubs.
         level: The compile level.
@@ -87,6 +89,7 @@ class CompiledCode:
         self.guards: dict[int, Operation] = {item.op.guard_id: item.op for item in exits}
         self.bridges: dict[int, CompiledCode] = {}
         self.ir_text = ir_text
+        self.marks: annotate.Marks | None = None
         self.size_bytes = machine.size_bytes
         self.seconds = seconds
         self._machine: llvm.Machine | None = machine
@@ -212,9 +215,13 @@ def compile_trace(
         force_exits=force_exits,
         polled=_polled_words(trace),
         counted=counted,
+        marks=annotate.Marks(trace) if annotate.marking else None,
     )
     symbol = f"trace{next(_trace_numbers)}"
     text = emitter.emit(symbol)
+    if emitter.marks is not None:
+        text = emitter.marks.finish(text)
+        _name_addresses(emitter)
     emitted = time.perf_counter()
     stub = support.spill_stubs(item.kinds for item in emitter.guards)
     stubbed = time.perf_counter()
@@ -222,6 +229,7 @@ def compile_trace(
     machine = llvm.compile_text(text, symbols, level=level)
     seconds = {"refcounts": planned - start, "emit": emitted - planned, "stubs": stubbed - emitted, **machine.seconds}
     code = CompiledCode(trace, level, machine, memory, text, symbol, emitter.guards, stub, seconds)
+    code.marks = emitter.marks
     if os.environ.get("METATRACER_PERF"):
         _write_perf_map(code)
     return code
@@ -235,6 +243,21 @@ def _polled_words(trace: Trace) -> list[PolledWord]:
         for number, (address, size, cell) in enumerate(words):
             found.setdefault((address, size, cell), PolledWord(address, size, cell, number > 0))
     return list(found.values())
+
+
+def _name_addresses(emitter: Emitter) -> None:
+    """Tell the marks what the words outside the code are."""
+    assert emitter.marks is not None
+    names = emitter.marks.names
+    names[emitter.memory.flag_address] = "invalid"
+    for item in emitter.guards:
+        names[emitter.memory.slot_address(item.number)] = f"slot {item.op.guard_id}"
+    for position in range(_NAMED_WORDS):
+        names[emitter.addresses.buffer + 8 * position] = f"buffer[{position}]"
+
+
+_NAMED_WORDS = 64
+"""Of the exit buffer."""
 
 
 def _write_perf_map(code: CompiledCode) -> None:

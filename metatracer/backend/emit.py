@@ -37,6 +37,7 @@ from metatracer.errors import IRError
 from metatracer.ir.values import Const, Operation, Trace, Value
 
 if TYPE_CHECKING:
+    from metatracer.backend.annotate import Marks
     from metatracer.ir.opcodes import Opcode
 
 LLVM_TYPES = {"i": "i64", "f": "double", "r": "ptr", "b": "i1"}
@@ -147,8 +148,10 @@ class Emitter:
         force_exits: int | None = None,
         polled: list[PolledWord] | None = None,
         counted: Counted = "",
+        marks: Marks | None = None,
     ) -> None:
         self.trace = trace
+        self.marks = marks
         self.plan = plan
         self.memory = memory
         self.layout = layout
@@ -462,7 +465,8 @@ class Emitter:
     def _end_function(self, name: str) -> None:
         """Put the function built so far away, and be ready for another one."""
         params = "".join(", " + param for param in self._function_params)
-        head = [f"define tailcc ptr @{name}(ptr %exit{params}) nounwind {{", "entry:"]
+        mark = "" if self.marks is None else self.marks.end_function(name, self.lines, self.cold)
+        head = [f"define tailcc ptr @{name}(ptr %exit{params}) nounwind{mark} {{", "entry:"]
         if self._call_slots:
             head.append(f"  %frame = alloca [{self._call_slots} x ptr]")
             head.append("  %slots = getelementptr ptr, ptr %frame, i64 1")
@@ -527,7 +531,10 @@ class Emitter:
         else:
             for value, operand in zip(self.trace.inputs, operands, strict=True):
                 self._names[value] = operand
+        marks = self.marks
         for step in self.plan.steps:
+            if marks is not None:
+                marks.begin(step, self.lines, self.cold)
             if isinstance(step, Operation):
                 self._position += 1
                 EMITTERS[step.opcode.name](self, step)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
 from metatracer import hooks, log
-from metatracer.backend.compile import CompiledCode, compile_trace, set_cell
+from metatracer.backend.compile import compile_trace, set_cell
 from metatracer.errors import AbortReason
 from metatracer.frontend.decode import jitcode_for
 from metatracer.ir.opcodes import FINISH, GUARD_FALSE, GUARD_NOT_INVALIDATED, PTR_EQ
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from metatracer.errors import RecordingAborted
     from metatracer.recorder.record import Ended
     from metatracer.runtime.host import RecordingHost
+    from metatracer.runtime.stages import Watch
     from metatracer.runtime.summaries import Reliance
 
 _record_log = log.section("record")
@@ -34,10 +34,18 @@ _llvm_log = log.section("llvm")
 _abort_log = log.section("abort")
 _numbers = itertools.count(1)
 
-if os.environ.get("METATRACER_KEEP_TRACES"):
-    KEPT: list[tuple[Trace, Trace, CompiledCode]] | None = []
-else:
-    KEPT = None
+watching: Watch | None = None
+"""Who is shown every trace; set by `stages.watch`."""
+
+
+def optimized_trace(trace: Trace, **how: Any) -> Trace:
+    """`optimize`, and tell who watches."""
+    from metatracer.optimizer.pipeline import optimize
+
+    result = optimize(trace, **how)
+    if watching is not None:
+        watching.optimized(trace, how, result)
+    return result
 
 
 def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: GuardState | None, seconds: float) -> Piece | None:
@@ -53,8 +61,6 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
     Returns:
         The code in place, or None if it could not be used (an assumption broke meanwhile).
     """
-    from metatracer.optimizer.pipeline import optimize
-
     assert ended.recorded is not None
     trace = ended.recorded.trace
     if _record_log.on:
@@ -66,7 +72,7 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
     guess = guard is None or not _is_guess(guard)
     is_loop = ended.recorded.kind == "loop"
     with collecting() as reliances:
-        optimized = optimize(trace, peel=is_loop, repeat=repeat, guess=guess, goal=_goal(loop, trace, guard))
+        optimized = optimized_trace(trace, peel=is_loop, repeat=repeat, guess=guess, goal=_goal(loop, trace, guard))
     optimizing = time.perf_counter() - start
     piece = install_optimized(loop, trace, optimized, guard, reliances, seconds, optimizing)
     if piece is None:
@@ -125,8 +131,6 @@ def install_optimized(
     compiling = time.perf_counter() - start
     if _llvm_log.on:
         _llvm_log.write(code.ir_text)
-    if KEPT is not None:
-        KEPT.append((trace, optimized, code))
     STATISTICS.recorded_operations += len(trace.operations)
     STATISTICS.optimized_operations += len(optimized.operations)
     STATISTICS.optimizing_seconds += optimizing
@@ -159,6 +163,8 @@ def install_optimized(
     register_reliances(piece, reliances)
     _put_in_place(piece)
     code_added(piece)
+    if watching is not None:
+        watching.compiled(piece, trace, optimized, code)
     kind = "compile" if guard is None else "bridge"
     if hooks.registered[kind]:
         record = loop.record

@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import time
 import traceback
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir.opcodes import JUMP
 from metatracer.ir.values import Input, Operation, Trace
 from metatracer.optimizer.versions import Goal
-from metatracer.runtime.compiling import install_optimized, install_stub, note_abort, stub_trace
+from metatracer.runtime.compiling import install_optimized, install_stub, note_abort, optimized_trace, stub_trace
 from metatracer.runtime.loops import Version
 from metatracer.runtime.summaries import collecting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from metatracer.ir.shapes import Shapes
     from metatracer.ir.values import LoopRef
     from metatracer.runtime.loops import Loop
@@ -33,6 +36,20 @@ MOST_VISITS = 4
 _NEVER = 1 << 60
 
 
+_looking = 0
+
+
+@contextmanager
+def only_looking() -> Iterator[None]:
+    """What is optimized inside is not to be compiled: it makes no versions."""
+    global _looking  # noqa: PLW0603 - an optimizer deep below asks
+    _looking += 1
+    try:
+        yield
+    finally:
+        _looking -= 1
+
+
 def version_for(loop: Loop, shapes: Shapes) -> LoopRef | None:
     """The version of a loop for arguments of these shapes; None when it has enough others.
 
@@ -41,6 +58,8 @@ def version_for(loop: Loop, shapes: Shapes) -> LoopRef | None:
     from metatracer.optimizer.pipeline import optimize
 
     version = loop.versions.get(shapes)
+    if _looking:
+        return None if version is None or (version.piece is None and version.stale is None) else version.ref
     if version is None:
         if len(loop.versions) >= MOST_VERSIONS:
             return None
@@ -81,15 +100,14 @@ def compile_version(version: Version) -> None:
 
 
 def _optimize(version: Version, recorded: Trace, is_loop: bool) -> tuple[Trace, Trace]:
-    from metatracer.optimizer.pipeline import optimize
     from metatracer.optimizer.verdicts import Contradiction
 
     name = version.ref.name
     classes = recorded.classes
     trace = Trace(recorded.inputs, recorded.operations, recorded.assumptions, name, classes=classes)
     try:
-        return trace, optimize(trace, peel=is_loop, goal=Goal(version.shapes, returns_parts=True))
+        return trace, optimized_trace(trace, peel=is_loop, goal=Goal(version.shapes, returns_parts=True))
     except Contradiction:
         inputs = tuple([Input("r") for _ in recorded.inputs])
         trace = Trace(inputs, [Operation(JUMP, inputs, version.base.ref)], recorded.assumptions, name, classes=classes)
-        return trace, optimize(trace, goal=Goal(version.shapes), passes=())
+        return trace, optimized_trace(trace, goal=Goal(version.shapes), passes=())

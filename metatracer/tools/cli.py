@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from metatracer.errors import MetatracerError, UsageError
-from metatracer.tools import guest, report
+from metatracer.tools import guest, report, traces
 from metatracer.tools.comparison import Comparison, compare
 from metatracer.tools.facts import collect, show_facts
 from metatracer.tools.guest import Job
@@ -151,6 +151,40 @@ def explain(
         typer.echo(json.dumps(loops, indent=2))
     else:
         report.show_loops(_output(), loops, result.report["parameters"])
+    raise typer.Exit(_shell_status(result.status))
+
+
+@app.command()
+def trace(
+    script: Annotated[str, typer.Argument(metavar="FILE.py", help="a script, or the name of a bundled example or language")],
+    args: ScriptArgs = None,
+    stage: Annotated[list[str] | None, typer.Option("--stage", "-s", metavar="NAME,...", help="which stages; all")] = None,
+    loop: Annotated[
+        list[str] | None, typer.Option("--loop", "-l", metavar="TEXT", help="a trace's number, name, or part of a location")
+    ] = None,
+    snapshots: Annotated[bool, typer.Option("--snapshots", help="with what each guard goes on with")] = False,
+    param: Param = None,
+    show_output: Annotated[bool, typer.Option("--show-output", help="let the script's output through")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
+) -> None:
+    """Run a script traced and print its traces: as recorded, optimized, and as machine code.
+
+    Stages are, in order: recorded; each pass of METATRACER_OPT by its name (the trace with the passes up to that one);
+    optimized (what is compiled); llvm, llvm-passes, and machine.
+    """
+    path = guest.find_script(script)
+    stages = traces.chosen_stages(stage)
+    job = Job(
+        path, guest.find_programs(path, args or []), parameters=",".join(param or ()), stages=stages, snapshots=snapshots
+    )
+    result = guest.start(job, capture=False, show_output=show_output)
+    if result.failure:
+        raise UsageError(f"there are no traces to show: {result.failure}")
+    found = traces.chosen_traces(result.report["traces"], loop)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        traces.show_traces(_output(), found, stages)
     raise typer.Exit(_shell_status(result.status))
 
 

@@ -32,8 +32,17 @@ def example_names() -> list[str]:
     return sorted(path.parent.name for path in folder.glob("*/__main__.py")) if folder is not None else []
 
 
+def language_names() -> list[str]:
+    """Names of the bundled languages."""
+    return sorted(path.parent.name for path in _languages_folder().glob("*/__main__.py"))
+
+
+def _languages_folder() -> Path:
+    return Path(metatracer.__file__).resolve().parent.parent / "interpreters"
+
+
 def find_script(target: str) -> Path:
-    """The file of a script: a path, a folder with a `__main__.py`, or the name of a bundled example.
+    """The file of a script: a path, a folder with a `__main__.py`, or the name of a bundled example or language.
 
     Raises:
         UsageError: There is none.
@@ -46,8 +55,11 @@ def find_script(target: str) -> Path:
     folder = examples_folder()
     if folder is not None and target in example_names():
         return folder / target / "__main__.py"
-    names = example_names()
+    if target in language_names():
+        return _languages_folder() / target / "__main__.py"
+    names, languages = example_names(), language_names()
     known = f"; the bundled examples are {', '.join(names)}" if names else ""
+    known += f"; the bundled languages are {', '.join(languages)}" if languages else ""
     raise UsageError(f"there is no file {target}{known}")
 
 
@@ -72,6 +84,8 @@ class Job:
         parameters: "a=1,b=2" for METATRACER.
         log: Text for METATRACER_LOG; None leaves the environment's.
         iterations: For "measure".
+        stages: For "run": which stages of each trace go into the report (see `runtime.stages`).
+        snapshots: With the snapshots of guards.
     """
 
     script: Path
@@ -81,6 +95,8 @@ class Job:
     parameters: str = ""
     log: str | None = None
     iterations: int = 1
+    stages: tuple[str, ...] = ()
+    snapshots: bool = False
 
     def environment(self) -> dict[str, str]:
         """The environment of the worker: this process's, with the tracer's variables set."""
@@ -110,6 +126,8 @@ class Job:
             "script": str(self.script),
             "args": self.args,
             "iterations": self.iterations,
+            "stages": list(self.stages),
+            "snapshots": self.snapshots,
             "report": str(report) if report is not None else None,
         }
         path.write_text(json.dumps(job), encoding="utf-8")

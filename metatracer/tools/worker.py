@@ -3,14 +3,15 @@
 The command line starts one for everything it runs, so that the script has a fresh interpreter, the environment decides
 whether it is traced, and neither typer nor rich is loaded beside it. The job file tells what to do:
 
-    {"mode": "run" | "measure", "script": PATH, "args": [...], "iterations": N, "report": PATH or null}
+    {"mode": "run" | "measure", "script": PATH, "args": [...], "iterations": N, "report": PATH or null,
+     "stages": [...], "snapshots": BOOL}
 
-`run` runs the script as `python SCRIPT ARGS` would. `measure` follows this protocol: the file is executed once under
-another name than `__main__`. If it then has a function `prepare`, that is called once, `prepare(args)`, and gives the
-function (without arguments) whose calls are the iterations: the guest program is loaded once, as in a long-running
-process. Else, if it has a function `main`, an iteration is one call `main(args)` (`main()` if it takes nothing).
-Standard output is captured; the first iteration is the cold one, and `iterations` of them follow each other in the same
-process. A file with neither is executed once as `__main__`, and that is its only iteration.
+`run` runs the script as `python SCRIPT ARGS` would; the report has the named stages of every trace. `measure` follows
+this protocol: the file is executed once under another name than `__main__`. If it then has a function `prepare`, that is
+called once, `prepare(args)`, and gives the function (without arguments) whose calls are the iterations: the guest program
+is loaded once, as in a long-running process. Else, if it has a function `main`, an iteration is one call `main(args)`
+(`main()` if it takes nothing). Standard output is captured; the first iteration is the cold one, and `iterations` of them
+follow each other in the same process. A file with neither is executed once as `__main__`, and that is its only iteration.
 
 The report is a JSON object: what happened, statistics and explain records. Units are in the names.
 """
@@ -32,6 +33,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from metatracer.runtime.stages import Watch
 
 _OUTPUT_KEPT_CHARACTERS = 20_000
 
@@ -108,8 +111,13 @@ def _flush() -> None:
         sys.stdout.flush()
 
 
-def run(script: Path, args: list[str], report: str | None) -> int:
+def run(script: Path, args: list[str], report: str | None, stages: list[str], *, snapshots: bool) -> int:
     """Run the script as `__main__`; the process's exit status."""
+    watch: Watch | None = None
+    if stages:
+        from metatracer.runtime.stages import watch as watch_stages
+
+        watch = watch_stages(stages, snapshots=snapshots)
     sys.argv = [str(script), *args]
     prepare_path(script)
     status = 0
@@ -127,7 +135,8 @@ def run(script: Path, args: list[str], report: str | None) -> int:
     seconds = time.perf_counter() - started
     _flush()
     if report is not None:
-        _write_report(report, {"status": status, "seconds": seconds, **_tracer_report()})
+        traces = [] if watch is None else [trace.as_dict() for trace in watch.traces]
+        _write_report(report, {"status": status, "seconds": seconds, "traces": traces, **_tracer_report()})
     return status
 
 
@@ -231,7 +240,7 @@ def main(job_file: str) -> int:
     script = Path(job["script"])
     if job["mode"] == "measure":
         return measure(script, job["args"], job["iterations"], job["report"])
-    return run(script, job["args"], job["report"])
+    return run(script, job["args"], job["report"], job["stages"], snapshots=job["snapshots"])
 
 
 if __name__ == "__main__":
