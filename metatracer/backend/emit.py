@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.counting import Counted, PassCounter
 from metatracer.backend.layout import Layout, read_u32
-from metatracer.backend.refcounts import RefcountPlan, Release, Retain
+from metatracer.backend.refcounts import RefcountPlan, Release, Retain, may_change_polled
 from metatracer.errors import IRError
 from metatracer.ir.values import Const, Operation, Trace, Value
 
@@ -66,13 +66,15 @@ class CodeMemory:
     Attributes:
         flag_address: Of the 64-bit word that is not 0 once the code is invalid.
         passes_address: Of the 64-bit word that is counted down (`backend.counting`).
+        polled_address: Of the word that holds `Addresses.epoch` as it was when all polled words were as expected.
         objects: Everything the code's constants refer to, kept alive.
     """
 
     def __init__(self, guards: int, counted: bool) -> None:
-        self._words = (ctypes.c_uint64 * (2 + guards * (2 if counted else 1)))()
+        self._words = (ctypes.c_uint64 * (3 + guards * (2 if counted else 1)))()
         self.flag_address = ctypes.addressof(self._words)
         self.passes_address = self.flag_address + 8
+        self.polled_address = self.flag_address + 16
         self._guards = guards
         self.objects: list[Any] = []
 
@@ -87,11 +89,11 @@ class CodeMemory:
 
     def slot_address(self, number: int) -> int:
         """Address of the slot of the trace's guard `number`."""
-        return self.flag_address + 8 * (2 + number)
+        return self.flag_address + 8 * (3 + number)
 
     def counter_address(self, number: int) -> int:
         """Address of the execution counter of the trace's guard `number`."""
-        return self.flag_address + 8 * (2 + self._guards + number)
+        return self.flag_address + 8 * (3 + self._guards + number)
 
     def descriptor(self, guard_id: int, kinds: str) -> int:
         """Address of a new exit descriptor: guard id, number of values (64 bits each), a byte per kind."""
@@ -124,9 +126,14 @@ class GuardExit:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Addresses of the support module that code refers to."""
+    """Addresses of the support module that code refers to.
+
+    `epoch` is the word that is counted up whenever the interpreter, or C code that may change what traces assume, has run:
+    polled words need not be looked at again in the same epoch.
+    """
 
     buffer: int
+    epoch: int
     scratch: int
     finish: int
     finish_raise: int
@@ -374,9 +381,18 @@ class Emitter:
         self.cold += [
             f"{last}:",
             f"  call void {self.function('_Py_Dealloc')}(ptr {operand}) ; _Py_Dealloc",
-            f"  br label %{done}",
         ]
+        main, self.lines = self.lines, self.cold
+        self.begin_epoch()
+        self.line(f"br label %{done}")
+        self.lines = main
         self.block(done)
+
+    def begin_epoch(self) -> None:
+        """Count `Addresses.epoch` up: code has run that may have changed what the polled words hold."""
+        place = pointer(self.addresses.epoch)
+        epoch = self.value(f"load i64, ptr {place}")
+        self.line(f"store i64 {self.value(f'add i64 {epoch}, 1')}, ptr {place}")
 
     # --- guards -------------------------------------------------------------------------------------------------------
 
@@ -398,6 +414,8 @@ class Emitter:
             self.retain(self.arg(step.value), nullable=step.nullable)
         for released in exit_plan.release:
             self.call("void", "Py_DecRef", f"ptr {self.arg(released.value)}")
+        if exit_plan.release:
+            self.begin_epoch()
         target = self.value(f"load ptr, ptr {pointer(self.memory.slot_address(number))}")
         descriptor = pointer(self.memory.descriptor(op.guard_id, kinds))
         self.tail_call(target, descriptor, exit_plan.live)
@@ -538,6 +556,8 @@ class Emitter:
             if isinstance(step, Operation):
                 self._position += 1
                 EMITTERS[step.opcode.name](self, step)
+                if may_change_polled(step):
+                    self.begin_epoch()
             elif not self.is_immortal(step.value):
                 if isinstance(step, Retain):
                     self.retain(self.arg(step.value), nullable=step.nullable)

@@ -136,12 +136,34 @@ is what counts there: a trace of the AST language had 42 such guards of 48 words
 def emit_guard_not_invalidated(e: Emitter, op: Operation) -> None:
     if len(e.polled) > MOST_INLINE_WORDS:
         e.needs_polling_function = True
-        e.guard(op, e.value(f"call i1 @{POLLING_FUNCTION}()"))
+        e.guard(op, _poll_once(e))
         return
     lines: list[str] = []
     holds = compare_polled(e, lines, "%w" + str(len(e.lines)))
     e.lines += lines
     e.guard(op, holds)
+
+
+def _poll_once(e: Emitter) -> str:
+    """The polled words are compared once in each epoch."""
+    flag = e.value(f"load volatile i64, ptr {pointer(e.memory.flag_address)}")
+    epoch = e.value(f"load i64, ptr {pointer(e.addresses.epoch)}")
+    polled = e.value(f"load i64, ptr {pointer(e.memory.polled_address)}")
+    valid = e.value(f"icmp eq i64 {flag}, 0")
+    known = e.value(f"and i1 {valid}, {e.value(f'icmp eq i64 {epoch}, {polled}')}")
+    look, note, done = e.new_label("k"), e.new_label("w"), e.new_label("c")
+    before, holds = e.current_block, e.temporary()
+    e.likely(known, done, look)
+    e.cold += [
+        f"{look}:",
+        f"  {holds} = call i1 @{POLLING_FUNCTION}()",
+        f"  br i1 {holds}, label %{note}, label %{done}",
+        f"{note}:",
+        f"  store i64 {epoch}, ptr {pointer(e.memory.polled_address)}",
+        f"  br label %{done}",
+    ]
+    e.block(done)
+    return e.value(f"phi i1 [true, %{before}], [false, %{look}], [true, %{note}]")
 
 
 POLLING_FUNCTION = "assumptions_hold"

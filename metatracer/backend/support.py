@@ -36,6 +36,9 @@ BUFFER_WORDS = 8192
 
 _buffer = (ctypes.c_int64 * BUFFER_WORDS)()
 _scratch = (ctypes.c_int64 * 2)()
+_epoch = (ctypes.c_int64 * 1)(1)
+_stack_limit_of = (ctypes.c_int64 * 2)()
+"""A thread state, and the lowest C stack address that portal calls of that thread may reach."""
 _handler = (ctypes.c_int64 * 1)()
 _unwind_handler = (ctypes.c_int64 * 1)()
 _FINISH = struct.pack("<qq", 0, 1) + b"r"
@@ -216,6 +219,14 @@ done:
 }}"""
 
 
+def _begin_epoch(name: str) -> str:
+    """Instructions that count `Addresses.epoch` up."""
+    place = pointer(ctypes.addressof(_epoch))
+    return f"""  %{name} = load i64, ptr {place}
+  %{name}.next = add i64 %{name}, 1
+  store i64 %{name}.next, ptr {place}"""
+
+
 def _portal_exit(name: str, handler: int) -> str:
     """`portal_exit`, `unwind_exit`: the result of a portal call that left through a guard: what a handler makes of it."""
     return f"""
@@ -241,23 +252,15 @@ handle:
   %result = call ptr {_c("PyObject_CallOneArg")}(ptr %handler, ptr %tuple)
   call void {_c("Py_DecRef")}(ptr %handler)
   call void {_c("Py_DecRef")}(ptr %tuple)
+{_begin_epoch("epoch")}
   ret ptr %result
 }}"""
 
 
 def _stack_limit() -> str:
-    """`stack_limit`: the lowest C stack address that portal calls of the thread may reach; cached for the last thread."""
+    """`stack_limit`: finds the lowest C stack address that portal calls of the thread may reach, for `_stack_limit_of`."""
     return f"""
-@limit.thread = internal global ptr null
-@limit.value = internal global i64 0
 define i64 @stack_limit(ptr %thread) nounwind {{
-  %last = load ptr, ptr @limit.thread
-  %same = icmp eq ptr %last, %thread
-  br i1 %same, label %known, label %ask
-known:
-  %cached = load i64, ptr @limit.value
-  ret i64 %cached
-ask:
   %attr = alloca [16 x i64]
   %low = alloca i64
   %size = alloca i64
@@ -278,8 +281,8 @@ note:
   %small = icmp ult i64 %quarter, {_STACK_MARGIN}
   %margin = select i1 %small, i64 %quarter, i64 {_STACK_MARGIN}
   %limit = add i64 %base, %margin
-  store ptr %thread, ptr @limit.thread
-  store i64 %limit, ptr @limit.value
+  store ptr %thread, ptr {pointer(ctypes.addressof(_stack_limit_of))}
+  store i64 %limit, ptr {pointer(ctypes.addressof(_stack_limit_of) + 8)}
   ret i64 %limit
 }}"""
 
@@ -327,6 +330,7 @@ def addresses() -> Addresses:
     """What emitters need to know."""
     return Addresses(
         buffer=ctypes.addressof(_buffer),
+        epoch=ctypes.addressof(_epoch),
         scratch=ctypes.addressof(_scratch),
         finish=id(_FINISH) + _BYTES_DATA,
         finish_raise=id(_FINISH_RAISE) + _BYTES_DATA,
@@ -459,6 +463,7 @@ freed:
   ret ptr null
 run:
   {look_around}
+{_begin_epoch("epoch")}
   store i64 0, ptr %sizep
   %itemsp = getelementptr i8, ptr %list, i64 {figures.list_items}
   %items = load ptr, ptr %itemsp
@@ -672,7 +677,14 @@ define ptr @{name}(ptr %cell, i32 %frames, ptr %format, ptr %out{params}) nounwi
   %few = icmp slt i32 %less, 0
   br i1 %few, label %deep, label %stack
 stack:
-  %limit = call i64 {pointer(function_address("stack_limit"))}(ptr %thread)
+  %last = load ptr, ptr {pointer(ctypes.addressof(_stack_limit_of))}
+  %cached = icmp eq ptr %last, %thread
+  br i1 %cached, label %known, label %ask
+ask:
+  %asked = call i64 {pointer(function_address("stack_limit"))}(ptr %thread)
+  br label %known
+known:
+  %limit = load i64, ptr {pointer(ctypes.addressof(_stack_limit_of) + 8)}
   %herep = call ptr @llvm.frameaddress.p0(i32 0)
   %here = ptrtoint ptr %herep to i64
   %full = icmp ult i64 %here, %limit
@@ -681,6 +693,7 @@ deep:
 {drops}
   %error = load ptr, ptr {_c("PyExc_RecursionError")}
   call void {_c("PyErr_SetString")}(ptr %error, ptr {_message("recursion")})
+{_begin_epoch("epoch")}
   ret ptr null
 go:
   store i32 %less, ptr %leftp
