@@ -19,7 +19,8 @@ from interpreters.lua.operations import metamethod
 from interpreters.lua.stack import traceback
 from interpreters.lua.state import new_state
 from interpreters.lua.values import LuaBuiltin, LuaTable, type_name
-from interpreters.lua.vm import VM, driver
+from interpreters.lua.machine import driver
+from interpreters.lua.vm import VM
 
 VERSION = b"Lua 5.4 (metatracer)"
 USAGE = """usage: lua [options] [script [args]]

@@ -72,6 +72,7 @@ class FunctionCompiler:
         proto.last_line = body.last_line
         proto.n_parameters = len(body.parameters)
         proto.is_vararg = body.is_vararg
+        proto.fixed = -1 if body.is_vararg else proto.n_parameters
         self.code: list[Instruction] = proto.code
         self.line = body.line
         self.active: list[int] = []  # the registers of the variables in scope, -1 for constants

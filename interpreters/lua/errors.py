@@ -15,6 +15,9 @@ class LuaError(Exception):
             raised, 2 its caller; 0 none (any more).
         argument: for a bad argument its number, the function's own name and the complaint: the VM words the message anew
             once it knows under what name the function was called.
+        origin: the frame in which it was raised.
+        place: the innermost frame that it has not gone through yet with all that this entails.
+        inner: on its way out of a call on the host's stack, the frame that was called.
     """
 
     def __init__(
@@ -31,6 +34,9 @@ class LuaError(Exception):
         self.level = level
         self.argument = argument
         self.handled = False  # whether the message handler of xpcall has seen it
+        self.origin: Any = None
+        self.place: Any = None
+        self.inner: Any = None
 
     def __str__(self) -> str:
         return self.value.decode("utf-8", "backslashreplace") if isinstance(self.value, bytes) else repr(self.value)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from interpreters.lua.syntax import Variable
 
 SWITCH = -(1 << 30)  # what an instruction returns when another frame goes on: `frame.next`
+LEAVE = SWITCH - 1  # and when the machine's loop ends: with `frame.next` as its result
 MAX_DEPTH = 199_990
+DIRECT_DEPTH = 200  # frames with fewer below them call on the host's stack
 
 
 class Slow(Exception):
@@ -59,13 +61,14 @@ class Proto:
         code: its instructions, `lines` their lines.
         size: how many registers it needs: the function itself, parameters, the list of extra arguments of a vararg
             function, then local variables and temporaries.
+        fixed: how many parameters it has; -1 for a vararg function.
         tbc_register: where it keeps the list of registers to be closed; 0 for none.
         captures: for each upvalue whether it comes from the enclosing function's registers, and from which number.
         catches: whether an error that is on its way stops at a frame of it.
     """
 
     _immutable_fields_ = [
-        "code[*]", "size", "n_parameters", "is_vararg", "tbc_register", "captures[*]", "is_lua", "catches", "itself",
+        "code[*]", "size", "n_parameters", "fixed", "is_vararg", "tbc_register", "captures[*]", "is_lua", "catches", "itself",
     ]  # fmt: skip
     __slots__ = (
         "captures",
@@ -73,6 +76,7 @@ class Proto:
         "chunk_name",
         "code",
         "environment_is_cell",
+        "fixed",
         "is_lua",
         "is_vararg",
         "itself",
@@ -96,6 +100,7 @@ class Proto:
         self.lines: list[int] = []
         self.size = 1
         self.n_parameters = 0
+        self.fixed = -1
         self.is_vararg = False
         self.tbc_register = 0
         self.captures: list[tuple[bool, int]] = []
@@ -114,9 +119,9 @@ class Frame:
 
     Attributes:
         registers: number 0 is the function.
-        parent: who called; the results are for the instruction at which it waits.
+        parent: who called; the results are for the instruction at which it waits. DIRECT: a call on the host's stack.
         pc: where it waits, or begins.
-        next: the frame that goes on, when an instruction returned SWITCH.
+        next: the frame that goes on, when an instruction returned SWITCH; the result, when it returned LEAVE.
         depth: how many frames it stands on.
         is_tail: whether it took the place of its caller's frame.
     """
@@ -129,9 +134,34 @@ class Frame:
         self.registers = registers
         self.parent: Frame | Any = parent
         self.pc = 0
-        self.next: Frame | None = None
+        self.next: Any = None
         self.depth = depth
         self.is_tail = False
+
+
+class Direct:
+    """Stands for the caller of a frame that was called on the host's stack: its results end the machine's loop.
+
+    The caller is not told, because a caller that the callee knows would have to exist: in a trace it need not.
+    """
+
+    __slots__ = ()
+
+
+DIRECT = Direct()
+
+
+class Values:
+    """The results of a call on the host's stack, when they are not exactly one."""
+
+    _immutable_fields_ = ["items"]
+    __slots__ = ("items",)
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+
+NO_VALUES = Values([])
 
 
 def stack_overflow() -> Exception:
@@ -139,9 +169,8 @@ def stack_overflow() -> Exception:
 
 
 @unroll_safe
-def frame_for(function: LuaFunction, arguments: list[Any], parent: Frame) -> Frame:
-    """Make the frame of a call."""
-    proto = promote(function.proto)
+def registers_for(function: LuaFunction, proto: Proto, arguments: list[Any]) -> list[Any]:
+    """Make the registers of a call."""
     wanted = proto.n_parameters
     registers: list[Any] = [None] * proto.size
     registers[0] = function
@@ -150,10 +179,16 @@ def frame_for(function: LuaFunction, arguments: list[Any], parent: Frame) -> Fra
         registers[number + 1] = arguments[number]
     if proto.is_vararg:
         registers[wanted + 1] = arguments[wanted:]
+    return registers
+
+
+def frame_for(function: LuaFunction, arguments: list[Any], parent: Frame) -> Frame:
+    """Make the frame of a call."""
+    proto = promote(function.proto)
     depth = parent.depth + 1
     if depth > MAX_DEPTH:
         raise stack_overflow()
-    return Frame(proto, registers, parent, depth)
+    return Frame(proto, registers_for(function, proto, arguments), parent, depth)
 
 
 def deliver(frame: Frame, results: list[Any]) -> Frame:

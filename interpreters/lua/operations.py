@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.lua import arithmetic
 from interpreters.lua.errors import LuaError, lua_error
-from interpreters.lua.frames import SWITCH, Frame, deliver, frame_for
+from interpreters.lua.frames import DIRECT, SWITCH, Frame, Values, deliver, frame_for, registers_for
+from interpreters.lua.machine import run
 from interpreters.lua.strings.numbers import format_number, parse_number
 from interpreters.lua.values import (
     FrameBuiltin, LuaBuiltin, LuaFunction, LuaTable, StatefulBuiltin, Userdata, WrappedCoroutine, type_name,
@@ -90,6 +91,17 @@ def call_frame(vm: VM, frame: Frame, function: Any, arguments: list[Any], what: 
 
 def enter(vm: VM, frame: Frame, function: Any, arguments: list[Any], what: Description = None) -> int:
     """Call a value; the instruction that calls this returns what this returns."""
+    if type(function) is LuaFunction:
+        depth = frame.depth + 1
+        if depth < vm.direct_depth:
+            proto = promote(function.proto)
+            result = run(vm, Frame(proto, registers_for(function, proto, arguments), DIRECT, depth))
+            instruction = promote(frame.proto).code[promote(frame.pc)]
+            if type(result) is Values:
+                instruction.receive(frame, result.items)
+            else:
+                instruction.receive_one(frame, result)
+            return frame.pc
     frame.next = call_frame(vm, frame, function, arguments, what)
     return SWITCH
 
@@ -121,7 +133,7 @@ def index(vm: VM, frame: Frame, pc: int, table: Any, key: Any, what: Description
 
 def give(frame: Frame, pc: int, value: Any) -> int:
     """Deliver a value to the instruction that asked for it."""
-    frame.proto.code[pc].receive_one(frame, value)
+    promote(frame.proto).code[pc].receive_one(frame, value)
     return frame.pc
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.lua import operations
 from interpreters.lua.errors import LuaError
-from interpreters.lua.frames import SWITCH, Frame, Instruction, Proto, deliver
+from interpreters.lua.frames import LEAVE, SWITCH, Frame, Instruction, Proto, deliver
 from interpreters.lua.values import Cell
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class Leave(Instruction):
     __slots__ = ()
 
     def execute(self, frame: Frame) -> int:
-        frame.next = None
-        return SWITCH
+        frame.next = frame.registers[1]
+        return LEAVE
 
 
 class WaitProtected(Wait):
@@ -110,6 +110,7 @@ def special(name: bytes, size: int, *code: Instruction, catches: bool = True) ->
     return proto
 
 
+NO_HANDLER = object()
 HOST = special(b"host", 4, Wait(), Leave())  # registers: 2 the frame that called into Python, 3 a message handler
 PCALL = special(b"pcall", 2, WaitProtected(), PassOn())
 XPCALL = special(b"xpcall", 3, WaitProtected(), PassOn())  # register 2 is the message handler

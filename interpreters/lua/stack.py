@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interpreters.lua.errors import LuaError
-from interpreters.lua.frames import Frame, Slow
+from interpreters.lua.frames import DIRECT, Frame, Slow
 from interpreters.lua.protected import HOST, PCALL, RESUME, XPCALL
 from interpreters.lua.values import FrameBuiltin, LuaBuiltin, LuaTable, is_function
 
@@ -34,6 +34,9 @@ def add_position(vm: VM, frame: Frame, pc: int, error: LuaError) -> None:
         reword(vm, frame, pc, error)
     place: Frame | None = frame
     while level > 1 and place is not None:
+        if place.parent is DIRECT:
+            error.level = level - 1  # for the caller, when the error gets there
+            return
         place = caller(place)
         level -= 1
         if place is not None:
@@ -43,12 +46,12 @@ def add_position(vm: VM, frame: Frame, pc: int, error: LuaError) -> None:
 
 
 def caller(frame: Frame) -> Frame | None:
-    """Return the frame that called a frame, through calls from Python."""
+    """Return the frame that called a frame, through calls from Python; None where that is not known (see DIRECT)."""
     if frame.proto is HOST:
         below: Frame | None = frame.registers[2]
         return below
-    parent: Frame | None = frame.parent
-    return parent
+    parent: Any = frame.parent
+    return None if parent is DIRECT else parent
 
 
 def called_as(frame: Frame, pc: int) -> tuple[bytes, bytes] | None:

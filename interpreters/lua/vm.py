@@ -1,73 +1,29 @@
-"""The virtual machine: its loop, which is the portal, errors on their way up, and calls from Python."""
+"""The virtual machine: its state, errors on their way up, and calls from Python."""
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 from interpreters.lua import operations
 from interpreters.lua.compiler import compile_chunk
 from interpreters.lua.errors import LuaError, lua_error
-from interpreters.lua.frames import SWITCH, Frame, Proto, Slow
-from interpreters.lua.protected import HOST, PCALL, RESUME, XPCALL, unwinding_frame
+from interpreters.lua.frames import DIRECT, DIRECT_DEPTH, Frame, Proto
+from interpreters.lua.machine import run
+from interpreters.lua.protected import HOST, NO_HANDLER, PCALL, RESUME, XPCALL, unwinding_frame
 from interpreters.lua.stack import add_position, caller
 from interpreters.lua.strings.numbers import format_number
 from interpreters.lua.values import Cell, Coroutine, LuaBuiltin, LuaFunction, LuaTable, StatefulBuiltin, Userdata
-from metatracer import JitDriver, dont_look_inside, promote
+from metatracer import dont_look_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-driver = JitDriver(greens=["pc", "proto"], reds="auto", name="lua")
-
 MAX_HOST_LEVEL = 190
+LOOKS_AT_FRAMES = re.compile(rb"\b(?:traceback|getinfo|getlocal|setlocal|__gc|__mode)\b")
+TRACEBACK_AS_HANDLER = re.compile(rb"\bxpcall\s*\([^()]*\bdebug\s*\.\s*traceback\b(?!\s*[({\"'\[])")
 RECURSION_LIMIT = 12_000
-
-
-@driver.portal
-def run(vm: VM, frame: Frame) -> list[Any]:
-    """Run a frame, and what it calls, until the frame of the host below it has its results.
-
-    Raises:
-        LuaError: An error that no protected call above the host's caught.
-    """
-    proto = frame.proto
-    pc = frame.pc
-    while True:
-        driver.jit_merge_point(pc=pc, proto=proto)
-        try:
-            following = proto.code[pc].execute(frame)
-        except Slow:
-            pc = proto.code[pc].slow
-            continue
-        except LuaError as error:
-            frame = vm.unwind(frame, pc, error)
-            proto = promote(frame.proto)
-            pc = promote(frame.pc)
-            continue
-        except (RecursionError, MemoryError) as error:
-            frame = vm.unwind(frame, pc, vm.host_error(error))
-            proto = promote(frame.proto)
-            pc = promote(frame.pc)
-            continue
-        if following >= 0:
-            pc = following
-        elif following != SWITCH:
-            pc = ~following
-            driver.can_enter_jit(pc=pc, proto=proto)
-        else:
-            going_on = frame.next
-            frame.next = None
-            if going_on is None:
-                results: list[Any] = frame.registers[1]
-                return results
-            frame = going_on
-            before = proto
-            proto = promote(frame.proto)
-            pc = promote(frame.pc)
-            if proto is before:
-                # A function that calls itself, or returns to itself: a loop of the guest without a jump.
-                driver.can_enter_jit(pc=pc, proto=proto)
 
 
 class VM:
@@ -81,10 +37,11 @@ class VM:
         host_level: how many calls from Python into Lua are nested.
         current: the coroutine that runs; None for the main one.
         coroutine_level: how many coroutines are waiting for others.
+        direct_depth: frames with fewer below them call on the host's stack.
         output: where `print` writes.
     """
 
-    _immutable_fields_ = ["next_builtin?", "ipairs_iterator?", "string_metatable?"]
+    _immutable_fields_ = ["next_builtin?", "ipairs_iterator?", "string_metatable?", "direct_depth?"]
 
     def __init__(self) -> None:
         self.globals = LuaTable()
@@ -98,6 +55,7 @@ class VM:
         self.main_coroutine = Coroutine(None)
         self.main_coroutine.status = b"running"
         self.coroutine_level = 0
+        self.direct_depth = DIRECT_DEPTH
         self.next_builtin: LuaBuiltin | None = None
         self.ipairs_iterator: LuaBuiltin | None = None
         self.output: Any = sys.stdout.buffer
@@ -126,6 +84,8 @@ class VM:
         Raises:
             LuaSyntaxError: It is no Lua.
         """
+        if needs_frames(source):
+            self.direct_depth = 0
         proto = compile_chunk(self, source, chunk_name)
         return self.close_chunk(proto, self.globals if environment is None else environment)
 
@@ -138,12 +98,13 @@ class VM:
         """Call a Lua value from Python.
 
         Args:
-            handler: called with the error value at the place of an error, instead of which what it returns is raised.
+            handler: called with the error value at the place of an error, instead of which what it returns is raised;
+                NO_HANDLER keeps those of the calls below from being called.
 
         Raises:
             LuaError: The call raised one.
         """
-        if type(function) is LuaBuiltin and handler is None:
+        if type(function) is LuaBuiltin and (handler is None or handler is NO_HANDLER):
             results: list[Any] = function.function(self, arguments)
             return results
         if type(function) is StatefulBuiltin and handler is None:
@@ -161,7 +122,7 @@ class VM:
                 frame = operations.call_frame(self, host, function, arguments)
             except LuaError as error:
                 frame = self.unwind(host, 0, error)
-            return run(self, frame)
+            return run(self, frame)  # type: ignore[no-any-return]
         finally:
             self.host_level = level
             self.frame = below
@@ -292,21 +253,32 @@ class VM:
         error.__traceback__ = None
         add_position(self, frame, pc, error)
         frame.pc = pc
+        if error.inner is not None:
+            # From a call on the host's stack: now its frame can be told who its caller is.
+            error.inner.parent = frame
+            error.inner = None
+            assert error.place is not None
+            frame = error.place
+        elif error.origin is None:
+            error.origin = frame
         while True:
             catcher = frame
             while not catcher.proto.catches:
+                if catcher.parent is DIRECT:
+                    error.inner, error.place = catcher, frame
+                    raise error
                 catcher = catcher.parent
             kind = catcher.proto
             if not error.handled and kind in (XPCALL, HOST):
                 handler = handler_of(catcher)
                 if handler is not None:
                     error.handled = True
-                    error.value = self.handle(frame, handler, error.value)
+                    error.value = self.handle(error.origin or frame, handler, error.value)
             if kind is RESUME:
                 following = self.end_coroutine(frame, catcher, error)
                 if following is not None:
                     return following
-                frame = catcher.parent
+                frame = error.origin = catcher.parent
                 continue
             place = frame
             while place is not catcher:
@@ -325,14 +297,14 @@ class VM:
         below = self.frame
         self.frame = frame
         try:
-            for _ in range(10):
+            for _ in range(MAX_HOST_LEVEL):
                 try:
-                    results = self.call(handler, [value])
+                    results = self.call(handler, [value], NO_HANDLER)
                 except LuaError as error:
                     value = error.value
                 else:
                     return results[0] if results else None
-            return b"C stack overflow"
+            return b"error in error handling"
         finally:
             self.frame = below
 
@@ -379,6 +351,14 @@ class VM:
         return error_value
 
 
+def needs_frames(source: bytes) -> bool:
+    """Tell whether a chunk may look at frames of waiting functions: then no calls are made on the host's stack any more.
+
+    Their callers are not to be found until an error comes up. A traceback as the message handler finds them all.
+    """
+    return LOOKS_AT_FRAMES.search(TRACEBACK_AS_HANDLER.sub(b"", source)) is not None
+
+
 def handler_of(catcher: Frame) -> Any:
     """Return the message handler of the call that an error will stop at, through calls from Python."""
     place: Frame | None = catcher
@@ -386,7 +366,7 @@ def handler_of(catcher: Frame) -> Any:
         if place.proto is XPCALL:
             return place.registers[2]
         if place.proto is HOST and place.registers[3] is not None:
-            return place.registers[3]
+            return None if place.registers[3] is NO_HANDLER else place.registers[3]
         if place.proto is PCALL or place.proto is RESUME:
             return None
         place = caller(place)

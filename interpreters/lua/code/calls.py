@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.lua import operations
 from interpreters.lua.errors import lua_error
-from interpreters.lua.frames import MAX_DEPTH, SWITCH, Frame, Instruction, Proto, deliver, deliver_one, frame_for, stack_overflow
+from interpreters.lua.frames import (
+    DIRECT, LEAVE, MAX_DEPTH, NO_VALUES, SWITCH, Frame, Instruction, Proto, Values, deliver, deliver_one, registers_for,
+    stack_overflow,
+)  # fmt: skip
+from interpreters.lua.machine import run
 from interpreters.lua.operations import Description
 from interpreters.lua.values import Cell, LuaBuiltin, LuaFunction
 from metatracer import promote, unroll_safe
@@ -39,20 +43,16 @@ class Call(Instruction):
         frame.pc = self.pc
         if type(function) is LuaFunction and self.rest < 0:
             proto = promote(function.proto)
-            if not proto.is_vararg:
+            wanted = proto.fixed
+            if wanted >= 0:
                 # The frame that is called, made without a list of the arguments.
                 made: list[Any] = [None] * proto.size
                 made[0] = function
                 arguments = self.arguments
-                wanted = proto.n_parameters
                 given = self.n_arguments
                 for number in range(wanted if wanted < given else given):
                     made[number + 1] = registers[arguments[number]]
-                depth = frame.depth + 1
-                if depth > MAX_DEPTH:
-                    raise stack_overflow()
-                frame.next = Frame(proto, made, frame, depth)
-                return SWITCH
+                return self.go(frame, proto, made)
         return self.call_other(frame, function, self.argument_list(registers))
 
     @unroll_safe
@@ -62,6 +62,21 @@ class Call(Instruction):
         for number in range(self.n_arguments):
             values.append(registers[arguments[number]])
         return values + registers[self.rest] if self.rest >= 0 else values
+
+    def go(self, frame: Frame, proto: Proto, made: list[Any]) -> int:
+        """Call a Lua function whose registers are made."""
+        depth = frame.depth + 1
+        if depth < self.vm.direct_depth:
+            self.take(frame.registers, run(self.vm, Frame(proto, made, DIRECT, depth)))
+            return self.next
+        if depth > MAX_DEPTH:
+            raise stack_overflow()
+        frame.pc = self.pc
+        frame.next = Frame(proto, made, frame, depth)
+        return SWITCH
+
+    def take(self, registers: list[Any], result: Any) -> None:
+        """Keep the result of a call on the host's stack."""
 
     def call_other(self, frame: Frame, function: Any, arguments: list[Any]) -> int:
         vm = self.vm
@@ -87,6 +102,12 @@ class CallOne(Call):
     def receive(self, frame: Frame, results: list[Any]) -> None:
         frame.registers[self.target] = results[0] if results else None
         frame.pc = self.next
+
+    def take(self, registers: list[Any], result: Any) -> None:
+        if type(result) is Values:
+            items = result.items
+            result = items[0] if items else None
+        registers[self.target] = result
 
     def receive_one(self, frame: Frame, value: Any) -> None:
         frame.registers[self.target] = value
@@ -114,6 +135,19 @@ class CallMany(Call):
             registers[self.target + number] = None
         frame.pc = self.next
 
+    @unroll_safe
+    def take(self, registers: list[Any], result: Any) -> None:
+        target = self.target
+        if type(result) is Values:
+            items = result.items
+            given = len(items)
+            for number in range(self.count):
+                registers[target + number] = items[number] if number < given else None
+        else:
+            registers[target] = result
+            for number in range(1, self.count):
+                registers[target + number] = None
+
 
 class CallOpen(Call):
     """A call of which all results are kept, as a list in one register."""
@@ -128,6 +162,9 @@ class CallOpen(Call):
         frame.registers[self.target] = [value]
         frame.pc = self.next
 
+    def take(self, registers: list[Any], result: Any) -> None:
+        registers[self.target] = result.items if type(result) is Values else [result]
+
 
 class TailCall(CallOpen):
     """A call in whose stead this frame goes; what is no Lua function is called, and its results returned.
@@ -141,9 +178,11 @@ class TailCall(CallOpen):
         registers = frame.registers
         function = registers[self.function]
         if type(function) is LuaFunction:
-            parent = frame.parent
-            frame.next = frame_for(function, self.argument_list(registers), parent)
-            frame.next.is_tail = True
+            proto = promote(function.proto)
+            made = registers_for(function, proto, self.argument_list(registers))
+            following = Frame(proto, made, frame.parent, frame.depth)
+            following.is_tail = True
+            frame.next = following
             return SWITCH
         frame.pc = self.pc
         return self.call_other(frame, function, self.argument_list(registers))
@@ -156,6 +195,9 @@ class Return0(Instruction):
         pass
 
     def execute(self, frame: Frame) -> int:
+        if frame.parent is DIRECT:
+            frame.next = NO_VALUES
+            return LEAVE
         frame.next = deliver(frame.parent, [])
         return SWITCH
 
@@ -168,6 +210,9 @@ class Return1(Instruction):
         self.source = source
 
     def execute(self, frame: Frame) -> int:
+        if frame.parent is DIRECT:
+            frame.next = frame.registers[self.source]
+            return LEAVE
         frame.next = deliver_one(frame.parent, frame.registers[self.source])
         return SWITCH
 
@@ -188,7 +233,12 @@ class ReturnMany(Instruction):
         values = []
         for number in range(len(sources)):
             values.append(registers[sources[number]])
-        frame.next = deliver(frame.parent, values + registers[self.rest] if self.rest >= 0 else values)
+        if self.rest >= 0:
+            values = values + registers[self.rest]
+        if frame.parent is DIRECT:
+            frame.next = values[0] if len(values) == 1 else Values(values)
+            return LEAVE
+        frame.next = deliver(frame.parent, values)
         return SWITCH
 
 

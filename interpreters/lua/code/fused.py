@@ -12,12 +12,10 @@ from typing import Any
 from interpreters.lua.arithmetic import float_modulo, floor_divide
 from interpreters.lua.code.moves import Label
 from interpreters.lua.frames import Frame, Instruction, Slow
-from interpreters.lua.shapes import Shape, find_field
+from interpreters.lua.shapes import NOWHERE, place_of
 from interpreters.lua.values import LuaTable
 from metatracer import intmask, unroll_safe, we_are_jitted
 
-NO_SHAPE = Shape(())  # the shape of no table
-MAX_SEEN = 8
 MAX_INHERITANCE = 8
 
 
@@ -98,24 +96,26 @@ def operand(node: Node) -> tuple[Any, int]:
 
 
 class Field(Node):
-    """`table.name`: a site remembers the shape it saw, and where the name was in it."""
+    """`table.name`: a site remembers the shape that it saw last, and where the name was in it.
 
-    _immutable_fields_ = ["table", "name", "seen?", "place?"]
-    __slots__ = ("misses", "name", "place", "seen", "table")
+    To a trace what a site remembers is constant, though the interpreter changes it: it is as good a guess as any, and true.
+    """
+
+    _immutable_fields_ = ["table", "name", "seen"]
+    __slots__ = ("name", "seen", "table")
 
     def __init__(self, table: Node, name: bytes) -> None:
         self.table, self.name = table, name
-        self.seen = NO_SHAPE
-        self.place = 0
-        self.misses = 0
+        self.seen = NOWHERE
 
     def evaluate(self, registers: list[Any]) -> Any:
         return self.of(self.table.evaluate(registers))
 
     def of(self, table: Any) -> Any:
         if type(table) is LuaTable:
-            if table.shape is self.seen:
-                value = table.slots[self.place]
+            seen = self.seen
+            if table.shape is seen.shape:
+                value = table.slots[seen.index]
             else:
                 value = self.look_up(table)
             if value is not None or table.metatable is None:
@@ -124,14 +124,13 @@ class Field(Node):
         raise Slow
 
     def look_up(self, table: LuaTable) -> Any:
-        place = find_field(table.shape, self.name)
-        if place < 0:
+        if we_are_jitted():
+            return table.get_field(self.name)
+        place = place_of(table.shape, self.name)
+        if place is None:
             return None if table.hash is None else table.hash.get(self.name)
-        if self.misses < MAX_SEEN and not we_are_jitted():
-            self.misses += 1
-            self.seen = table.shape
-            self.place = place
-        return table.slots[place]
+        self.seen = place
+        return table.slots[place.index]
 
 
 @unroll_safe
@@ -163,10 +162,12 @@ class FieldOfLocal(Field):
 
     def evaluate(self, registers: list[Any]) -> Any:
         table = registers[self.register]
-        if type(table) is LuaTable and table.shape is self.seen:
-            value = table.slots[self.place]
-            if value is not None:
-                return value
+        if type(table) is LuaTable:
+            seen = self.seen
+            if table.shape is seen.shape:
+                value = table.slots[seen.index]
+                if value is not None:
+                    return value
         return self.of(table)
 
 
@@ -177,10 +178,12 @@ class FieldOfUpvalue(FieldOfLocal):
 
     def evaluate(self, registers: list[Any]) -> Any:
         table = registers[0].upvalues[self.register]
-        if type(table) is LuaTable and table.shape is self.seen:
-            value = table.slots[self.place]
-            if value is not None:
-                return value
+        if type(table) is LuaTable:
+            seen = self.seen
+            if table.shape is seen.shape:
+                value = table.slots[seen.index]
+                if value is not None:
+                    return value
         return self.of(table)
 
 

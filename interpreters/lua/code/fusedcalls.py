@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.lua.code.calls import Call, CallMany, CallOne, CallOpen
 from interpreters.lua.code.fused import Node, inherited, operand
-from interpreters.lua.frames import (
-    MAX_DEPTH, SWITCH, Frame, Instruction, Slow, deliver_one, frame_for, stack_overflow,
-)  # fmt: skip
+from interpreters.lua.frames import DIRECT, LEAVE, SWITCH, Frame, Instruction, Slow, deliver_one, registers_for
 from interpreters.lua.operations import Description
 from interpreters.lua.values import LuaBuiltin, LuaFunction, LuaTable
 from metatracer import promote, unroll_safe
@@ -47,10 +45,10 @@ class NodeCall(Call):
         return self.called.evaluate(registers)
 
     def enter(self, frame: Frame, function: Any, arguments: list[Any]) -> int:
-        frame.pc = self.pc
         if type(function) is LuaFunction:
-            frame.next = frame_for(function, arguments, frame)
-            return SWITCH
+            proto = promote(function.proto)
+            return self.go(frame, proto, registers_for(function, proto, arguments))
+        frame.pc = self.pc
         if type(function) is LuaBuiltin and function.is_leaf:
             self.receive(frame, promote(function.function)(self.vm, arguments))
             return self.next
@@ -67,16 +65,11 @@ class NodeCall1(NodeCall):
         value = registers[self.first_register] if node is None else node.evaluate(registers)
         if type(function) is LuaFunction:
             proto = promote(function.proto)
-            if proto.n_parameters > 0 and not proto.is_vararg:
-                frame.pc = self.pc
+            if proto.fixed > 0:
                 made: list[Any] = [None] * proto.size
                 made[0] = function
                 made[1] = value
-                depth = frame.depth + 1
-                if depth > MAX_DEPTH:
-                    raise stack_overflow()
-                frame.next = Frame(proto, made, frame, depth)
-                return SWITCH
+                return self.go(frame, proto, made)
         return self.enter(frame, function, [value])
 
 
@@ -92,17 +85,12 @@ class NodeCall2(NodeCall):
         other = registers[self.second_register] if node is None else node.evaluate(registers)
         if type(function) is LuaFunction:
             proto = promote(function.proto)
-            if proto.n_parameters > 1 and not proto.is_vararg:
-                frame.pc = self.pc
+            if proto.fixed > 1:
                 made: list[Any] = [None] * proto.size
                 made[0] = function
                 made[1] = value
                 made[2] = other
-                depth = frame.depth + 1
-                if depth > MAX_DEPTH:
-                    raise stack_overflow()
-                frame.next = Frame(proto, made, frame, depth)
-                return SWITCH
+                return self.go(frame, proto, made)
         return self.enter(frame, function, [value, other])
 
 
@@ -189,7 +177,11 @@ class ReturnNode(Instruction):
         self.value = value
 
     def execute(self, frame: Frame) -> int:
-        frame.next = deliver_one(frame.parent, self.value.evaluate(frame.registers))
+        value = self.value.evaluate(frame.registers)
+        if frame.parent is DIRECT:
+            frame.next = value
+            return LEAVE
+        frame.next = deliver_one(frame.parent, value)
         return SWITCH
 
 

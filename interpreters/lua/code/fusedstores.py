@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from interpreters.lua.code.fused import MAX_SEEN, NO_SHAPE, Node, operand
+from interpreters.lua.code.fused import Node, operand
 from interpreters.lua.frames import Frame, Instruction, Slow
-from interpreters.lua.shapes import find_field
+from interpreters.lua.shapes import NOWHERE, find_field, place_of
 from interpreters.lua.values import LuaTable
 from metatracer import we_are_jitted
 
@@ -14,16 +14,14 @@ from metatracer import we_are_jitted
 class StoreField(Instruction):
     """`table.name = value`."""
 
-    _immutable_fields_ = ["table", "table_register", "name", "value", "value_register", "seen?", "place?"]
-    __slots__ = ("misses", "name", "place", "seen", "table", "table_register", "value", "value_register")
+    _immutable_fields_ = ["table", "table_register", "name", "value", "value_register", "seen"]
+    __slots__ = ("name", "seen", "table", "table_register", "value", "value_register")
 
     def __init__(self, table: Node, name: bytes, value: Node) -> None:
         self.table, self.table_register = operand(table)
         self.value, self.value_register = operand(value)
         self.name = name
-        self.seen = NO_SHAPE
-        self.place = 0
-        self.misses = 0
+        self.seen = NOWHERE
 
     def execute(self, frame: Frame) -> int:
         registers = frame.registers
@@ -33,20 +31,19 @@ class StoreField(Instruction):
             raise Slow
         node = self.value
         value = registers[self.value_register] if node is None else node.evaluate(registers)
-        if table.shape is self.seen:
+        seen = self.seen
+        if table.shape is seen.shape:
             slots = table.slots
-            if table.metatable is None or slots[self.place] is not None:
-                slots[self.place] = value
+            if table.metatable is None or slots[seen.index] is not None:
+                slots[seen.index] = value
                 return self.next
         self.store(table, value)
         return self.next
 
     def store(self, table: LuaTable, value: Any) -> None:
         place = find_field(table.shape, self.name)
-        if place >= 0 and self.misses < MAX_SEEN and not we_are_jitted():
-            self.misses += 1
-            self.seen = table.shape
-            self.place = place
+        if place >= 0 and not we_are_jitted():
+            self.seen = place_of(table.shape, self.name) or NOWHERE
         metatable = table.metatable
         if metatable is not None and (place < 0 or table.slots[place] is None):
             if metatable.get_field(b"__newindex") is not None:

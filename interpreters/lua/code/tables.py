@@ -15,21 +15,16 @@ from metatracer import unroll_safe
 if TYPE_CHECKING:
     from interpreters.lua.vm import VM
 
-NO_SHAPE = Shape(())  # the shape of no table
-
 
 class GetField(Operator):
-    """`target = table.name`, with the shape seen first and where the field is in it."""
+    """`target = table.name`."""
 
-    _immutable_fields_ = ["table", "name", "table_what", "seen?", "place?"]
-    __slots__ = ("misses", "name", "place", "seen", "table", "table_what")
+    _immutable_fields_ = ["table", "name", "table_what"]
+    __slots__ = ("name", "table", "table_what")
 
     def __init__(self, vm: VM, target: int, table: int, name: bytes, table_what: Description) -> None:
         super().__init__(vm, target)
         self.table, self.name, self.table_what = table, name, table_what
-        self.seen = NO_SHAPE
-        self.place = 0
-        self.misses = 0
 
     def execute(self, frame: Frame) -> int:
         registers = frame.registers

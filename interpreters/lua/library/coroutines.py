@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.lua import operations
 from interpreters.lua.errors import LuaError, lua_error
-from interpreters.lua.frames import Frame, deliver
+from interpreters.lua.frames import DIRECT_DEPTH, Frame, deliver
 from interpreters.lua.protected import RESUME
 from interpreters.lua.strings.arguments import type_error
 from interpreters.lua.values import Coroutine, FrameBuiltin, LuaBuiltin, LuaTable, WrappedCoroutine, is_function
@@ -71,7 +71,8 @@ def switch_to(vm: VM, frame: Frame, coroutine: Coroutine, args: list[Any], passe
     vm.current = coroutine
     vm.coroutine_level += 1
     if coroutine.root is None:
-        root = coroutine.root = Frame(RESUME, [None, None, coroutine, passes_on, vm], frame, 0)
+        # No frame of a coroutine calls on the host's stack, which could not be left at a yield.
+        root = coroutine.root = Frame(RESUME, [None, None, coroutine, passes_on, vm], frame, DIRECT_DEPTH)
         try:
             return operations.call_frame(vm, root, coroutine.function, args)
         except LuaError as error:

@@ -1,0 +1,59 @@
+"""The machine's loop, which is the portal, and calls on the host's stack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from interpreters.lua.errors import LuaError
+from interpreters.lua.frames import SWITCH, Frame, Slow
+from metatracer import JitDriver, promote
+
+if TYPE_CHECKING:
+    from interpreters.lua.vm import VM
+
+driver = JitDriver(greens=["pc", "proto"], reds="auto", name="lua")
+
+
+@driver.portal
+def run(vm: VM, frame: Frame) -> Any:
+    """Run a frame, and what it calls, until one of them leaves; returns what that left in `next`.
+
+    Raises:
+        LuaError: An error that no protected call in here caught.
+    """
+    proto = frame.proto
+    pc = frame.pc
+    while True:
+        driver.jit_merge_point(pc=pc, proto=proto)
+        try:
+            following = proto.code[pc].execute(frame)
+        except Slow:
+            pc = proto.code[pc].slow
+            continue
+        except LuaError as error:
+            frame = vm.unwind(frame, pc, error)
+            proto = promote(frame.proto)
+            pc = promote(frame.pc)
+            continue
+        except (RecursionError, MemoryError) as error:
+            frame = vm.unwind(frame, pc, vm.host_error(error))
+            proto = promote(frame.proto)
+            pc = promote(frame.pc)
+            continue
+        if following >= 0:
+            pc = following
+        elif following > SWITCH:
+            pc = ~following
+            driver.can_enter_jit(pc=pc, proto=proto)
+        elif following == SWITCH:
+            going_on = frame.next
+            frame.next = None
+            frame = going_on
+            before = proto
+            proto = promote(frame.proto)
+            pc = promote(frame.pc)
+            if proto is before:
+                # A function that calls itself, or returns to itself: a loop of the guest without a jump.
+                driver.can_enter_jit(pc=pc, proto=proto)
+        else:
+            return frame.next
