@@ -24,7 +24,7 @@ def output_of(command: list[str], mode: str = "off") -> bytes:
     """What a program writes, its addresses made equal."""
     environment = {**os.environ, "METATRACER": mode, "PYTHONPATH": str(ROOT), "TZ": "UTC"}
     run = subprocess.run(
-        command, capture_output=True, cwd=FOLDER, env=environment, check=False, timeout=100, stdin=subprocess.DEVNULL
+        command, capture_output=True, cwd=FOLDER, env=environment, check=False, timeout=280, stdin=subprocess.DEVNULL
     )
     assert run.returncode == 0, run.stderr.decode()[-2000:]
     return _ADDRESS.sub(b"ADDRESS", run.stdout)
