@@ -8,4 +8,4 @@
 (define (sum n) (let loop ((i n) (s 0)) (if (< i 0) s (loop (- i 1) (+ i s)))))
 (define (sumfp n) (let loop ((i n) (s 0.)) (if (< i 0.) s (loop (- i 1.) (+ i s)))))
 (let ((n (size 300000)))
-  (check (list (quotient (* n (+ n 1)) 2) (* 0.5 n (+ n 1.))) (list (sum n) (sumfp (inexact n)))))
+  (check (list (quotient (* n (+ n 1)) 2) #t) (list (sum n) (= (* 0.5 n (+ n 1.)) (sumfp (inexact n))))))
