@@ -95,10 +95,11 @@ def measure_program(program: Path, found: list[Side], rounds: int, warm: float, 
             warm_seconds = 0.0 if side.name == "untraced" else warm
             try:
                 result = run_json([*side.command, str(program), str(warm_seconds), str(seconds)], side.environment)
-                whole.setdefault(side.name, []).append(whole_process(side, program))
+                process_seconds = whole_process(side, program)
             except (RuntimeError, subprocess.SubprocessError) as error:
                 measured.problems.append(f"{side.name}: {str(error)[-300:]}")
                 continue
+            whole.setdefault(side.name, []).append(process_seconds)
             steady.setdefault(side.name, []).append(median(result["seconds"]))
             outputs[side.name] = result["output"]
     if len(set(outputs.values())) > 1:

@@ -1,7 +1,8 @@
 """Nodes that take steps: calls, and everything that has a call inside.
 
-A frame says what happens with a value: its `point` is a node whose `step(value, frame)` goes on. Frames never change, so a
-continuation is nothing but the frame, and can be returned to any number of times.
+A frame says what happens with a value. It is a tuple: (point, environment, next frame, values that were computed before
+...). The point is a node whose `step(value, frame)` goes on. Tuples never change, so a continuation is nothing but the
+frame, and can be returned to any number of times; and CPython makes and drops them faster than any other object.
 """
 
 from __future__ import annotations
@@ -18,29 +19,10 @@ from interpreters.scheme.syntax import GlobalCell
 from metatracer import dont_look_inside, promote, unroll_safe
 
 State = tuple[Any, Any, Any]
+Frame = tuple[Any, ...]
 
 APPLICABLE: dict[type, Callable[[Any, Any, Any], State]] = {}
 """Procedures that are none of the frequent kinds: `function(procedure, arguments, frame)`."""
-
-
-class Frame:
-    """What is done with a value.
-
-    Attributes:
-        point: The node that goes on.
-        env: Its environment.
-        values: Values that were computed before this one.
-        next: The frame that gets the result.
-    """
-
-    _immutable_fields_ = ["point", "env", "values", "next"]
-    __slots__ = ("env", "next", "point", "values")
-
-    def __init__(self, point: Node, env: Any, values: Any, following: Any) -> None:
-        self.point = point
-        self.env = env
-        self.values = values
-        self.next = following
 
 
 class Code:
@@ -134,7 +116,7 @@ def apply_procedure(function: Any, args: Any, cont: Any) -> State:
                 value = function.function(*args)
         except CAUGHT as failure:
             raise failed(failure, function.name, args, None) from None
-        return cont.point, value, cont
+        return cont[0], value, cont
     if kind is ControlPrimitive:
         function = promote(function)
         given = len(args)
@@ -377,8 +359,8 @@ class IfPoint(Node):
 
     def step(self, env: Any, cont: Any) -> State:
         if env is not False:
-            return self.then, cont.env, cont.next
-        return self.otherwise, cont.env, cont.next
+            return self.then, cont[1], cont[2]
+        return self.otherwise, cont[1], cont[2]
 
 
 class SeqPoint(Node):
@@ -392,7 +374,7 @@ class SeqPoint(Node):
         self.rest = rest
 
     def step(self, env: Any, cont: Any) -> State:
-        return self.rest, cont.env, cont.next
+        return self.rest, cont[1], cont[2]
 
 
 class LetPoint(Node):
@@ -407,7 +389,7 @@ class LetPoint(Node):
         self.boxed = boxed
 
     def step(self, env: Any, cont: Any) -> State:
-        return self.body, (cont.env, Cell(env) if self.boxed else env), cont.next
+        return self.body, (cont[1], Cell(env) if self.boxed else env), cont[2]
 
 
 class Prim1Point(Node):
@@ -427,8 +409,8 @@ class Prim1Point(Node):
             value = self.function(env)
         except CAUGHT as failure:
             raise failed(failure, self.name, (env,), self.place) from None
-        cont = cont.next
-        return cont.point, value, cont
+        cont = cont[2]
+        return cont[0], value, cont
 
 
 class Prim2PointFirst(Node):
@@ -445,13 +427,13 @@ class Prim2PointFirst(Node):
         self.place = place
 
     def step(self, env: Any, cont: Any) -> State:
-        second = self.second.eval(cont.env)
+        second = self.second.eval(cont[1])
         try:
             value = self.function(env, second)
         except CAUGHT as failure:
             raise failed(failure, self.name, (env, second), self.place) from None
-        cont = cont.next
-        return cont.point, value, cont
+        cont = cont[2]
+        return cont[0], value, cont
 
 
 class Prim2PointSecond(Node):
@@ -468,13 +450,13 @@ class Prim2PointSecond(Node):
         self.place = place
 
     def step(self, env: Any, cont: Any) -> State:
-        first = self.first.eval(cont.env)
+        first = self.first.eval(cont[1])
         try:
             value = self.function(first, env)
         except CAUGHT as failure:
             raise failed(failure, self.name, (first, env), self.place) from None
-        cont = cont.next
-        return cont.point, value, cont
+        cont = cont[2]
+        return cont[0], value, cont
 
 
 class Evaluate(Node):
@@ -489,7 +471,7 @@ class Evaluate(Node):
         self.point = point
 
     def step(self, env: Any, cont: Any) -> State:
-        return self.node, env, Frame(self.point, env, (), cont)
+        return self.node, env, (self.point, env, cont)
 
 
 class EvaluateCall(Node):
@@ -505,7 +487,7 @@ class EvaluateCall(Node):
         self.place = node.place
 
     def step(self, env: Any, cont: Any) -> State:
-        return self.node.step(env, Frame(self.point, env, (), cont))
+        return self.node.step(env, (self.point, env, cont))
 
 
 def evaluate(node: Node, point: Node) -> Node:
@@ -527,8 +509,8 @@ class Prim2PointNext(Node):
         self.point = point
 
     def step(self, env: Any, cont: Any) -> State:
-        around = cont.env
-        return self.node, around, Frame(self.point, around, env, cont.next)
+        around = cont[1]
+        return self.node, around, (self.point, around, cont[2], env)
 
 
 class Prim2PointBoth(Node):
@@ -544,47 +526,47 @@ class Prim2PointBoth(Node):
         self.place = place
 
     def step(self, env: Any, cont: Any) -> State:
-        first = cont.values
+        first = cont[3]
         try:
             value = self.function(first, env)
         except CAUGHT as failure:
             raise failed(failure, self.name, (first, env), self.place) from None
-        cont = cont.next
-        return cont.point, value, cont
+        cont = cont[2]
+        return cont[0], value, cont
 
 
 class OperandPoint(Node):
     """The value of an operand that is not simple has come.
 
     Attributes:
+        before: The number of values that the frame has.
         node: The next operand that is not simple, with the point for its value; None after the last one.
         finish: Gets all values.
     """
 
-    _immutable_fields_ = ["node", "point", "finish"]
-    __slots__ = ("finish", "node", "point")
+    _immutable_fields_ = ["before", "node", "point", "finish"]
+    __slots__ = ("before", "finish", "node", "point")
 
-    def __init__(self, finish: Finish) -> None:
+    def __init__(self, before: int, finish: Finish) -> None:
         self.header = False
+        self.before = before
         self.finish = finish
         self.node: Node | None = None
         self.point: Node | None = None
 
     def step(self, env: Any, cont: Any) -> State:
-        before = cont.values
-        count = len(before)
-        values: tuple[Any, ...]
-        if count == 0:
-            values = (env,)
-        elif count == 1:
-            values = (before[0], env)
-        elif count == 2:
-            values = (before[0], before[1], env)
-        else:
-            values = (*before, env)
-        if self.node is not None:
-            return self.node, cont.env, Frame(self.point, cont.env, values, cont.next)  # type: ignore[arg-type]
-        return self.finish.finish(values, cont)
+        node = self.node
+        if node is None:
+            return self.finish.finish(env, cont)
+        around = cont[1]
+        before = self.before
+        if before == 0:
+            return node, around, (self.point, around, cont[2], env)
+        if before == 1:
+            return node, around, (self.point, around, cont[2], cont[3], env)
+        if before == 2:
+            return node, around, (self.point, around, cont[2], cont[3], cont[4], env)
+        return node, around, (self.point, *cont[1:], env)
 
 
 class Finish:
@@ -592,39 +574,44 @@ class Finish:
 
     Attributes:
         operands: Nodes; None for one whose value has come.
-        numbers: For each operand, which of the values that have come it is; -1 for a node.
+        places: For each operand, where in the frame its value is; 0 for a node, -1 for the value that came last.
     """
 
-    _immutable_fields_ = ["operands", "numbers"]
-    __slots__ = ("numbers", "operands")
+    _immutable_fields_ = ["operands", "places"]
+    __slots__ = ("operands", "places")
 
     def __init__(self, operands: list[Simple | None]) -> None:
         self.operands = tuple(operands)
-        numbers = []
-        count = 0
+        places = []
+        next_place = 3
         for operand in operands:
-            numbers.append(count if operand is None else -1)
-            count += operand is None
-        self.numbers = tuple(numbers)
+            places.append(next_place if operand is None else 0)
+            next_place += operand is None
+        places[places.index(next_place - 1)] = -1
+        self.places = tuple(places)
 
-    def get(self, index: int, values: Any, env: Any) -> Any:
+    def get(self, index: int, value: Any, frame: Any) -> Any:
         """The value of an operand."""
-        operand = self.operands[index]
-        return values[self.numbers[index]] if operand is None else operand.eval(env)
+        place = self.places[index]
+        if place > 0:
+            return frame[place]
+        if place < 0:
+            return value
+        return self.operands[index].eval(frame[1])  # type: ignore[union-attr]
 
     @unroll_safe
-    def gather(self, first: int, values: Any, env: Any) -> Any:
+    def gather(self, first: int, value: Any, frame: Any) -> Any:
         """The values of the operands from number `first` on."""
         count = len(self.operands) - first
         if count == 1:
-            return (self.get(first, values, env),)
+            return (self.get(first, value, frame),)
         if count == 2:
-            return self.get(first, values, env), self.get(first + 1, values, env)
+            return self.get(first, value, frame), self.get(first + 1, value, frame)
         if count == 3:
-            return (self.get(first, values, env), self.get(first + 1, values, env), self.get(first + 2, values, env))
-        return [self.get(first + number, values, env) for number in range(count)]
+            return (self.get(first, value, frame), self.get(first + 1, value, frame), self.get(first + 2, value, frame))
+        return [self.get(first + number, value, frame) for number in range(count)]
 
-    def finish(self, values: Any, frame: Any) -> State:
+    def finish(self, value: Any, frame: Any) -> State:
         raise NotImplementedError
 
 
@@ -637,11 +624,10 @@ class FinishCall(Finish):
         super().__init__(operands)
         self.place = place
 
-    def finish(self, values: Any, frame: Any) -> State:
-        env = frame.env
-        function = self.get(0, values, env)
+    def finish(self, value: Any, frame: Any) -> State:
+        function = self.get(0, value, frame)
         try:
-            return apply_procedure(function, self.gather(1, values, env), frame.next)
+            return apply_procedure(function, self.gather(1, value, frame), frame[2])
         except SchemeError as failure:
             raise located(failure, self.place)  # noqa: B904
 
@@ -656,19 +642,19 @@ class FinishPrimitive(Finish):
         self.name = primitive.name
         self.place = place
 
-    def finish(self, values: Any, frame: Any) -> State:
-        items = self.gather(0, values, frame.env)
+    def finish(self, value: Any, frame: Any) -> State:
+        items = self.gather(0, value, frame)
         try:
             if len(items) == 2:
-                value = self.function(items[0], items[1])
+                result = self.function(items[0], items[1])
             elif len(items) == 3:
-                value = self.function(items[0], items[1], items[2])
+                result = self.function(items[0], items[1], items[2])
             else:
-                value = self.function(*items)
+                result = self.function(*items)
         except CAUGHT as failure:
             raise failed(failure, self.name, items, self.place) from None
-        cont = frame.next
-        return cont.point, value, cont
+        cont = frame[2]
+        return cont[0], result, cont
 
 
 class FinishLet(Finish):
@@ -680,20 +666,20 @@ class FinishLet(Finish):
         self.body = body
         self.boxed = boxed
 
-    def variable(self, index: int, values: Any, env: Any) -> Any:
-        value = self.get(index, values, env)
-        return Cell(value) if self.boxed[index] else value
+    def variable(self, index: int, value: Any, frame: Any) -> Any:
+        variable = self.get(index, value, frame)
+        return Cell(variable) if self.boxed[index] else variable
 
     @unroll_safe
-    def finish(self, values: Any, frame: Any) -> State:
-        env = frame.env
+    def finish(self, value: Any, frame: Any) -> State:
+        env = frame[1]
         count = len(self.boxed)
         if count == 2:
-            return self.body, (env, self.variable(0, values, env), self.variable(1, values, env)), frame.next
+            return self.body, (env, self.variable(0, value, frame), self.variable(1, value, frame)), frame[2]
         if count == 3:
-            first, second = self.variable(0, values, env), self.variable(1, values, env)
-            return self.body, (env, first, second, self.variable(2, values, env)), frame.next
-        return self.body, (env, *[self.variable(number, values, env) for number in range(count)]), frame.next
+            first, second = self.variable(0, value, frame), self.variable(1, value, frame)
+            return self.body, (env, first, second, self.variable(2, value, frame)), frame[2]
+        return self.body, (env, *[self.variable(number, value, frame) for number in range(count)]), frame[2]
 
 
 class SetCellPoint(Node):
@@ -705,9 +691,9 @@ class SetCellPoint(Node):
         self.cell = cell
 
     def step(self, env: Any, cont: Any) -> State:
-        self.cell.eval(cont.env).value = env
-        cont = cont.next
-        return cont.point, UNSPECIFIED, cont
+        self.cell.eval(cont[1]).value = env
+        cont = cont[2]
+        return cont[0], UNSPECIFIED, cont
 
 
 class SetGlobalPoint(Node):
@@ -722,8 +708,8 @@ class SetGlobalPoint(Node):
 
     def step(self, env: Any, cont: Any) -> State:
         value = set_global(self.cell, env, self.defines, self.place)
-        cont = cont.next
-        return cont.point, value, cont
+        cont = cont[2]
+        return cont[0], value, cont
 
 
 class OneOfPoint(Node):
@@ -737,6 +723,6 @@ class OneOfPoint(Node):
         self.test = test
 
     def step(self, env: Any, cont: Any) -> State:
-        value = self.test.eval((cont.env, env))
-        cont = cont.next
-        return cont.point, value, cont
+        value = self.test.eval((cont[1], env))
+        cont = cont[2]
+        return cont[0], value, cont

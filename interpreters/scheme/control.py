@@ -29,7 +29,7 @@ def control(name: str, least: int, most: int) -> Callable[[Callable[..., Any]], 
 
 def give(value: Any, cont: Any) -> State:
     """Return a value to a frame."""
-    return cont.point, value, cont
+    return cont[0], value, cont
 
 
 def check_procedure(who: str, value: Any) -> Any:
@@ -84,8 +84,8 @@ class _ConsumerPoint(_Point):
 
     def step(self, env: Any, cont: Any) -> State:
         if type(env) is Values:
-            return apply_procedure(cont.values, env.items, cont.next)
-        return apply_procedure(cont.values, (env,), cont.next)
+            return apply_procedure(cont[3], env.items, cont[2])
+        return apply_procedure(cont[3], (env,), cont[2])
 
 
 _CONSUMER = _ConsumerPoint()
@@ -93,7 +93,7 @@ _CONSUMER = _ConsumerPoint()
 
 @control("call-with-values", 2, 2)
 def _call_with_values(args: Any, cont: Any) -> State:
-    return apply_procedure(args[0], (), Frame(_CONSUMER, (), args[1], cont))
+    return apply_procedure(args[0], (), (_CONSUMER, (), cont, args[1]))
 
 
 # --- the dynamic environment
@@ -105,9 +105,9 @@ class _RestorePoint(_Point):
     __slots__ = ()
 
     def step(self, env: Any, cont: Any) -> State:
-        MACHINE.dynamic = cont.values
-        cont = cont.next
-        return cont.point, env, cont
+        MACHINE.dynamic = cont[3]
+        cont = cont[2]
+        return cont[0], env, cont
 
 
 _RESTORE = _RestorePoint()
@@ -115,7 +115,7 @@ _RESTORE = _RestorePoint()
 
 def restoring(cont: Any) -> Frame:
     """A frame that puts the present dynamic environment back."""
-    return Frame(_RESTORE, (), MACHINE.dynamic, cont)
+    return (_RESTORE, (), cont, MACHINE.dynamic)
 
 
 class Wind:
@@ -136,29 +136,29 @@ class _WindEnter(_Point):
     __slots__ = ()
 
     def step(self, env: Any, cont: Any) -> State:
-        before, thunk, after = cont.values
+        before, thunk, after = cont[3]
         outside = MACHINE.dynamic
         wind = Wind(before, after, outside.winds, outside)
         MACHINE.dynamic = Dynamic(outside.handlers, outside.parameters, wind)
-        return apply_procedure(thunk, (), Frame(_WIND_LEAVE, (), wind, cont.next))
+        return apply_procedure(thunk, (), (_WIND_LEAVE, (), cont[2], wind))
 
 
 class _WindLeave(_Point):
     __slots__ = ()
 
     def step(self, env: Any, cont: Any) -> State:
-        wind = cont.values
+        wind = cont[3]
         MACHINE.dynamic = wind.dynamic
-        return apply_procedure(wind.after, (), Frame(_WIND_LEFT, (), env, cont.next))
+        return apply_procedure(wind.after, (), (_WIND_LEFT, (), cont[2], env))
 
 
 class _WindLeft(_Point):
     __slots__ = ()
 
     def step(self, env: Any, cont: Any) -> State:
-        value = cont.values
-        cont = cont.next
-        return cont.point, value, cont
+        value = cont[3]
+        cont = cont[2]
+        return cont[0], value, cont
 
 
 _WIND_ENTER = _WindEnter()
@@ -168,7 +168,7 @@ _WIND_LEFT = _WindLeft()
 
 @control("dynamic-wind", 3, 3)
 def _dynamic_wind(args: Any, cont: Any) -> State:
-    return apply_procedure(args[0], (), Frame(_WIND_ENTER, (), tuple(args), cont))
+    return apply_procedure(args[0], (), (_WIND_ENTER, (), cont, tuple(args)))
 
 
 class _Rewind(_Point):
@@ -177,7 +177,7 @@ class _Rewind(_Point):
     __slots__ = ()
 
     def step(self, env: Any, cont: Any) -> State:
-        return _next_wind(*cont.values)
+        return _next_wind(*cont[3])
 
 
 _REWIND = _Rewind()
@@ -186,17 +186,17 @@ _REWIND = _Rewind()
 def _next_wind(steps: Any, number: int, target: Any, value: Any, cont: Any) -> State:
     if number == len(steps):
         MACHINE.dynamic = target
-        return cont.point, value, cont
+        return cont[0], value, cont
     thunk, dynamic = steps[number]
     MACHINE.dynamic = dynamic
-    return apply_procedure(thunk, (), Frame(_REWIND, (), (steps, number + 1, target, value, cont), cont))
+    return apply_procedure(thunk, (), (_REWIND, (), cont, (steps, number + 1, target, value, cont)))
 
 
 def rewind(target: Any, value: Any, cont: Any) -> State:
     """Go to a dynamic environment, calling what `dynamic-wind` asks for on the way; then return a value to the frame."""
     if MACHINE.dynamic.winds is target.winds:
         MACHINE.dynamic = target
-        return cont.point, value, cont
+        return cont[0], value, cont
     return _next_wind(_wind_steps(MACHINE.dynamic.winds, target.winds), 0, target, value, cont)
 
 
@@ -241,14 +241,14 @@ CONTROL["call/cc"] = CONTROL["call-with-current-continuation"]
 def _within_continuation(args: Any, cont: Any) -> State:
     if type(args[0]) is not Continuation:
         raise wrong_type("within-continuation", "a continuation", args[0])
-    return rewind(args[0].dynamic, UNSPECIFIED, Frame(_CALL_THUNK, (), args[1], args[0].cont))
+    return rewind(args[0].dynamic, UNSPECIFIED, (_CALL_THUNK, (), args[0].cont, args[1]))
 
 
 class _CallThunk(_Point):
     __slots__ = ()
 
     def step(self, env: Any, cont: Any) -> State:
-        return apply_procedure(cont.values, (), cont.next)
+        return apply_procedure(cont[3], (), cont[2])
 
 
 _CALL_THUNK = _CallThunk()
@@ -294,7 +294,7 @@ class _NewParameter(_Point):
     __slots__ = ()
 
     def step(self, env: Any, cont: Any) -> State:
-        return give(Parameter(env, cont.values), cont.next)
+        return give(Parameter(env, cont[3]), cont[2])
 
 
 _NEW_PARAMETER = _NewParameter()
@@ -304,7 +304,7 @@ _NEW_PARAMETER = _NewParameter()
 def _make_parameter(args: Any, cont: Any) -> State:
     if len(args) == 1:
         return give(Parameter(args[0], None), cont)
-    return apply_procedure(args[1], (args[0],), Frame(_NEW_PARAMETER, (), args[1], cont))
+    return apply_procedure(args[1], (args[0],), (_NEW_PARAMETER, (), cont, args[1]))
 
 
 class _Converted(_Point):
@@ -313,8 +313,8 @@ class _Converted(_Point):
     __slots__ = ()
 
     def step(self, env: Any, cont: Any) -> State:
-        thunk, rest, done = cont.values
-        return _parameterize_next(thunk, rest[2:], (*done, (rest[0], env)), cont.next)
+        thunk, rest, done = cont[3]
+        return _parameterize_next(thunk, rest[2:], (*done, (rest[0], env)), cont[2])
 
 
 _CONVERTED = _Converted()
@@ -334,7 +334,7 @@ def _parameterize_next(thunk: Any, rest: Any, done: Any, cont: Any) -> State:
         if type(parameter) is not Parameter:
             raise wrong_type("parameterize", "a parameter", parameter)
         if parameter.converter is not None:
-            return apply_procedure(parameter.converter, (rest[1],), Frame(_CONVERTED, (), (thunk, rest, done), cont))
+            return apply_procedure(parameter.converter, (rest[1],), (_CONVERTED, (), cont, (thunk, rest, done)))
         done = (*done, (parameter, rest[1]))
         rest = rest[2:]
     cont = restoring(cont)
@@ -379,7 +379,7 @@ class _ClausesPoint(_Point):
     __slots__ = ()
 
     def step(self, env: Any, cont: Any) -> State:
-        return apply_procedure(cont.values.clauses, (env.payload, env), cont.next)
+        return apply_procedure(cont[3].clauses, (env.payload, env), cont[2])
 
 
 _CLAUSES = _ClausesPoint()
@@ -391,7 +391,7 @@ class _NotContinuable(_Point):
     __slots__ = ()
 
     def step(self, env: Any, cont: Any) -> State:
-        raise error("raise", "a handler returned from a non-continuable exception:", cont.values)
+        raise error("raise", "a handler returned from a non-continuable exception:", cont[3])
 
 
 _NOT_CONTINUABLE = _NotContinuable()
@@ -401,7 +401,7 @@ class _RaisePoint(_Point):
     __slots__ = ()
 
     def step(self, env: Any, cont: Any) -> State:
-        return raise_object(cont.values, True, cont.next)
+        return raise_object(cont[3], True, cont[2])
 
 
 _RAISE = _RaisePoint()
@@ -413,18 +413,18 @@ def raise_object(payload: Any, continuable: bool, cont: Any) -> State:
     if dynamic.handlers is None:
         raise SchemeError(payload, continuable)
     handler, others = dynamic.handlers
-    cont = Frame(_RESTORE, (), dynamic, cont) if continuable else Frame(_NOT_CONTINUABLE, (), payload, cont)
+    cont = (_RESTORE, (), cont, dynamic) if continuable else (_NOT_CONTINUABLE, (), cont, payload)
     outer = Dynamic(others, dynamic.parameters, dynamic.winds)
     if type(handler) is Guard:
         reraise = Reraise(payload, cont, outer)
         MACHINE.dynamic = outer
-        return rewind(handler.dynamic, reraise, Frame(_CLAUSES, (), handler, handler.cont))
+        return rewind(handler.dynamic, reraise, (_CLAUSES, (), handler.cont, handler))
     MACHINE.dynamic = outer
     return apply_procedure(handler, (payload,), cont)
 
 
 def _reraise(function: Any, args: Any, cont: Any) -> State:
-    return rewind(function.dynamic, UNSPECIFIED, Frame(_RAISE, (), function.payload, function.cont))
+    return rewind(function.dynamic, UNSPECIFIED, (_RAISE, (), function.cont, function.payload))
 
 
 @control("%guard", 2, 2)
@@ -474,7 +474,7 @@ class _ForcePoint(_Point):
     __slots__ = ()
 
     def step(self, env: Any, cont: Any) -> State:
-        promise = cont.values
+        promise = cont[3]
         if not promise.box[0]:
             if type(env) is Promise:
                 promise.box[0] = env.box[0]
@@ -482,7 +482,7 @@ class _ForcePoint(_Point):
                 env.box = promise.box
             else:
                 raise wrong_type("delay-force", "a promise", env)
-        return force(promise, cont.next)
+        return force(promise, cont[2])
 
 
 _FORCE = _ForcePoint()
@@ -494,11 +494,11 @@ class _DelayedPoint(_Point):
     __slots__ = ()
 
     def step(self, env: Any, cont: Any) -> State:
-        promise = cont.values
+        promise = cont[3]
         if not promise.box[0]:
             promise.box[0] = True
             promise.box[1] = env
-        return force(promise, cont.next)
+        return force(promise, cont[2])
 
 
 _DELAYED = _DelayedPoint()
@@ -520,7 +520,7 @@ def force(promise: Any, cont: Any) -> State:
     done, value = promise.box
     if done:
         return give(value, cont)
-    return apply_procedure(value.procedure, (), Frame(_DELAYED if value.gives_value else _FORCE, (), promise, cont))
+    return apply_procedure(value.procedure, (), (_DELAYED if value.gives_value else _FORCE, (), cont, promise))
 
 
 @control("force", 1, 1)

@@ -261,7 +261,7 @@ class _Generator:
             finish: Finish = make([None, *parts[1:]])
         else:
             finish = make([part if isinstance(part, Simple) else None for part in parts])
-        points = [OperandPoint(finish) for _ in pending]
+        points = [OperandPoint(number, finish) for number in range(len(pending))]
         for number in range(len(pending) - 1):
             points[number].node = pending[number + 1]
             points[number].point = points[number + 1]

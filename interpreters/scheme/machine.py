@@ -55,7 +55,7 @@ class _Halt(Node):
 
 
 HALT = _Halt()
-BOTTOM = Frame(HALT, (), (), None)
+BOTTOM: Frame = (HALT, (), None)
 
 
 @driver.portal

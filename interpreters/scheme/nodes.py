@@ -61,7 +61,7 @@ class Simple(Node):
         raise NotImplementedError
 
     def step(self, env: Any, cont: Any) -> tuple[Any, Any, Any]:
-        return cont.point, self.eval(env), cont
+        return cont[0], self.eval(env), cont
 
 
 class Literal(Simple):

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from interpreters.scheme.control import control, give, rewind
-from interpreters.scheme.calls import Frame, State
+from interpreters.scheme.calls import State
 from interpreters.scheme.expander import Expander
 from interpreters.scheme.generate import generate_top
 from interpreters.scheme.machine import TOP_LEVEL
@@ -302,10 +302,10 @@ class _LoadPoint(Node):
     __slots__ = ()
 
     def step(self, env: Any, cont: Any) -> State:
-        program, environment_ = cont.values
+        program, environment_ = cont[3]
         core = program.next_form(environment_)
         if core is None:
-            return give(UNSPECIFIED, cont.next)
+            return give(UNSPECIFIED, cont[2])
         return generate_top(core), (), cont
 
 
@@ -322,7 +322,7 @@ def _load(args: Any, cont: Any) -> State:
     with open(args[0].text, encoding="utf-8") as file:
         program = Program(file.read(), args[0].text)
     env = args[1] if len(args) > 1 else INTERACTION[0]
-    return give(UNSPECIFIED, Frame(_LOAD, (), (program, env), cont))
+    return give(UNSPECIFIED, (_LOAD, (), cont, (program, env)))
 
 
 # --- time and process
@@ -346,7 +346,7 @@ def exit_status(value: Any) -> int:
 
 @control("exit", 0, 1)
 def _exit(args: Any, cont: Any) -> State:
-    return rewind(TOP_LEVEL, args[0] if args else True, Frame(_EXIT, (), (), cont))
+    return rewind(TOP_LEVEL, args[0] if args else True, (_EXIT, (), cont))
 
 
 @opaque("emergency-exit")
