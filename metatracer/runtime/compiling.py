@@ -162,6 +162,10 @@ def install_optimized(
     register_guards(piece)
     register_reliances(piece, reliances)
     _put_in_place(piece)
+    for other in entered:
+        other.enterers.append(piece)
+        if other.reason:
+            piece.invalidate(f"it goes to {other.code.name}, which was invalidated")
     code_added(piece)
     if watching is not None:
         watching.compiled(piece, trace, optimized, code)

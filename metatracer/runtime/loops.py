@@ -180,6 +180,7 @@ class Piece:
         label: The label of a loop's code, where other code may enter it.
         entered: Code of other trees that this code enters at their labels.
         holders: How much live code of other trees enters this code at its label: it is not retired before they are.
+        enterers: That code, as far as it is in place. When this code is invalidated, it is, too: it would leave here each time.
         is_waiting: It is to be retired when there are no holders. is_retired: that has happened.
         reason: Why it was invalidated, "" while valid.
         summary: What its own operations may do, and the loops it goes to or calls.
@@ -194,6 +195,7 @@ class Piece:
     label: LabelRef | None = None
     entered: list[Piece] = field(default_factory=list)
     holders: int = 0
+    enterers: list[Piece] = field(default_factory=list)
     is_waiting: bool = False
     is_retired: bool = False
     reason: str = ""
@@ -224,6 +226,8 @@ class Piece:
             retire(self)
         if _log.on:
             _log.write(f"{self.code.name}: {reason}")
+        for enterer in tuple(self.enterers):
+            enterer.invalidate(f"it goes to {self.code.name}, which was invalidated")
         if hooks.registered["invalidate"]:
             record = loop.record
             hooks.fire(
@@ -303,7 +307,10 @@ def retire(piece: Piece) -> None:
         _epoch[0] = next(_epochs)
         _retired.append((_epoch[0], piece))
     while piece.entered:
-        release(piece.entered.pop())
+        other = piece.entered.pop()
+        if piece in other.enterers:
+            other.enterers.remove(piece)
+        release(other)
     for guard in piece.guards.values():
         if guard.bridge is not None:
             bridge, guard.bridge = guard.bridge, None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from metatracer import JitDriver, parameters
+from metatracer.runtime.host import PORTALS
 from metatracer.runtime.loops import Piece, hold, release, retire
 
 
@@ -53,3 +55,42 @@ def test_retired_code_cannot_be_held() -> None:
     assert hold(held)
     release(held)
     assert not held.code.is_freed
+
+
+def test_code_that_enters_an_invalidated_loop_is_invalidated_too() -> None:
+    """Else it would leave there each time, for the loop gets other code elsewhere."""
+    driver = JitDriver(greens=["pc", "code"], reds="auto", name="nested")
+
+    @driver.portal
+    def run(code: Any, times: int) -> int:
+        pc = outer = inner = total = 0
+        while True:
+            driver.jit_merge_point(pc=pc, code=code)
+            op = code[pc]
+            if op == "start":
+                inner = 0
+            elif op == "inner":
+                inner += 1
+                total += inner
+                if inner < 10:
+                    driver.can_enter_jit(pc=pc, code=code)
+                    continue
+            elif op == "outer":
+                outer += 1
+                if outer < times:
+                    pc = 0
+                    driver.can_enter_jit(pc=pc, code=code)
+                    continue
+            else:
+                return total
+            pc += 1
+
+    code = ("start", "inner", "outer", "end")
+    with parameters(threshold=2, function_threshold=2, trace_eagerness=2, compile_level=0):
+        assert [run(code, 40) for _ in range(6)] == [2200] * 6
+        (portal,) = [portal for portal in PORTALS.values() if portal.driver is driver]
+        roots = [loop.piece for loop in portal.loops.values() if loop.piece is not None]
+        root, enterer = next((root, enterer) for root in roots for enterer in root.enterers)
+        root.invalidate("a test")
+        assert enterer.reason == f"it goes to {root.code.name}, which was invalidated"
+        assert [run(code, 40) for _ in range(6)] == [2200] * 6
