@@ -68,6 +68,35 @@ Shapes = tuple[Shape, ...]
 """Of all arguments."""
 
 
+def joined(first: Shape, second: Shape) -> Shape | None:
+    """The shape of a value that may be of either shape; None if they differ in more than what is known of leaves.
+
+    Two constants are not joined: that a frame's code is known is what a version is for.
+    """
+    if first == second:
+        return first
+    if first.form in ("leaf", "const") and second.form in ("leaf", "const") and "leaf" in (first.form, second.form):
+        is_nullable = any(shape.known is not None and shape.known.object is NULL_OBJECT for shape in (first, second))
+        return None if first.kind != "r" or second.kind != "r" or is_nullable else Shape("leaf")
+    same = (first.form, first.known, first.number) == (second.form, second.known, second.number)
+    if not same or first.form == "const" or len(first.parts) != len(second.parts):
+        return None
+    parts = []
+    for (field, part), (other_field, other_part) in zip(first.parts, second.parts, strict=True):
+        both = joined(part, other_part)
+        if both is None or field != other_field:
+            return None
+        parts.append((field, both))
+    return Shape(first.form, first.kind, first.known, tuple(parts), first.number)
+
+
+def all_joined(first: Shapes, second: Shapes) -> Shapes | None:
+    """The shapes of arguments that may be of either shapes; None if there are none."""
+    shapes = [joined(one, other) for one, other in zip(first, second, strict=True)]
+    found = [shape for shape in shapes if shape is not None]
+    return tuple(found) if len(found) == len(shapes) else None
+
+
 def instance_shape(cls: type, parts: list[tuple[Any, Shape]]) -> Shape | None:
     """The shape of an instance with these fields, if it can be returned as numbers."""
     if not parts or any(field.storage != "slot" or part.form != "box" for field, part in parts):

@@ -222,8 +222,9 @@ class LoopRef:
         cell: Address of the 8-byte cell that holds the current code pointer; set by the backend, 0 before.
         token: The runtime's loop object; the IR does not look into it.
         label: The label of the code that is in place now, if it has one.
-        version_for: Gives the version of the loop for arguments of these shapes, or None when there is not to be one;
+        version_for: Gives a version of the loop that serves arguments of these shapes, or None when there is not to be one;
             set by the runtime.
+        shapes: Of a version: what it takes, which may be more general than what was asked for; None: just that.
         effects: Gives what entering the loop may read and write of objects that exist, and whether it may run any code;
             from then on the code being made relies on it. None: anything.
         returns_parts: Its code may return an object that it has not allocated as its parts.
@@ -234,6 +235,7 @@ class LoopRef:
     token: Any = None
     label: LabelRef | None = None
     version_for: Callable[[Shapes], LoopRef | None] | None = None
+    shapes: Shapes | None = None
     effects: Callable[[], tuple[Effect, Effect, bool]] | None = None
     returns_parts: bool = False
 

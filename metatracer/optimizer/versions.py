@@ -21,7 +21,7 @@ from metatracer.ir.values import NULL_OBJECT, Const, Input, LoopRef, Operation, 
 from metatracer.optimizer.state import Virtual, VirtualBox, VirtualInstance, VirtualItems
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from metatracer.ir.values import LabelRef
     from metatracer.optimizer.forward import Forward
@@ -176,9 +176,26 @@ def specialise(forward: Forward, op: Operation) -> bool:
     version = target.version_for(shapes)
     if version is None:
         return False
+    if version.shapes is not None and version.shapes != shapes:
+        given = iter(leaves)
+        leaves = []
+        for general, shape in zip(version.shapes, shapes, strict=True):
+            _pass(forward.state, general, shape, given, leaves)
     op.descr = version
     op.args = tuple(leaves)
     return True
+
+
+def _pass(state: State, general: Shape, shape: Shape, given: Iterator[Value], leaves: list[Value]) -> None:
+    """Add the leaves of a value to what a version is passed that takes a more general shape of it."""
+    if shape.form == "leaf":
+        leaves.append(next(given))
+    elif general.form == "leaf":
+        assert shape.known is not None
+        leaves.append(state.pool.get("r", shape.known.object))
+    else:
+        for (_, general_part), (_, part) in zip(general.parts, shape.parts, strict=True):
+            _pass(state, general_part, part, given, leaves)
 
 
 def returned_parts(state: State, value: Value) -> tuple[Shape, list[Value]] | None:

@@ -136,7 +136,8 @@ class Version(Loop):
         self.record = base.record
         self.shapes = shapes
         self.visits = 0
-        self.ref = LoopRef(f"{base.ref.name}_v{len(base.versions) + 1}", token=self, effects=self._effects, returns_parts=True)
+        name = f"{base.ref.name}_v{len(base.versions) + 1}"
+        self.ref = LoopRef(name, token=self, shapes=shapes, effects=self._effects, returns_parts=True)
 
 
 @dataclass(slots=True, eq=False)

@@ -9,9 +9,9 @@ import pytest
 from metatracer.backend.fields import field_for
 from metatracer.hints import value_class
 from metatracer.ir.opcodes import INT_BOX, Effect
-from metatracer.ir.shapes import Known, Shape, put_together, take_apart
+from metatracer.ir.shapes import Known, Shape, joined, put_together, take_apart
 from metatracer.ir.text import parse_trace
-from metatracer.ir.values import LoopRef, Trace
+from metatracer.ir.values import NULL_OBJECT, LoopRef, Trace
 from metatracer.ir.verifier import verify
 from metatracer.optimizer.pipeline import optimize
 from metatracer.optimizer.verdicts import Contradiction
@@ -198,3 +198,57 @@ def test_objects_of_a_shape_are_taken_apart_and_put_together() -> None:
     assert take_apart(shape, W_Int()) is None
     assert take_apart(BOXED, 7) == [7]
     assert put_together(BOXED, [7]) == 7
+
+
+# --- shapes that serve several
+
+
+def leaf(cls: type | None = None) -> Shape:
+    return Shape("leaf", "r", None if cls is None else Known(cls))
+
+
+def constant(value: Any) -> Shape:
+    return Shape("const", "r", Known(value))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "both"),
+    [
+        (leaf(int), leaf(str), leaf()),
+        (leaf(int), leaf(), leaf()),
+        (leaf(int), constant("x"), leaf()),
+        (leaf(int), constant(NULL_OBJECT), None),
+        (constant("x"), constant("y"), None),
+        (BOXED, leaf(), None),
+        (INT, leaf(), None),
+    ],
+)
+def test_shapes_are_joined_where_only_leaves_differ(first: Shape, second: Shape, both: Shape | None) -> None:
+    assert joined(first, second) == joined(second, first) == both
+    around, other = (Shape("items", "r", Known(tuple), ((None, part), (None, BOXED)), 0) for part in (first, second))
+    expected = None if both is None else Shape("items", "r", Known(tuple), ((None, both), (None, BOXED)), 0)
+    assert joined(around, other) == expected
+
+
+def test_items_of_other_lengths_are_not_joined() -> None:
+    assert joined(Shape("items", "r", Known(tuple), (), 0), Shape("items", "r", Known(tuple), ((None, leaf()),), 0)) is None
+
+
+def test_a_more_general_version_is_passed_constants_as_values() -> None:
+    general = (Shape("items", "r", Known(tuple), ((None, leaf()), (None, leaf())), 0),)
+    callee = Callee()
+    callee.version.shapes = general
+    built = made(
+        read(
+            """t(r0: int, r1)
+             r5 = new_tuple("x", r0)
+             r6 = call_loop(r5) {callee}
+             guard_no_exception(r6) -> [r1]
+             guard_not_invalidated() -> [r1]
+             finish(r6)""",
+            callee=callee.ref,
+        )
+    )
+    (call,) = [op for op in built.operations if op.opcode.name == "call_loop"]
+    assert callee.asked[-1][0].parts[0][1].form == "const"
+    assert [getattr(arg, "value", arg) for arg in call.args] == ["x", built.inputs[0]]
