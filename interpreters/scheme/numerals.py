@@ -14,6 +14,8 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _RADIX = {"b": 2, "o": 8, "d": 10, "x": 16}
 _CLASS = {2: "01", 8: "0-7", 10: "0-9", 16: "0-9a-f"}
 _SPECIAL = {"+inf.0": math.inf, "-inf.0": -math.inf, "+nan.0": math.nan, "-nan.0": math.nan}
+_BITS_OF_STR = 13_000
+"""Numbers of so many bits have fewer than the 4300 digits that `str` gives."""
 _MAYBE_NUMBER = re.compile(r"[#+\-.0-9]", re.IGNORECASE)
 
 
@@ -125,7 +127,7 @@ def _parse_odd_radix(text: str, radix: int) -> Any:
 
 def _decimal(value: int) -> str:
     """All digits, also of numbers that Python's `str` refuses."""
-    if -(10**4000) < value < 10**4000:
+    if value.bit_length() <= _BITS_OF_STR:
         return str(value)
     sign, value = ("-", -value) if value < 0 else ("", value)
     parts: list[str] = []
