@@ -1,19 +1,21 @@
 """`python -m benchmarks.scheme`: the Scheme programs, traced, untraced, on Guile, Racket CS and Chez Scheme.
 
 Every side runs in fresh processes, by turns, several rounds. A process compiles the program once, warms up, and runs it
-again and again with its output thrown away; another process does a single run from start to end. The other systems get the
-program's definitions inside one procedure, so that their compilers know all of them; ours runs the program's top level as
-it stands. Sides that are not installed are left out; a side that fails, or whose output differs, is told.
+again and again with its output thrown away; another process does a single run from start to end. All times are CPU times:
+the programs have one thread, and other work of the machine does not count. The other systems get the program's definitions
+inside one procedure, so that their compilers know all of them, and warm up for a second at most: they compile before they
+run. Ours runs the program's top level as it stands. Sides that are not installed are left out; a side that fails, or whose
+output differs, is told.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -71,17 +73,18 @@ class Measured:
 
 
 def whole_process(side: Side, program: Path) -> float:
-    """Seconds of a process that runs a program once, from its start to its end."""
+    """CPU seconds of a process that runs a program once, from its start to its end."""
     if side.environment:
         command = [sys.executable, "-m", "interpreters.scheme", str(program)]
     else:
         command = [*side.command, str(program), "0", "0"]
-    started = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **side.environment}, check=True, timeout=300,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    return time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def measure_program(program: Path, found: list[Side], rounds: int, warm: float, seconds: float) -> Measured:
@@ -92,7 +95,7 @@ def measure_program(program: Path, found: list[Side], rounds: int, warm: float, 
     outputs: dict[str, str] = {}
     for _ in range(rounds):
         for side in found:
-            warm_seconds = 0.0 if side.name == "untraced" else warm
+            warm_seconds = warm if side.name == "traced" else 0.0 if side.name == "untraced" else min(warm, 1.0)
             try:
                 result = run_json([*side.command, str(program), str(warm_seconds), str(seconds)], side.environment)
                 process_seconds = whole_process(side, program)
@@ -172,8 +175,8 @@ def write_docs(results: list[Measured], found: list[Side]) -> None:
 def main(
     only: Annotated[str, typer.Option(help="Programs of these names, separated by commas; all if empty.")] = "",
     rounds: Annotated[int, typer.Option(help="Fresh processes of each side for each program.")] = 3,
-    warm: Annotated[float, typer.Option(help="Seconds of warming up in each process.")] = 3.0,
-    seconds: Annotated[float, typer.Option(help="Seconds of measuring in each process.")] = 1.0,
+    warm: Annotated[float, typer.Option(help="Seconds of warming up in each traced process, of CPU time.")] = 3.0,
+    seconds: Annotated[float, typer.Option(help="Seconds of measuring in each process, of CPU time.")] = 1.0,
     only_sides: Annotated[str, typer.Option("--sides", help="Sides, separated by commas; all if empty.")] = "",
     json_path: Annotated[Path | None, typer.Option("--json", help="Where the JSON goes.")] = None,
     docs: Annotated[bool, typer.Option("--write-docs", help="Put the table into docs/performance.md.")] = False,
@@ -188,6 +191,7 @@ def main(
         for name in names:
             progress.update(task, description=name)
             results.append(measure_program(PROGRAMS / f"{name}.scm", found, rounds, warm, seconds))
+            written = write_json("scheme", [asdict(measured) for measured in results], json_path)
             progress.advance(task)
     table = Table(*headings(found))
     for measured in results:
@@ -198,7 +202,7 @@ def main(
     for measured in results:
         for problem in measured.problems:
             console.print(f"[red]{measured.program}[/red]: {problem}", markup=True, highlight=False)
-    console.print(f"written to {write_json('scheme', [asdict(measured) for measured in results], json_path)}")
+    console.print(f"written to {written}")
     if docs:
         write_docs(results, found)
         console.print("table put into docs/performance.md")

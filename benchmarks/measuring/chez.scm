@@ -2,7 +2,7 @@
 (source-directories (list (path-parent (car (command-line)))))
 (include "loop.scm")
 (define (seconds)
-  (let ((now (current-time 'time-monotonic))) (+ (exact->inexact (time-second now)) (* 1e-9 (time-nanosecond now)))))
+  (let ((now (current-time 'time-process))) (+ (exact->inexact (time-second now)) (* 1e-9 (time-nanosecond now)))))
 ;; R7RS's record definitions as R6RS's; the constructor must take all fields in their order.
 (define (translated form)
   (define (field spec) (cons (if (pair? (cddr spec)) 'mutable 'immutable) spec))

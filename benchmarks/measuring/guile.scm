@@ -4,7 +4,7 @@
 (define (forms file)
   (call-with-input-file file
     (lambda (port) (let next ((form (read port))) (if (eof-object? form) '() (cons form (next (read port))))))))
-(define (seconds) (exact->inexact (/ (get-internal-real-time) internal-time-units-per-second)))
+(define (seconds) (exact->inexact (/ (get-internal-run-time) internal-time-units-per-second)))
 (match (command-line)
   ((_ program warm measured . arguments)
    (let* ((user (make-fresh-user-module))

@@ -1,5 +1,5 @@
 """`python -m benchmarks.measuring.prepared MODULE PROGRAM WARM_SECONDS SECONDS [ARGUMENT...]`: runs a program of a shipped
-language in this process again and again and prints the times as JSON. The program is read once."""
+language in this process again and again and prints the times as JSON, in CPU seconds. The program is read once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib
 import io
 import json
 import sys
+import time
 
 from benchmarks.measuring.child import measure
 
@@ -22,7 +23,7 @@ def main() -> None:
         run()
 
     try:
-        result = measure(run_quietly, float(warm_seconds), float(seconds))
+        result = measure(run_quietly, float(warm_seconds), float(seconds), time.process_time)
         result["output"] = sys.stdout.getvalue()
     finally:
         sys.stdout = stdout

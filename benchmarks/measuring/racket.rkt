@@ -28,6 +28,6 @@
     (dynamic-require ''program 'main)))
 (define to-mutable (dynamic-require 'compatibility/mlist 'list->mlist))
 (run-measured (lambda () (main (lambda () (to-mutable (cons (car arguments) (cdddr arguments))))))
-              (lambda () (/ (current-inexact-monotonic-milliseconds) 1000.0))
+              (lambda () (/ (current-process-milliseconds) 1000.0))
               (lambda (run) (with-output-to-string run))
               (string->number (cadr arguments)) (string->number (caddr arguments)))
