@@ -61,25 +61,31 @@ def version_for(loop: Loop, shapes: Shapes) -> LoopRef | None:
     """
     from metatracer.optimizer.pipeline import optimize
 
-    for version in reversed(loop.versions.values()):
-        both = all_joined(version.shapes, shapes)
-        if both is not None:
-            shapes = both
-            break
-    found = loop.versions.get(shapes)
+    version = _fitting(loop, shapes)
+    if version is None:
+        return None
     if _looking:
-        return None if found is None or (found.piece is None and found.stale is None) else found.ref
-    if found is None:
-        if len(loop.versions) >= MOST_VERSIONS:
-            return None
-        found = loop.versions[shapes] = Version(loop, shapes)
-    version = found
+        return None if version.piece is None and version.stale is None else version.ref
     if version.piece is None and version.stale is None:
         # New, or all that entered it is gone, and so is its code.
-        install_stub(version, optimize(stub_trace(version), goal=Goal(shapes)))
+        install_stub(version, optimize(stub_trace(version), goal=Goal(version.shapes)))
         if loop.piece is not None:
             compile_version(version)
     return version.ref
+
+
+def _fitting(loop: Loop, shapes: Shapes) -> Version | None:
+    """The version that these arguments are passed to: one that there is or, unless there are enough, a new one."""
+    wanted = shapes
+    for version in reversed(loop.versions.values()):
+        both = all_joined(version.shapes, shapes)
+        if both is not None:
+            wanted = both
+            break
+    found = loop.versions.get(wanted)
+    if found is None and not _looking and len(loop.versions) < MOST_VERSIONS:
+        found = loop.versions[wanted] = Version(loop, wanted)
+    return found or loop.versions.get(shapes)
 
 
 def visit(version: Version) -> None:

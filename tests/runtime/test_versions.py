@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from metatracer import JitDriver, assert_green, parameters
+from metatracer.ir.shapes import Known, Shape
 from metatracer.runtime import summaries
 from metatracer.runtime.host import PORTALS
 from metatracer.runtime.loops import Version
+from metatracer.runtime.versions import version_for
 from metatracer.statistics import STATISTICS
 
 EAGERLY = {"threshold": 2, "function_threshold": 2, "trace_eagerness": 2, "compile_level": 0}
@@ -142,3 +144,22 @@ def test_callers_stop_unwinding_for_a_callee_that_always_leaves(monkeypatch: pyt
     for _ in range(4):
         assert start(run, outer, 10_000) == 10_800
     assert [loop for loop in loops(run).values() if not loop.may_unwind]
+
+
+def test_a_version_serves_values_of_several_classes() -> None:
+    run, _ = machine()
+    code = (("fib", 0), END)
+    assert start(run, code, 15) == 610
+    loop = next(loop for loop in loops(run).values() if loop.piece is not None)
+    loop.versions.clear()
+
+    def shape(cls: type | None) -> tuple[Shape, ...]:
+        return (Shape("items", "r", Known(list), ((None, Shape("leaf", "r", cls and Known(cls))),), 0),)
+
+    first, second = (version_for(loop, shape(cls)) for cls in (int, str))
+    assert first is not None
+    assert first.shapes == shape(int)
+    assert second is not None
+    assert second.shapes == shape(None)
+    assert version_for(loop, shape(int)) is version_for(loop, shape(float)) is second
+    assert list(loop.versions) == [shape(int), shape(None)]
