@@ -33,6 +33,7 @@ SECTIONS: dict[str, str] = {
     "opt": "each trace as it leaves the optimizer",
     "llvm": "the LLVM text of each compiled trace",
     "compile": "one line for each compiled loop and bridge",
+    "tree": "one line for each tree that was compiled as one function, with its bridges and how often they ran",
     "exit": "one line for each guard exit into the interpreter",
     "abort": "one line for each recording that was given up, with its reason",
     "invalidate": "one line for each assumption that broke, and what it took down",

@@ -75,6 +75,9 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("replace", "off", "", 0, 1, "whether roots are looked at again and replaced", REPLACEMENT_MODES),
     Parameter("force_replace", 0, "passes", 0, _MANY, "for tests: after so many passes a root is tried; each second one stays"),
     Parameter("replace_margin", 1.05, "times", 1, 1000, "faster a new root must be to replace the old one"),
+    Parameter("tier2_threshold", 50_000, "runs", 0, _MANY, "of code before its tree is compiled as one; 0: it never is"),
+    Parameter("tier2_level", 2, "level", 0, 2, "LLVM's code generation level for trees"),
+    Parameter("background", True, "", 0, 1, "compile trees on a background thread; off: the guest waits for them"),
 )
 BY_NAME: dict[str, Parameter] = {row.name: row for row in TABLE}
 
@@ -108,6 +111,9 @@ class Parameters:
     replace: str
     force_replace: int
     replace_margin: float
+    tier2_threshold: int
+    tier2_level: int
+    background: bool
 
     def __init__(self) -> None:
         self._own: dict[str, Value] = {}

@@ -19,6 +19,7 @@ class Statistics:
     Attributes:
         portals_installed: Functions rewritten.
         loops_compiled, bridges_compiled: Traces that were compiled and put in place.
+        trees_compiled: Roots that were compiled once more as one function with their bridges.
         versions_compiled: Loops compiled once more for arguments that the traces entering them have not allocated.
         recordings_started: Of loops and bridges together.
         aborts: Name of an AbortReason -> how often.
@@ -33,6 +34,7 @@ class Statistics:
         replacement_attempts: How many asked for a challenger. replacement_recordings_missed: Recordings of one that took
             another way.
         replacements_installed, replacements_rolled_back: How trials ended.
+        background_seconds: What LLVM took for trees, on a thread of its own.
         hook_errors: Exceptions in the user's hooks.
     """
 
@@ -40,6 +42,7 @@ class Statistics:
     loops_compiled: int = 0
     versions_compiled: int = 0
     bridges_compiled: int = 0
+    trees_compiled: int = 0
     recordings_started: int = 0
     aborts: dict[str, int] = field(default_factory=dict)
     guard_exits: int = 0
@@ -59,6 +62,7 @@ class Statistics:
     replacement_recordings_missed: int = 0
     replacements_installed: int = 0
     replacements_rolled_back: int = 0
+    background_seconds: float = 0.0
     hook_errors: int = 0
 
     def count_abort(self, reason: str) -> None:
@@ -159,6 +163,7 @@ class LoopRecord:
         reason: For "refused" and "invalidated", why; else "".
         traces: Compiled traces (versions of the loop).
         bridges: Compiled bridges below them.
+        trees: How often a root was compiled once more with its bridges.
         entries: Entries from the interpreter.
         guard_exits: Exits into the interpreter.
         back_edges: Visits counted by the interpreter, as far as the counters say.
@@ -175,6 +180,7 @@ class LoopRecord:
     reason: str = ""
     traces: int = 0
     bridges: int = 0
+    trees: int = 0
     entries: int = 0
     guard_exits: int = 0
     back_edges: int = 0

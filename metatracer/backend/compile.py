@@ -11,6 +11,7 @@ import itertools
 import os
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,8 @@ from metatracer.backend import (
     support,
 )
 from metatracer.backend.counting import PLENTY, Counted
-from metatracer.backend.emit import EMITTERS, CodeMemory, Emitter, GuardExit, PolledWord
-from metatracer.backend.layout import layout, write_word
+from metatracer.backend.emit import EMITTERS, Branch, CodeMemory, Emitter, PolledWord
+from metatracer.backend.layout import layout, read_word, write_word
 from metatracer.backend.refcounts import plan_refcounts
 from metatracer.backend.reuse import fuse_stores
 from metatracer.ir.values import LoopRef, Operation, Trace
@@ -36,7 +37,12 @@ from metatracer.ir.values import LoopRef, Operation, Trace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CompiledCode", "allocate_cell", "compile_trace", "free_cell", "set_cell", "set_exit_handler"]
+    from metatracer.ir.values import LabelRef
+
+__all__ = [
+    "CompiledCode", "TreeCode", "TreeText", "allocate_cell", "branch_of", "compile_trace", "emit_tree", "free_cell",
+    "link_tree", "set_cell", "set_exit_handler",
+]  # fmt: skip
 
 EMITTER_MODULES = (
     emit_boxes, emit_buffers, emit_calls, emit_control, emit_floats, emit_heap, emit_integers,
@@ -46,6 +52,7 @@ assert EMITTERS
 
 set_exit_handler = support.set_exit_handler
 
+_WORD_MASK = (1 << 64) - 1
 _guard_ids = itertools.count(1)
 _trace_numbers = itertools.count(1)
 
@@ -56,7 +63,8 @@ class CompiledCode:
     Attributes:
         name: The trace's, for people and profilers.
         address: Of the code: what loop cells and guard slots hold.
-        label_address: Of the loop behind its preamble, where jumps with a `LabelRef` go; 0 when there is no preamble.
+        label_address: Of the loop behind its preamble; 0 when there is no preamble.
+        label_cell: Address of the cell through which jumps with a `LabelRef` reach it.
         enter: Builtin function that takes a list of the input values (consuming its references: the list is empty
             afterwards), runs the code and gives the exit tuple: ``(guard_id, exception or None, value...)`` for a
             guard exit, ``(0, None, result)`` for a finish, ``(-1, exception)`` for an exception that leaves the portal.
@@ -68,6 +76,7 @@ class CompiledCode:
         seconds: Compile time by phase: refcounts, emit, parse, passes, codegen, link, stubs.
         level: The compile level.
         bridges: Attached code by guard id.
+        memory: The words that it shares with the code of its tree; None when it has been freed.
     """
 
     def __init__(
@@ -78,26 +87,30 @@ class CompiledCode:
         memory: CodeMemory,
         ir_text: str,
         symbol: str,
-        exits: list[GuardExit],
         stub: Callable[[str], int],
         seconds: dict[str, float],
+        heat: int = 0,
     ) -> None:
         self.name = trace.name
         self.level = level
         self.address = machine.addresses[symbol]
         self.label_address = machine.addresses.get(f"{symbol}.loop", 0)
-        self.guards: dict[int, Operation] = {item.op.guard_id: item.op for item in exits}
+        self.label_cell = memory.label_cell if self.label_address else 0
+        self.guards: dict[int, Operation] = {op.guard_id: op for op in memory.exits}
         self.bridges: dict[int, CompiledCode] = {}
         self.ir_text = ir_text
         self.marks: annotate.Marks | None = None
         self.size_bytes = machine.size_bytes
         self.seconds = seconds
         self._machine: llvm.Machine | None = machine
-        self._memory: CodeMemory | None = memory
+        self.memory: CodeMemory | None = memory
+        self._heat = heat
         self._flag = memory.flag_address
         memory.passes_left = PLENTY
         self._slots: dict[int, tuple[int, int]] = {}
-        for item in exits:
+        write_word(memory.heat_address, heat)
+        write_word(memory.label_cell, self.label_address)
+        for item in memory.exits.values():
             slot = memory.slot_address(item.number)
             address = stub(item.kinds)
             write_word(slot, address)
@@ -113,6 +126,33 @@ class CompiledCode:
         self._require_live()
         write_word(self._slots[guard_id][0], bridge.address)
         self.bridges[guard_id] = bridge
+
+    def redirect(self, tree: TreeCode | None) -> None:
+        """Let entries from Python, and jumps to the label, run the tree's code, or (None) this one."""
+        self._require_live()
+        assert self.memory is not None
+        if self._entry is not None:
+            self._entry.redirect(self.address if tree is None else tree.address)
+        write_word(self.memory.label_cell, self.label_address if tree is None else tree.label_address)
+
+    @property
+    def runs(self) -> int:
+        """How often it has run since its heat was set, if that is counted."""
+        memory, heat = self.memory, self._heat
+        if memory is None or not heat:
+            return 0
+        return (heat - read_word(memory.heat_address)) & _WORD_MASK
+
+    @property
+    def is_hot(self) -> bool:
+        """Whether it has run as often as its heat says."""
+        return 0 < self._heat <= self.runs
+
+    def set_heat(self, runs: int) -> None:
+        """Count from nothing again, until it has run so often (0: do not ask)."""
+        memory, self._heat = self.memory, runs
+        if memory is not None:
+            write_word(memory.heat_address, runs)
 
     def detach(self, guard_id: int) -> None:
         """Let failures of the guard exit again."""
@@ -132,19 +172,19 @@ class CompiledCode:
 
         Code that was freed has `PLENTY`.
         """
-        memory = self._memory  # which another thread may let go of meanwhile
+        memory = self.memory  # which another thread may let go of meanwhile
         return PLENTY if memory is None else memory.passes_left
 
     def give_passes(self, count: int) -> None:
         """Let counted code run for so many passes; a header is left when there are none."""
-        memory = self._memory
+        memory = self.memory
         if memory is not None:
             memory.passes_left = count
 
     @property
     def is_invalid(self) -> bool:
         """Whether `invalidate` was called."""
-        return self._memory is not None and ctypes.c_uint64.from_address(self._flag).value != 0
+        return self.memory is not None and read_word(self._flag) != 0
 
     @property
     def is_freed(self) -> bool:
@@ -172,15 +212,54 @@ class CompiledCode:
         self.bridges.clear()
         self._machine.free()
         self._machine = None
-        self._memory = None
+        self.memory = None
 
     def _require_live(self) -> None:
         if self._machine is None:
             raise ValueError(f"{self.name} has been freed")
 
 
+class TreeCode:
+    """The machine code of a tree: a root and some of its bridges as one function.
+
+    It leaves through the slots of the traces' own code, with their guard numbers. So bridges that come later attach to
+    both, and what is known of a guard stays known. What the traces' own code refers to is kept for as long as it lives.
+
+    Attributes:
+        name: The root's, for people and profilers.
+        address: Of the code.
+        label_address: Of the loop behind its preamble; 0 when there is no preamble.
+        ir_text: LLVM text as emitted.
+        size_bytes: Of the machine code.
+        seconds: Compile time by phase.
+        level: The compile level.
+    """
+
+    def __init__(self, tree: TreeText, machine: llvm.Machine) -> None:
+        self.name = f"{tree.root.trace.name}_tree"
+        self.level = tree.level
+        self.address = machine.addresses[tree.symbols[0]]
+        self.label_address = machine.addresses.get(f"{tree.symbols[0]}.loop", 0)
+        self.ir_text = tree.text
+        self.size_bytes = machine.size_bytes
+        self.seconds = {"emit": tree.seconds, **machine.seconds}
+        self._machine: llvm.Machine | None = machine
+        self._root: Branch | None = tree.root
+
+    @property
+    def is_freed(self) -> bool:
+        """Whether `free` was called."""
+        return self._machine is None
+
+    def free(self) -> None:
+        """Unmap the code and let go of the objects it refers to; see `CompiledCode.free`."""
+        if self._machine is not None:
+            self._machine.free()
+            self._machine = self._root = None
+
+
 def compile_trace(
-    trace: Trace, *, level: int = 0, force_exits: int | None = None, counted: Counted = ""
+    trace: Trace, *, level: int = 0, force_exits: int | None = None, counted: Counted = "", heat: int = 0
 ) -> CompiledCode:
     """Compile a trace.
 
@@ -191,6 +270,7 @@ def compile_trace(
         level: One of `llvm.LEVELS`.
         force_exits: Build in that every guard that may fail at will does so at its `force_exits`-th execution.
         counted: What of the code is counted (`backend.counting`).
+        heat: Count how often it runs, and leave at a `counting_guard` when it has run so often; 0: do not count.
 
     Raises:
         IRError: The trace is malformed.
@@ -200,22 +280,20 @@ def compile_trace(
     trace = fuse_stores(trace)
     plan = plan_refcounts(trace)
     planned = time.perf_counter()
-    memory = CodeMemory(len(plan.exits), force_exits is not None)
+    memory = CodeMemory(len(plan.exits), force_exits is not None, _polled_words(trace))
     memory.objects.extend(trace.assumptions)
     for op in trace.operations:
         if isinstance(op.descr, LoopRef) and not op.descr.cell:
             op.descr.cell = allocate_cell()
     emitter = Emitter(
-        trace,
-        plan,
-        memory,
+        Branch(trace, plan, memory),
         layout(),
         support.addresses(),
         _guard_ids.__next__,
         force_exits=force_exits,
-        polled=_polled_words(trace),
         counted=counted,
         marks=annotate.Marks(trace) if annotate.marking else None,
+        counts=heat > 0,
     )
     symbol = f"trace{next(_trace_numbers)}"
     text = emitter.emit(symbol)
@@ -223,16 +301,84 @@ def compile_trace(
         text = emitter.marks.finish(text)
         _name_addresses(emitter)
     emitted = time.perf_counter()
-    stub = support.spill_stubs(item.kinds for item in emitter.guards)
+    stub = support.spill_stubs(item.kinds for item in memory.exits.values())
     stubbed = time.perf_counter()
-    symbols = [symbol, f"{symbol}.loop"] if emitter.has_label_function else [symbol]
-    machine = llvm.compile_text(text, symbols, level=level)
+    machine = llvm.compile_text(text, _symbols(emitter, symbol), level=level)
     seconds = {"refcounts": planned - start, "emit": emitted - planned, "stubs": stubbed - emitted, **machine.seconds}
-    code = CompiledCode(trace, level, machine, memory, text, symbol, emitter.guards, stub, seconds)
+    code = CompiledCode(trace, level, machine, memory, text, symbol, stub, seconds, heat)
     code.marks = emitter.marks
     if os.environ.get("METATRACER_PERF"):
         _write_perf_map(code)
     return code
+
+
+@dataclass(frozen=True, slots=True)
+class TreeText:
+    """A tree as LLVM text; `link_tree` makes code of it, on any thread.
+
+    Attributes:
+        root: What it was emitted from.
+        text: Of the module.
+        symbols: The functions in it that are entered, the tree itself first.
+        level: One of `llvm.LEVELS`.
+        seconds: What emitting took.
+    """
+
+    root: Branch
+    text: str
+    symbols: tuple[str, ...]
+    level: int
+    seconds: float
+
+
+def branch_of(
+    trace: Trace, code: CompiledCode, count: int = 0, branches: dict[Operation, Branch] | None = None
+) -> Branch:
+    """The part of a tree that a compiled trace becomes.
+
+    Args:
+        trace: What the code was made from.
+        code: Not freed.
+        count: How often it has run.
+        branches: The bridges below it, by guard.
+    """
+    assert code.memory is not None
+    trace = fuse_stores(trace)
+    return Branch(trace, plan_refcounts(trace), code.memory, code.address, count, branches or {})
+
+
+def emit_tree(
+    root: Branch, *, level: int = 2, force_exits: int | None = None, own_label: LabelRef | None = None
+) -> TreeText:
+    """Emit a root and bridges below it as one function.
+
+    Args:
+        root: Of code made by `compile_trace`, and so are its branches.
+        level: One of `llvm.LEVELS`.
+        force_exits: The value that the code of its traces was made with.
+        own_label: The root's label, as jumps of the bridges name it.
+    """
+    start = time.perf_counter()
+    emitter = Emitter(
+        root, layout(), support.addresses(), _guard_ids.__next__, force_exits=force_exits, own_label=own_label
+    )
+    symbol = f"tree{next(_trace_numbers)}"
+    text = emitter.emit(symbol)
+    return TreeText(root, text, tuple(_symbols(emitter, symbol)), level, time.perf_counter() - start)
+
+
+def link_tree(tree: TreeText) -> TreeCode:
+    """Make machine code of a tree. Touches nothing of the guest's."""
+    machine = llvm.compile_text(tree.text, tree.symbols, level=tree.level)
+    code = TreeCode(tree, machine)
+    if os.environ.get("METATRACER_PERF"):
+        _write_perf_map(code)
+    return code
+
+
+def _symbols(emitter: Emitter, symbol: str) -> list[str]:
+    """The functions that an emitter has made."""
+    return [symbol, f"{symbol}.loop"] if emitter.has_label_function else [symbol]
 
 
 def _polled_words(trace: Trace) -> list[PolledWord]:
@@ -250,7 +396,7 @@ def _name_addresses(emitter: Emitter) -> None:
     assert emitter.marks is not None
     names = emitter.marks.names
     names[emitter.memory.flag_address] = "invalid"
-    for item in emitter.guards:
+    for item in emitter.memory.exits.values():
         names[emitter.memory.slot_address(item.number)] = f"slot {item.op.guard_id}"
     for position in range(_NAMED_WORDS):
         names[emitter.addresses.buffer + 8 * position] = f"buffer[{position}]"
@@ -260,7 +406,7 @@ _NAMED_WORDS = 64
 """Of the exit buffer."""
 
 
-def _write_perf_map(code: CompiledCode) -> None:
+def _write_perf_map(code: CompiledCode | TreeCode) -> None:
     """Name the code for Linux `perf`."""
     path = Path(tempfile.gettempdir()) / f"perf-{os.getpid()}.map"
     with path.open("a", encoding="utf-8") as file:
@@ -293,7 +439,7 @@ def free_cell(loop: LoopRef) -> None:
         loop.cell = 0
 
 
-def set_cell(loop: LoopRef, code: CompiledCode) -> None:
+def set_cell(loop: LoopRef, code: CompiledCode | TreeCode) -> None:
     """Let jumps and portal calls to `loop` reach `code` (which the caller keeps from being freed)."""
     if not loop.cell:
         loop.cell = allocate_cell()

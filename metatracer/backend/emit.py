@@ -17,7 +17,12 @@ Values that do not fit into registers are passed in the exit buffer, value n in 
 stack because LLVM (22) forgets them in a musttail call whose callee takes more stack than the caller, and a mere `tail`
 is lost at level 0 when returns are merged. Nothing runs between the stores and the loads.
 
-Names in the text: ``%v7`` values, ``%t7`` temporaries, ``g7``/``x7`` the block behind guard 7 of the trace and its exit.
+A *tree* (`Branch`) becomes one such pair of functions: where a guard has a branch, its exit goes on in the branch's
+operations, with the values where they are, if the slot still holds the branch's own code; if not, through the slot.
+A branch's jump to the label of the root is a branch to the loop's header.
+
+Names in the text: ``%v7`` values, ``%t7`` temporaries, ``g7``/``x7`` the block behind guard 7 of the trace and its exit
+(``g7b2`` for guard 7 of branch 2).
 Addresses of objects, cells and C functions appear as ``inttoptr`` constants: the text is for this process only.
 Blocks that are rarely run are collected in `Emitter.cold` and stand at the end of the function.
 """
@@ -25,9 +30,10 @@ Blocks that are rarely run are collected in `Emitter.cold` and stand at the end 
 from __future__ import annotations
 
 import ctypes
+import itertools
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.counting import Counted, PassCounter
@@ -39,9 +45,13 @@ from metatracer.ir.values import Const, Operation, Trace, Value
 if TYPE_CHECKING:
     from metatracer.backend.annotate import Marks
     from metatracer.ir.opcodes import Opcode
+    from metatracer.ir.values import LabelRef
 
 LLVM_TYPES = {"i": "i64", "f": "double", "r": "ptr", "b": "i1"}
 """LLVM's spelling of the kinds of values."""
+
+_OFTEN = 100_000
+"""Weight of the side of a guard that goes on, where nothing was counted."""
 
 Emit = Callable[["Emitter", Operation], None]
 EMITTERS: dict[str, Emit] = {}
@@ -60,23 +70,37 @@ def emits(*opcodes: Opcode) -> Callable[[Emit], Emit]:
     return register
 
 
+_FIRST_SLOT = 5
+"""Words of a `CodeMemory` in front of the slots: flag, passes, epoch of polling, label, heat."""
+
+
 class CodeMemory:
     """The words outside the code that a trace uses: invalid flag, passes left, guard slots, failure counters, descriptors.
+
+    All code made from a trace (its own, and that of the tree it is a branch of) shares them.
 
     Attributes:
         flag_address: Of the 64-bit word that is not 0 once the code is invalid.
         passes_address: Of the 64-bit word that is counted down (`backend.counting`).
         polled_address: Of the word that holds `Addresses.epoch` as it was when all polled words were as expected.
+        label_cell: Address of the word that holds the address of the code behind the trace's label, if it has one.
+        heat_address: Of the 64-bit word that counts down how often the code runs.
         objects: Everything the code's constants refer to, kept alive.
+        exits: Of the guards, as far as they have been emitted.
+        polled: The words that the trace's assumptions want looked at.
     """
 
-    def __init__(self, guards: int, counted: bool) -> None:
-        self._words = (ctypes.c_uint64 * (3 + guards * (2 if counted else 1)))()
+    def __init__(self, guards: int, counted: bool, polled: Sequence[PolledWord] = ()) -> None:
+        self._words = (ctypes.c_uint64 * (_FIRST_SLOT + guards * (2 if counted else 1)))()
         self.flag_address = ctypes.addressof(self._words)
         self.passes_address = self.flag_address + 8
         self.polled_address = self.flag_address + 16
+        self.label_cell = self.flag_address + 24
+        self.heat_address = self.flag_address + 32
         self._guards = guards
         self.objects: list[Any] = []
+        self.exits: dict[Operation, GuardExit] = {}
+        self.polled = polled
 
     @property
     def passes_left(self) -> int:
@@ -89,11 +113,11 @@ class CodeMemory:
 
     def slot_address(self, number: int) -> int:
         """Address of the slot of the trace's guard `number`."""
-        return self.flag_address + 8 * (3 + number)
+        return self.flag_address + 8 * (_FIRST_SLOT + number)
 
     def counter_address(self, number: int) -> int:
         """Address of the execution counter of the trace's guard `number`."""
-        return self.flag_address + 8 * (3 + self._guards + number)
+        return self.flag_address + 8 * (_FIRST_SLOT + self._guards + number)
 
     def descriptor(self, guard_id: int, kinds: str) -> int:
         """Address of a new exit descriptor: guard id, number of values (64 bits each), a byte per kind."""
@@ -117,11 +141,32 @@ class PolledWord:
 
 @dataclass(slots=True)
 class GuardExit:
-    """An exit as compiled: the operation, its number in the trace, and the kinds of its live values."""
+    """An exit as compiled: the operation, its number in the trace, the kinds of its live values, its descriptor."""
 
     op: Operation
     number: int
     kinds: str
+    descriptor: int
+
+
+@dataclass(slots=True)
+class Branch:
+    """A trace of a tree that is emitted as one function: the root, or a bridge where its guard's exit goes on.
+
+    Attributes:
+        trace, plan: What is emitted.
+        memory: Of the code that was made from the trace alone. It has its exits already.
+        address: Of that code: what the slot of the guard holds as long as the bridge may be taken. 0 for the root.
+        count: How often it has run.
+        branches: By the guard they hang on.
+    """
+
+    trace: Trace
+    plan: RefcountPlan
+    memory: CodeMemory
+    address: int = 0
+    count: int = 0
+    branches: dict[Operation, Branch] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,36 +186,43 @@ class Addresses:
 
 
 class Emitter:
-    """Builds the text of one trace."""
+    """Builds the text of one trace, or of one tree."""
 
     def __init__(
         self,
-        trace: Trace,
-        plan: RefcountPlan,
-        memory: CodeMemory,
+        root: Branch,
         layout: Layout,
         addresses: Addresses,
         next_guard_id: Callable[[], int],
         *,
         force_exits: int | None = None,
-        polled: list[PolledWord] | None = None,
         counted: Counted = "",
         marks: Marks | None = None,
+        counts: bool = False,
+        own_label: LabelRef | None = None,
     ) -> None:
-        self.trace = trace
+        """Prepare to emit.
+
+        Args:
+            root: The trace, with the branches that are to be part of its function.
+            layout: Of this process.
+            addresses: Of the support module.
+            next_guard_id: Gives numbers for guards that have none yet.
+            force_exits: See `compile.compile_trace`.
+            counted: What of the root is counted for `runtime.replacing` (`backend.counting`).
+            marks: What ties the text to the operations, for people.
+            counts: Count runs down in the trace's heat word, and leave at the guard that does it when that gets to 0.
+            own_label: The label of the root, as bridges name it.
+        """
         self.marks = marks
-        self.plan = plan
-        self.memory = memory
         self.layout = layout
         self.addresses = addresses
-        self.polled = polled or []
-        self.counter = PassCounter(counted, pointer(memory.passes_address))
-        self.needs_polling_function = False
-        self.guards: list[GuardExit] = []
+        self.counter = PassCounter(counted, pointer(root.memory.passes_address))
+        self.own_label = own_label
+        self.polling_functions: dict[str, str] = {}
         self.lines: list[str] = []
         self.cold: list[str] = []
         self.current_block = "start"
-        self._position = -1
         self._next_guard_id = next_guard_id
         self._force_exits = force_exits
         self._names: dict[Value, str] = {}
@@ -181,11 +233,27 @@ class Emitter:
         self._needs_overflow = False
         self._needs_thread = False
         self._needs_no_memory = False
-        self._header: tuple[str, int, str, tuple[Value, ...], list[str]] | None = None
+        self._header: tuple[str, int, tuple[Value, ...], list[str]] | None = None
+        self._edges: list[tuple[str, list[str]]] = []
         self._name = ""
         self._function_params: list[str] = []
         self._functions: list[str] = []
+        self._weights: dict[tuple[int, int], int] = {(_OFTEN, 1): 0}
+        self._waiting: list[tuple[Branch, str, list[str]]] = []
+        self._branch_numbers = itertools.count(1)
+        self._counting = counting_guard(root.trace) if counts else None
         self.has_label_function = False
+        self._begin(root, "")
+
+    def _begin(self, branch: Branch, suffix: str) -> None:
+        """Go on with the operations of `branch`; `suffix` ends its names."""
+        self.branch = branch
+        self.trace = branch.trace
+        self.plan = branch.plan
+        self.memory = branch.memory
+        self.suffix = suffix
+        self._position = -1
+        self._reached = branch.count
 
     # --- names and operands -------------------------------------------------------------------------------------------
 
@@ -322,9 +390,10 @@ class Emitter:
         self._needs_thread = True
         return "%thread"
 
-    def likely(self, condition: str, then: str, otherwise: str) -> None:
-        """End the block with a branch that is nearly always taken to `then`."""
-        self.line(f"br i1 {condition}, label %{then}, label %{otherwise}, !prof !0")
+    def likely(self, condition: str, then: str, otherwise: str, weights: tuple[int, int] = (_OFTEN, 1)) -> None:
+        """End the block with a branch that is nearly always taken to `then`, or as often as the weights say."""
+        number = self._weights.setdefault(weights, len(self._weights))
+        self.line(f"br i1 {condition}, label %{then}, label %{otherwise}, !prof !{number}")
 
     # --- references ---------------------------------------------------------------------------------------------------
 
@@ -398,29 +467,59 @@ class Emitter:
 
     def guard(self, op: Operation, holds: str, *, forcible: bool = True) -> None:
         """End the block: leave through the exit of `op` unless `holds` (an i1)."""
-        number = len(self.guards)
         exit_plan = self.plan.exits[op]
-        kinds = "".join(value.kind for value in exit_plan.live)
-        self.guards.append(GuardExit(op, number, kinds))
-        op.guard_id = self._next_guard_id()
+        leaving = self.memory.exits.get(op)
+        if leaving is None:
+            kinds = "".join(value.kind for value in exit_plan.live)
+            op.guard_id = self._next_guard_id()
+            descriptor = self.memory.descriptor(op.guard_id, kinds)
+            leaving = self.memory.exits[op] = GuardExit(op, len(self.memory.exits), kinds, descriptor)
+        number = leaving.number
         if self._force_exits is not None and forcible and op.opcode.forcible:
             holds = self._count_execution(number, holds)
-        self.likely(holds, f"g{number}", f"x{number}")
+        if op is self._counting:
+            holds = self._count_run(holds)
+        go_on, out = f"g{number}{self.suffix}", f"x{number}{self.suffix}"
+        branch = self.branch.branches.get(op)
+        self.likely(holds, go_on, out, self._branch_weights(branch))
         main, block = self.lines, self.current_block
         self.lines = self.cold
-        self.block(f"x{number}")
+        self.block(out)
         self.counter.settle(self)
         for step in exit_plan.retain:
             self.retain(self.arg(step.value), nullable=step.nullable)
         for released in exit_plan.release:
-            self.call("void", "Py_DecRef", f"ptr {self.arg(released.value)}")
-        if exit_plan.release:
+            if branch is None:
+                self.call("void", "Py_DecRef", f"ptr {self.arg(released.value)}")
+            else:
+                self.release(self.arg(released.value), nullable=released.nullable)
+        if exit_plan.release and branch is None:
             self.begin_epoch()
-        target = self.value(f"load ptr, ptr {pointer(self.memory.slot_address(number))}")
-        descriptor = pointer(self.memory.descriptor(op.guard_id, kinds))
-        self.tail_call(target, descriptor, exit_plan.live)
+        target = self.value(f"load volatile ptr, ptr {pointer(self.memory.slot_address(number))}")
+        if branch is not None:
+            self._go_on_in(branch, target, exit_plan.live)
+        self.tail_call(target, pointer(leaving.descriptor), exit_plan.live)
         self.lines, self.current_block = main, block
-        self.block(f"g{number}")
+        self.block(go_on)
+
+    def _branch_weights(self, branch: Branch | None) -> tuple[int, int]:
+        """How often the guard in hand holds, and how often it goes on in `branch`."""
+        if branch is None:
+            return _OFTEN, 1
+        self._reached = max(self._reached - branch.count, branch.count >> 4)  # counts of other times may not fit
+        shift = max(max(self._reached, branch.count).bit_length() - 31, 0)
+        return max(self._reached >> shift, 1), max(branch.count >> shift, 1)
+
+    def _go_on_in(self, branch: Branch, target: str, live: tuple[Value, ...]) -> None:
+        """End the block: on in `branch` if `target` says so, else at the exit's next instruction.
+
+        A bridge that has been detached (its assumptions broke) is not entered any more.
+        """
+        suffix = f"b{next(self._branch_numbers)}"
+        is_attached = self.value(f"icmp eq ptr {target}, {pointer(branch.address)}")
+        self.likely(is_attached, f"in{suffix}", f"out{suffix}")
+        self._waiting.append((branch, suffix, [self.arg(value) for value in live]))
+        self.block(f"out{suffix}")
 
     def tail_call(self, target: str, descriptor: str, values: tuple[Value, ...]) -> None:
         """Leave the function into other trace code."""
@@ -457,6 +556,12 @@ class Emitter:
                 operands.append(self.value(f"load {LLVM_TYPES[value.kind]}, ptr {place}"))
         return params, operands
 
+    def _count_run(self, holds: str) -> str:
+        heat = pointer(self.memory.heat_address)
+        left = self.value(f"sub i64 {self.load('i64', heat)}, 1")
+        self.store(f"i64 {left}", heat)
+        return self.value(f"and i1 {holds}, {self.value(f'icmp ne i64 {left}, 0')}")
+
     def _count_execution(self, number: int, holds: str) -> str:
         counter = pointer(self.memory.counter_address(number))
         count = self.load("i64", counter)
@@ -472,16 +577,38 @@ class Emitter:
         if op is self.trace.operations[0]:
             self.open_loop(op.params, [self.arg(arg) for arg in op.args])
             return
-        name = f"{self._name}.loop"
+        name = self._label_function
+        self.has_label_function = True
         self.tail_call(f"@{name}", "null", op.args)
         self._end_function(self._name)
-        self.has_label_function = True
         self._name = name
         self._function_params, operands = self._receive(op.params)
         self.open_loop(op.params, operands)
 
+    @property
+    def _label_function(self) -> str:
+        return self._name.removesuffix(".loop") + ".loop"
+
+    def jump_to_own_label(self, args: tuple[Value, ...]) -> None:
+        """Go from a branch to the root's label."""
+        if self._header is not None:
+            self.close_loop(args)
+        else:  # from the preamble
+            self.tail_call(f"@{self._label_function}", "null", args)
+
     def _end_function(self, name: str) -> None:
-        """Put the function built so far away, and be ready for another one."""
+        """Put the function built so far away, with the branches that wait, and be ready for another one."""
+        outer = self.branch, self.suffix, self._position, self._reached
+        while self._waiting:
+            branch, suffix, operands = self._waiting.pop()
+            self._begin(branch, suffix)
+            self.block(f"in{suffix}")
+            for value, operand in zip(branch.trace.inputs, operands, strict=True):
+                self._names[value] = operand
+            self._emit_steps()
+        self._begin(*outer[:2])
+        _, _, self._position, self._reached = outer
+        self._fill_header()
         params = "".join(", " + param for param in self._function_params)
         mark = "" if self.marks is None else self.marks.end_function(name, self.lines, self.cold)
         head = [f"define tailcc ptr @{name}(ptr %exit{params}) nounwind{mark} {{", "entry:"]
@@ -505,33 +632,40 @@ class Emitter:
         self._needs_overflow = self._needs_thread = self._needs_no_memory = False
 
     def open_loop(self, params: tuple[Value, ...], operands: list[str]) -> None:
-        """Start the loop header: `params` become phis of `operands` and of what the jump will give."""
+        """Start the loop header: `params` become phis of `operands` and of what the jumps will give."""
         assert self._header is None
         before = self.current_block
         self.counter.before_loop(self)
         self.line("br label %loop")
         self.block("loop")
-        self._header = (before, len(self.lines), "loop", params, operands)
+        self._header = (before, len(self.lines), params, operands)
         for param in params:
             self.define(param)
-            self.lines.append("")  # the phi, filled in by `close_loop`
+            self.lines.append("")  # the phi, filled in at the end of the function
         self.counter.open_loop(self)
 
     def close_loop(self, args: tuple[Value, ...]) -> None:
         """Jump back to the loop header."""
         if self._header is None:
             raise IRError(f"trace {self.trace.name}: a jump without a target needs a loop label")
-        before, start, label, params, operands = self._header
+        params = self._header[2]
         if len(args) != len(params):
             raise IRError(f"trace {self.trace.name}: the jump has {len(args)} arguments, the label {len(params)}")
-        for offset, (param, operand, arg) in enumerate(zip(params, operands, args, strict=True)):
-            self.lines[start + offset] = (
-                f"  {self.arg(param)} = phi {LLVM_TYPES[param.kind]} [{operand}, %{before}], "
-                f"[{self.arg(arg)}, %{self.current_block}]"
-            )
+        self._edges.append((self.current_block, [self.arg(arg) for arg in args]))
+        self.counter.close_loop(self, self._header[0])
+        self.line("br label %loop")
+
+    def _fill_header(self) -> None:
+        """Give the phis of the loop header all that come there."""
+        if self._header is None:
+            return
+        before, start, params, operands = self._header
+        edges = [(before, operands), *self._edges]
+        for number, param in enumerate(params):
+            incoming = ", ".join([f"[{args[number]}, %{block}]" for block, args in edges])
+            self.lines[start + number] = f"  {self.arg(param)} = phi {LLVM_TYPES[param.kind]} {incoming}"
         self._header = None
-        self.counter.close_loop(self, before)
-        self.line(f"br label %{label}")
+        self._edges = []
 
     # --- the whole ----------------------------------------------------------------------------------------------------
 
@@ -549,6 +683,16 @@ class Emitter:
         else:
             for value, operand in zip(self.trace.inputs, operands, strict=True):
                 self._names[value] = operand
+        self._emit_steps()
+        self._end_function(self._name)
+        metadata = [
+            f'!{number} = !{{!"branch_weights", i32 {holds}, i32 {fails}}}'
+            for (holds, fails), number in self._weights.items()
+        ]
+        return "\n".join([*self._declarations, *self._functions, *self.polling_functions.values(), *metadata, ""])
+
+    def _emit_steps(self) -> None:
+        """Emit the operations of the branch in hand."""
         marks = self.marks
         for step in self.plan.steps:
             if marks is not None:
@@ -564,13 +708,17 @@ class Emitter:
                 else:
                     assert isinstance(step, Release)
                     self.release(self.arg(step.value), nullable=step.nullable)
-        self._end_function(self._name)
-        metadata = '!0 = !{!"branch_weights", i32 100000, i32 1}'
-        if self.needs_polling_function:
-            from metatracer.backend.emit_control import polling_function
 
-            self._functions.append(polling_function(self))
-        return "\n".join([*self._declarations, *self._functions, metadata, ""])
+
+def counting_guard(trace: Trace) -> Operation | None:
+    """The guard at which runs of a trace are counted: the first in each iteration that may fail at any time."""
+    found = None
+    for op in trace.operations:
+        if op.opcode.name == "label":
+            found = None
+        elif found is None and op.opcode.name in ("guard_no_attention", "guard_not_invalidated"):
+            found = op
+    return found
 
 
 _INTEGER_REGISTERS = 5

@@ -28,10 +28,14 @@ def emit_jump(e: Emitter, op: Operation) -> None:
         e.close_loop(op.args)
         return
     if isinstance(op.descr, LabelRef):
-        if not op.descr.address:
+        if op.descr is e.own_label:
+            e.jump_to_own_label(op.args)
+            return
+        if not op.descr.cell:
             raise IRError(f"label {op.descr.name} has no code")
         e.memory.objects.append(op.descr)
-        e.tail_call(pointer(op.descr.address), "null", op.args)
+        target = e.value(f"load ptr, ptr {pointer(op.descr.cell)}")
+        e.tail_call(target, "null", op.args)
         return
     target = e.value(f"load ptr, ptr {loop_cell(e, op)}")
     e.tail_call(target, "null", op.args)
@@ -134,8 +138,7 @@ is what counts there: a trace of the AST language had 42 such guards of 48 words
 
 @emits(ops.GUARD_NOT_INVALIDATED)
 def emit_guard_not_invalidated(e: Emitter, op: Operation) -> None:
-    if len(e.polled) > MOST_INLINE_WORDS:
-        e.needs_polling_function = True
+    if len(e.memory.polled) > MOST_INLINE_WORDS:
         e.guard(op, _poll_once(e))
         return
     lines: list[str] = []
@@ -146,6 +149,9 @@ def emit_guard_not_invalidated(e: Emitter, op: Operation) -> None:
 
 def _poll_once(e: Emitter) -> str:
     """The polled words are compared once in each epoch."""
+    function = POLLING_FUNCTION + e.suffix
+    if function not in e.polling_functions:
+        e.polling_functions[function] = polling_function(e, function)
     flag = e.value(f"load volatile i64, ptr {pointer(e.memory.flag_address)}")
     epoch = e.value(f"load i64, ptr {pointer(e.addresses.epoch)}")
     polled = e.value(f"load i64, ptr {pointer(e.memory.polled_address)}")
@@ -156,7 +162,7 @@ def _poll_once(e: Emitter) -> str:
     e.likely(known, done, look)
     e.cold += [
         f"{look}:",
-        f"  {holds} = call i1 @{POLLING_FUNCTION}()",
+        f"  {holds} = call i1 @{function}()",
         f"  br i1 {holds}, label %{note}, label %{done}",
         f"{note}:",
         f"  store i64 {epoch}, ptr {pointer(e.memory.polled_address)}",
@@ -169,11 +175,11 @@ def _poll_once(e: Emitter) -> str:
 POLLING_FUNCTION = "assumptions_hold"
 
 
-def polling_function(e: Emitter) -> str:
-    """The function that compares all polled words, as text of the module."""
+def polling_function(e: Emitter, name: str) -> str:
+    """The function that compares all polled words of the trace in hand, as text of the module."""
     lines: list[str] = []
     holds = compare_polled(e, lines, "%w")
-    return "\n".join([f"define internal i1 @{POLLING_FUNCTION}() noinline nounwind {{", *lines, f"  ret i1 {holds}", "}"])
+    return "\n".join([f"define internal i1 @{name}() noinline nounwind {{", *lines, f"  ret i1 {holds}", "}"])
 
 
 def compare_polled(e: Emitter, lines: list[str], prefix: str) -> str:
@@ -187,7 +193,7 @@ def compare_polled(e: Emitter, lines: list[str], prefix: str) -> str:
 
     flag = value(f"load volatile i64, ptr {pointer(e.memory.flag_address)}")
     holds = value(f"icmp eq i64 {flag}, 0")
-    for polled in e.polled:
+    for polled in e.memory.polled:
         word = f"i{8 * polled.size}"
         place, cell = pointer(polled.address), pointer(polled.cell)
         if polled.depends:  # compare the cell with itself rather than look at memory that may be gone

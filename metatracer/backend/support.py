@@ -491,9 +491,13 @@ class EntryPoint:
             ctypes.addressof(_entry_method(count)), self._holder, None
         )
 
+    def redirect(self, address: int) -> None:
+        """Let further calls enter other code."""
+        ctypes.c_int64.from_address(id(self._holder) + _BYTES_DATA).value = address
+
     def close(self) -> None:
         """Make further calls fail."""
-        ctypes.c_int64.from_address(id(self._holder) + _BYTES_DATA).value = 0
+        self.redirect(0)
 
 
 # --- results in parts -------------------------------------------------------------------------------------------------------

@@ -247,14 +247,14 @@ class LabelRef:
     Attributes:
         name: As printed.
         params: The label's parameters; None when they are not known (in text).
-        address: Of the code behind the label; set by the backend, 0 before.
+        cell: Address of the 8-byte cell that holds the address of the code behind the label; set by the backend, 0 before.
         entry: What the optimizer knows of the state at the label; nobody else looks into it.
         token: The runtime's object for the code; the IR does not look into it.
     """
 
     name: str
     params: tuple[Input, ...] | None = None
-    address: int = 0
+    cell: int = 0
     entry: Any = None
     token: Any = None
 

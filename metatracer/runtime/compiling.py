@@ -15,9 +15,10 @@ from metatracer.ir.values import Const, FrameState, Input, LabelRef, LoopRef, Op
 from metatracer.optimizer.versions import Goal
 from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import assumptions
-from metatracer.runtime.loops import GuardState, Loop, Piece, hold, register_guards, release, retire
+from metatracer.runtime.loops import PLACING, GuardState, Loop, Piece, hold, register_guards, release, retire
 from metatracer.runtime.summaries import code_added, collecting, still_hold
 from metatracer.runtime.summaries import register as register_reliances
+from metatracer.runtime.tiers import first_heat
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
@@ -120,10 +121,13 @@ def install_optimized(
     start = time.perf_counter()
     try:
         counted: Counted = ""
-        if params.replace != "off" and loop.base is loop:
-            counted = "header" if guard is None else "entries"
+        heat = first_heat(optimized, guard, params.tier2_threshold)
+        if params.replace != "off":
+            heat = 0  # a trial compares the roots' own code
+            if loop.base is loop:
+                counted = "header" if guard is None else "entries"
         force_exits = params.force_exits or None
-        code = compile_trace(optimized, level=params.compile_level, force_exits=force_exits, counted=counted)
+        code = compile_trace(optimized, level=params.compile_level, force_exits=force_exits, counted=counted, heat=heat)
     except BaseException:
         for other in entered:
             release(other)
@@ -143,7 +147,7 @@ def install_optimized(
     piece.entered = entered
     label = optimized.label
     if label is not None and code.label_address and optimized.entry is not None:
-        piece.label = LabelRef(f"{optimized.name}_label", label.params, code.label_address, optimized.entry, piece)
+        piece.label = LabelRef(f"{optimized.name}_label", label.params, code.label_cell, optimized.entry, piece)
     # Compiling lets other threads run: what this code belongs to may be gone by now.
     is_orphan = guard is not None and guard.piece.is_retired
     if (
@@ -229,12 +233,13 @@ def _put_in_place(piece: Piece) -> None:
         record.bridges += 1
         loop.base.branches.note(guard.operation)
         return
-    set_cell(loop.ref, piece.code)
-    loop.ref.label = piece.label
-    if loop.stale is not None:
+    with PLACING:
+        set_cell(loop.ref, piece.code)
+        loop.ref.label = piece.label
+        loop.piece = piece
         stale, loop.stale = loop.stale, None
+    if stale is not None:
         retire(stale)
-    loop.piece = piece
     loop.wait = 1.0
     loop.attempts = 0
     if loop.base is not loop:

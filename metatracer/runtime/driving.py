@@ -34,6 +34,7 @@ from metatracer.runtime.compiling import install_recorded, note_abort, note_miss
 from metatracer.runtime.host import RecordingHost
 from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended
 from metatracer.runtime.portal import Request
+from metatracer.runtime.tiers import attend
 from metatracer.runtime.twin import twin_for
 from metatracer.runtime.versions import visit
 from metatracer.statistics import STATISTICS
@@ -232,6 +233,8 @@ class _Driving:
             return
         self.frames.extend(rebuilt.frames)
         self.exception, self.fresh = exception, exception is None
+        if guard.refused:
+            attend(guard)
 
     def _waits_for_code(self, loop: Loop, frames: list[ResumeFrame]) -> bool:
         """Whether code that is not valid (any more, or yet) was left at its entry: that visit counts like any other."""

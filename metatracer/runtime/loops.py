@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from metatracer import hooks, log
+from metatracer.backend.compile import set_cell
+from metatracer.backend.layout import read_word
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import LabelRef, LoopRef, Value
 from metatracer.recorder.polymorphism import Branches
@@ -15,7 +17,7 @@ from metatracer.runtime import summaries
 from metatracer.statistics import STATISTICS, LoopRecord
 
 if TYPE_CHECKING:
-    from metatracer.backend.compile import CompiledCode
+    from metatracer.backend.compile import CompiledCode, TreeCode
     from metatracer.ir.opcodes import Effect
     from metatracer.ir.shapes import Shapes
     from metatracer.ir.values import Operation, Trace
@@ -185,6 +187,9 @@ class Piece:
         is_waiting: It is to be retired when there are no holders. is_retired: that has happened.
         reason: Why it was invalidated, "" while valid.
         summary: What its own operations may do, and the loops it goes to or calls.
+        tree: For a root, the code in which it is one function with its bridges, if there is any.
+        is_being_compiled: Such code is on its way. trees_compiled: How much there was.
+        runs: How often its own code has run, as far as that was looked at.
     """
 
     loop: Loop
@@ -201,6 +206,10 @@ class Piece:
     is_retired: bool = False
     reason: str = ""
     guards: dict[int, GuardState] = field(default_factory=dict)
+    tree: Tree | None = None
+    is_being_compiled: bool = False
+    trees_compiled: int = 0
+    runs: int = 0
     summary: tuple[Summary, tuple[Loop, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -244,11 +253,24 @@ class Piece:
             )
 
 
+@dataclass(slots=True, eq=False)
+class Tree:
+    """A root and some of its bridges as one function (`runtime.tiers`)."""
+
+    code: TreeCode
+    bridges: tuple[Piece, ...]
+
+
+PLACING = threading.RLock()
+"""Held while what a loop's cell, a root's label or a guard's slot leads to is decided and changed."""
+
 GUARDS: dict[int, GuardState] = {}
 """Every guard of live code by its number."""
 
-_retired: list[tuple[int, Piece]] = []
+_retired: list[tuple[int, Piece | Tree]] = []
 _epochs = itertools.count(1)
+MOST_DOUBLINGS = 20
+"""Of the heat that code needs to get another tree."""
 _tickets = itertools.count(1)
 _active: dict[int, int] = {}
 """Machine code being run: ticket -> epoch at its start. Code retired in an epoch is freed when all began later."""
@@ -288,11 +310,45 @@ def detach(bridge: Piece) -> None:
     """Let the guard of a bridge exit again."""
     parent = bridge.parent
     assert parent is not None
-    if parent.bridge is bridge:
-        parent.bridge = None
-        parent.failures = 0
-        if not parent.piece.code.is_freed:
-            parent.piece.code.detach(parent.operation.guard_id)
+    with PLACING:
+        if parent.bridge is bridge:
+            parent.bridge = None
+            parent.failures = 0
+            if not parent.piece.code.is_freed:
+                parent.piece.code.detach(parent.operation.guard_id)
+    root = root_of(bridge)
+    if root.tree is not None and bridge in root.tree.bridges:
+        drop_tree(root)
+
+
+def root_of(piece: Piece) -> Piece:
+    """The root of the tree that code belongs to."""
+    while piece.parent is not None:
+        piece = piece.parent.piece
+    return piece
+
+
+def drop_tree(root: Piece) -> None:
+    """Let a root be entered in its own code again, which asks for another tree when it stays hot."""
+    with PLACING:
+        tree, root.tree = root.tree, None
+        if tree is None or root.code.is_freed:
+            return
+        root.code.redirect(None)
+        ref = root.loop.ref
+        if read_word(ref.cell) == tree.code.address:
+            set_cell(ref, root.code)
+        params = root.loop.portal.driver.params
+        root.code.set_heat(params.tier2_threshold << min(root.trees_compiled, MOST_DOUBLINGS))
+    retire_tree(tree)
+
+
+def retire_tree(tree: Tree) -> None:
+    """Nothing leads to the tree any more: free it when no thread is in it."""
+    with _lock:
+        _epoch[0] = next(_epochs)
+        _retired.append((_epoch[0], tree))
+    free_retired()
 
 
 def retire(piece: Piece) -> None:
@@ -346,6 +402,11 @@ def free_retired() -> None:
         ready = [piece for epoch, piece in _retired if epoch <= oldest]
         _retired[:] = [(epoch, piece) for epoch, piece in _retired if epoch > oldest]
     for piece in ready:
+        if isinstance(piece, Tree):
+            piece.code.free()
+            continue
+        if piece.tree is not None:
+            piece.tree.code.free()
         for number in piece.guards:
             GUARDS.pop(number, None)
         assumptions.forget(piece)

@@ -72,6 +72,7 @@ def show_comparison(console: Console, found: Comparison) -> None:
         spent = sum(figures.get(f"{part}_seconds", 0.0) for part in ("recording", "optimizing", "compiling"))
         table.add_row("loops compiled", "", str(figures.get("loops_compiled", 0)), "")
         table.add_row("bridges compiled", "", str(figures.get("bridges_compiled", 0)), "")
+        table.add_row("trees compiled", "", str(figures.get("trees_compiled", 0)), "")
         table.add_row("recordings given up", "", str(sum(figures.get("aborts", {}).values())), "")
         table.add_row("guard exits", "", str(figures.get("guard_exits", 0)), "")
         table.add_row("recording, optimizing, compiling", "", seconds_text(spent), "")

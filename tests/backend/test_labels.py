@@ -29,7 +29,7 @@ def with_label(text: str, **options: Any) -> tuple[CompiledCode, dict[str, Any]]
     trace = parse_trace(text, {})
     code = compile_trace(trace, **options)
     assert trace.label is not None
-    return code, {"inside": LabelRef("inside", trace.label.params, code.label_address)}
+    return code, {"inside": LabelRef("inside", trace.label.params, code.label_cell)}
 
 
 @pytest.mark.parametrize("levels", [(0, 0), (1, 1), (2, 2), (0, 2), (2, 0)])

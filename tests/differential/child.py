@@ -18,7 +18,10 @@ from typing import Any
 KEPT: list[object] = []
 """Programs and modules stay alive: traces may hold on to them, and the untraced process must not differ in that."""
 
-_TOTALS = ("loops_compiled", "bridges_compiled", "guard_exits", "loop_entries", "recordings_started", "invalidations")
+_TOTALS = (
+    "loops_compiled", "bridges_compiled", "trees_compiled", "guard_exits", "loop_entries", "recordings_started",
+    "invalidations",
+)  # fmt: skip
 
 _MISTAKES = ("COMPILE_FAILED", "INTERNAL_ERROR")
 """Aborts that no guest program may cause."""

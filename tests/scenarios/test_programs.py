@@ -13,6 +13,7 @@ import pytest
 from tests.differential.differential import (
     EAGERLY,
     FORCED,
+    FORCED_TREES,
     REPLACED,
     TRACED,
     UNTRACED,
@@ -37,7 +38,7 @@ def reference() -> Iterator[Worker]:
         yield worker
 
 
-@pytest.fixture(scope="module", params=mode_params((TRACED, EAGERLY, REPLACED, *FORCED[:3])))
+@pytest.fixture(scope="module", params=mode_params((TRACED, EAGERLY, REPLACED, *FORCED[:3], FORCED_TREES)))
 def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
     mode: Mode = request.param
     with Worker(mode) as started:

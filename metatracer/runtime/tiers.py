@@ -1,0 +1,348 @@
+"""The second level of code: a tree that stays hot becomes one function.
+
+The first compile of each trace is quick, and each trace is a function of its own. Its code counts its runs down
+(`CodeMemory.heat_address`) and leaves at a guard that may fail at any time when the count gets to 0. Then the root and
+those of its bridges that matter are compiled as one function (`backend.compile.compile_tree`), with the counts as
+weights of the branches, and what enters the root is redirected: its cell, its label and its entry from Python.
+
+LLVM works on a background thread, unless the parameter `background` is off. That thread gets text and gives machine
+code; nothing else happens there, because objects of the guest must not die, nor guest code run, on a thread that the
+guest knows nothing of. When it is done it sets the heat of the code that runs to 1, so that this leaves once more, and
+whoever takes that exit puts the tree in place.
+
+A tree is dropped, and its root's own code entered again, when a bridge in it is detached. Threads that are in the tree by
+then find the bridge's slot changed and leave there.
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import os
+import threading
+import time
+import traceback
+from collections import deque
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, ClassVar
+
+from metatracer import log
+from metatracer.backend.compile import TreeText, branch_of, emit_tree, link_tree, set_cell
+from metatracer.backend.emit import counting_guard
+from metatracer.backend.layout import write_word
+from metatracer.errors import AbortReason
+from metatracer.ir.opcodes import JUMP
+from metatracer.runtime.loops import MOST_DOUBLINGS, PLACING, Tree, retire_tree, root_of
+from metatracer.statistics import STATISTICS
+
+if TYPE_CHECKING:
+    from metatracer.backend.compile import TreeCode
+    from metatracer.backend.emit import Branch
+    from metatracer.ir.values import Operation, Trace
+    from metatracer.runtime.loops import GuardState, Piece
+
+_log = log.section("tree")
+_abort_log = log.section("abort")
+
+MOST_OPERATIONS = 4000
+"""Optimized operations of a tree. LLVM needs 0.3 to 0.5 ms for each at level 2, and other traces wait for it meanwhile."""
+RAREST = 1000
+"""A bridge is left out when it is taken less than once in so many runs of the root."""
+
+
+@dataclass(slots=True)
+class _Chosen:
+    """A trace that is to be part of a tree."""
+
+    piece: Piece
+    count: int
+    bridges: dict[Operation, _Chosen] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Job:
+    """A tree on its way through LLVM.
+
+    Attributes:
+        root: Its root.
+        bridges: The others in it.
+        text: What LLVM gets.
+        wake: Addresses of the heat words of code that may be running.
+        code, error: What came of it.
+    """
+
+    root: Piece
+    bridges: tuple[Piece, ...]
+    text: TreeText
+    wake: tuple[int, ...]
+    code: TreeCode | None = None
+    error: str = ""
+
+
+FINISHED: deque[_Job] = deque()
+"""Trees that LLVM is done with, to be put in place."""
+
+
+def first_heat(trace: Trace, parent: GuardState | None, threshold: int) -> int:
+    """How often new code is to run before its tree is compiled (again), 0 if it never is.
+
+    Only loops become trees. A function that returns early has little to save in its own code, all that it could have to
+    save in a tree: recursive fib takes 1.3 times as long.
+
+    Args:
+        trace: What the code is made from.
+        parent: A bridge's guard.
+        threshold: The parameter.
+    """
+    if parent is None:
+        return threshold if _is_loop(trace) else 0
+    root = root_of(parent.piece)
+    return threshold << min(root.trees_compiled, MOST_DOUBLINGS) if _is_loop(root.trace) else 0
+
+
+def _is_loop(trace: Trace) -> bool:
+    return trace.operations[-1].opcode is JUMP and trace.operations[-1].descr is None
+
+
+def attend(guard: GuardState) -> None:
+    """Machine code has left at a guard that fails for no reason of the guest's: see whether its tree is hot."""
+    if FINISHED:
+        put_in_place()
+    piece = guard.piece
+    if piece.code.is_hot:
+        _request(piece)
+
+
+def _request(hot: Piece) -> None:
+    """Have the tree compiled that `hot` is part of."""
+    root = root_of(hot)
+    params = root.loop.portal.driver.params
+    hot.runs = max(hot.runs, hot.code.runs)
+    hot.code.set_heat(0)
+    if root.is_being_compiled or root.reason or root.loop.piece is not root:
+        return
+    root.is_being_compiled = True
+    start = time.perf_counter()
+    try:
+        chosen, pieces = _choose(root)
+        text = emit_tree(
+            _branch(chosen),
+            level=params.tier2_level,
+            force_exits=params.force_exits or None,
+            own_label=root.label,
+        )
+    except BaseException:
+        root.is_being_compiled = False
+        raise
+    memories = (root.code.memory, hot.code.memory)
+    wake = tuple([memory.heat_address for memory in memories if memory is not None])
+    job = _Job(root, tuple(pieces[1:]), text, wake)
+    STATISTICS.compiling_seconds += time.perf_counter() - start
+    if params.background and not _Worker.stopping:
+        _start(job)
+    else:
+        _compile(job)
+        put_in_place()
+
+
+def _choose(root: Piece) -> tuple[_Chosen, list[Piece]]:
+    """The root and the bridges that run most, as many as may be."""
+    top = _Chosen(root, _runs(root, 0))
+    pieces = [root]
+    room = MOST_OPERATIONS - len(root.trace.operations)
+    waiting: list[tuple[int, int, _Chosen, GuardState]] = []
+
+    def consider(chosen: _Chosen) -> None:
+        for guard in chosen.piece.guards.values():
+            bridge = guard.bridge
+            if bridge is not None and bridge.trace.label is None and not bridge.reason:
+                heappush(waiting, (-_runs(bridge, chosen.count), bridge.number, chosen, guard))
+
+    consider(top)
+    while waiting:
+        negative, _, parent, guard = heappop(waiting)
+        bridge = guard.bridge
+        if bridge is None or -negative * RAREST < top.count or len(bridge.trace.operations) > room:
+            continue
+        room -= len(bridge.trace.operations)
+        chosen = parent.bridges[guard.operation] = _Chosen(bridge, -negative)
+        pieces.append(bridge)
+        consider(chosen)
+    return top, pieces
+
+
+def _runs(piece: Piece, parent: int) -> int:
+    """How often code has run, or a guess from its parent's runs where that is not counted."""
+    piece.runs = max(piece.runs, piece.code.runs)
+    if counting_guard(piece.trace) is None:
+        return parent // 4
+    return piece.runs
+
+
+def _branch(chosen: _Chosen) -> Branch:
+    branches = {operation: _branch(bridge) for operation, bridge in chosen.bridges.items()}
+    return branch_of(chosen.piece.trace, chosen.piece.code, chosen.count, branches)
+
+
+def put_in_place() -> None:
+    """Put finished trees in place, as far as they are still what their root and bridges are."""
+    while FINISHED:
+        try:
+            job = FINISHED.popleft()
+        except IndexError:
+            return
+        root = job.root
+        root.is_being_compiled = False
+        if job.code is None:
+            _failed(job)
+            continue
+        with PLACING:
+            is_valid = (
+                root.loop.piece is root
+                and not root.reason
+                and all(piece.parent is not None and piece.parent.bridge is piece for piece in job.bridges)
+            )
+            before = root.tree
+            if is_valid:
+                root.tree = Tree(job.code, job.bridges)
+                root.trees_compiled += 1
+                root.code.redirect(job.code)
+                set_cell(root.loop.ref, job.code)
+        if not is_valid:
+            job.code.free()
+            if not root.code.is_freed:  # a bridge has gone meanwhile: another time
+                root.code.set_heat(root.loop.portal.driver.params.tier2_threshold)
+            continue
+        if before is not None:
+            retire_tree(before)
+        _installed(job, job.code)
+
+
+def _installed(job: _Job, code: TreeCode) -> None:
+    root = job.root
+    STATISTICS.trees_compiled += 1
+    STATISTICS.machine_code_bytes += code.size_bytes
+    STATISTICS.background_seconds += sum(code.seconds.values())
+    root.loop.record.trees += 1
+    _heat_outside(root, set(map(id, job.bridges)))
+    if _log.on:
+        bridges = ", ".join([f"{piece.code.name} x{piece.runs}" for piece in job.bridges])
+        seconds = " ".join([f"{name} {1000 * each:.1f}" for name, each in code.seconds.items()])
+        _log.write(f"{code.name} x{root.runs}: {code.size_bytes} bytes, milliseconds: {seconds}; bridges: {bridges or 'none'}")
+
+
+def _heat_outside(root: Piece, inside: set[int]) -> None:
+    """Let bridges that are not in the tree ask for a new one when they turn out to run often."""
+    threshold = root.loop.portal.driver.params.tier2_threshold
+    waiting = [root]
+    while waiting:
+        for guard in waiting.pop().guards.values():
+            bridge = guard.bridge
+            if bridge is None:
+                continue
+            waiting.append(bridge)
+            is_inside = id(bridge) in inside
+            bridge.code.set_heat(0 if is_inside else first_heat(bridge.trace, guard, threshold))
+
+
+def _failed(job: _Job) -> None:
+    """LLVM would not: the traces' own code goes on."""
+    reason = AbortReason.COMPILE_FAILED
+    STATISTICS.count_abort(reason.name)
+    job.root.loop.record.add_abort(reason.name, reason.value, job.error)
+    if _abort_log.on:
+        _abort_log.write(f"{job.root.code.name}: {job.error}")
+
+
+# --- the thread -----------------------------------------------------------------------------------------------------------
+
+
+def _compile(job: _Job) -> None:
+    try:
+        job.code = link_tree(job.text)
+    except Exception as error:  # noqa: BLE001 - whatever it is: the guest goes on without the tree
+        job.error = "".join(traceback.format_exception(error)).strip()
+    FINISHED.append(job)
+    for address in job.wake:
+        write_word(address, 1)
+
+
+class _Worker:
+    """The state of the background thread, of which there is one while there are jobs.
+
+    Attributes:
+        jobs: Not begun.
+        lock: Of the other attributes.
+        working: Held while LLVM works.
+        is_running: There is a thread, or about to be one.
+        stopping: The process is about to end.
+    """
+
+    jobs: ClassVar[deque[_Job]] = deque()
+    lock = threading.Lock()
+    working = threading.Lock()
+    is_running = False
+    stopping = False
+
+
+def _start(job: _Job) -> None:
+    with _Worker.lock:
+        _Worker.jobs.append(job)
+        if _Worker.is_running:
+            return
+        _Worker.is_running = True
+    try:
+        _thread.start_new_thread(_work, ())
+    except RuntimeError:  # no more threads for this process
+        _work()
+
+
+def _work() -> None:
+    while True:
+        with _Worker.working:
+            with _Worker.lock:
+                if not _Worker.jobs or _Worker.stopping:
+                    _Worker.is_running = False
+                    return
+                job = _Worker.jobs.popleft()
+            _compile(job)
+            del job
+
+
+def wait_for_trees() -> None:
+    """Wait until the background thread has nothing to do, and put in place what it has done."""
+    while _Worker.is_running:
+        time.sleep(0.001)
+    put_in_place()
+
+
+def _stop() -> None:
+    """LLVM must not be at work when the process takes its memory apart."""
+    _Worker.stopping = True
+    with _Worker.working:
+        pass
+
+
+def _forked() -> None:
+    """The child has no background thread."""
+    for job in _Worker.jobs:
+        job.root.is_being_compiled = False
+    _Worker.jobs.clear()
+    _Worker.is_running = False
+    _Worker.lock.release()
+    _Worker.working.release()
+
+
+def _before_fork() -> None:
+    _Worker.working.acquire()
+    _Worker.lock.acquire()
+
+
+def _after_fork() -> None:
+    _Worker.lock.release()
+    _Worker.working.release()
+
+
+atexit.register(_stop)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_forked)
