@@ -15,11 +15,12 @@ from metatracer.ir.opcodes import GUARD_NO_EXCEPTION, OPCODES, Opcode
 from metatracer.ir.values import Input, Operation, Value
 from metatracer.optimizer.calls import Calls
 from metatracer.optimizer.cse import CommonSubexpressions
-from metatracer.optimizer.folding import Algebra, ConstantFolding
+from metatracer.optimizer.folding import ConstantFolding
 from metatracer.optimizer.heap import HeapCache
 from metatracer.optimizer.knowledge import Knowledge
 from metatracer.optimizer.materialize import Materializer
 from metatracer.optimizer.ranges import Ranges
+from metatracer.optimizer.rewriting import Rewriter
 from metatracer.optimizer.state import ConstantPool, State, Virtual
 from metatracer.optimizer.verdicts import Contradiction, Handler, Verdict, can_raise
 from metatracer.optimizer.virtuals import Virtuals
@@ -61,7 +62,7 @@ class Forward:
         self.parts: dict[str, Any] = {
             "virtuals": Virtuals(self),
             "fold": ConstantFolding(self),
-            "algebra": Algebra(self),
+            "algebra": Rewriter(self, by_ranges=False),
             "ranges": self.ranges,
             "types": Knowledge(self),
             "heap": self.heap,

@@ -1,7 +1,7 @@
 """Integer ranges: bounds of every integer, what follows from guards, and what the bounds decide.
 
-Overflow checks that cannot fail become plain operations, comparisons that are decided become constants, and signed
-division of numbers that are not negative becomes unsigned.
+Overflow checks that cannot fail become plain operations, and comparisons that are decided become constants. Rules whose
+conditions are about bounds (of `rules`) are applied here, too.
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ from metatracer.ir.opcodes import (
     FLOAT_TO_INT,
     INT_ADD,
     INT_ADD_OVF,
-    INT_AND,
     INT_EQ,
-    INT_FLOORDIV,
     INT_GE,
     INT_GT,
     INT_INVERT,
@@ -31,143 +29,39 @@ from metatracer.ir.opcodes import (
     INT_LSHIFT,
     INT_LSHIFT_OVF,
     INT_LT,
-    INT_MOD,
     INT_MUL,
     INT_MUL_OVF,
     INT_NE,
     INT_NEG,
-    INT_OR,
-    INT_RSHIFT,
     INT_SUB,
     INT_SUB_OVF,
-    INT_XOR,
     LIST_LEN,
     STR_LEN,
     STR_ORD_AT,
     TUPLE_LEN,
-    UINT_FLOORDIV,
     UINT_GE,
     UINT_GT,
     UINT_LE,
     UINT_LT,
-    UINT_MOD,
-    UINT_RSHIFT,
     Opcode,
 )
 from metatracer.ir.values import Const, Operation, Value
+from metatracer.optimizer.bounds import BINARY, Bounds, decide
+from metatracer.optimizer.rewriting import Rewriter
 from metatracer.optimizer.state import MAX_INT, MIN_INT
 from metatracer.optimizer.verdicts import EMIT, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from metatracer.optimizer.forward import Forward
     from metatracer.optimizer.verdicts import Handlers
 
-Bounds = tuple[int, int]
-_FULL: Bounds = (MIN_INT, MAX_INT)
 _MAX_LENGTH = MAX_INT // 8  # no object can hold more items than this
-
-
-def _add(a: int, b: int, c: int, d: int) -> Bounds:
-    return a + c, b + d
-
-
-def _sub(a: int, b: int, c: int, d: int) -> Bounds:
-    return a - d, b - c
-
-
-def _mul(a: int, b: int, c: int, d: int) -> Bounds:
-    corners = (a * c, a * d, b * c, b * d)
-    return min(corners), max(corners)
-
-
-def _lshift(a: int, b: int, c: int, d: int) -> Bounds:
-    if not 0 <= c <= d < 64:
-        return MIN_INT - 1, MAX_INT + 1
-    corners = (a << c, a << d, b << c, b << d)
-    return min(corners), max(corners)
-
-
-def _and(a: int, b: int, c: int, d: int) -> Bounds:
-    if a >= 0 and c >= 0:
-        return 0, min(b, d)
-    if a >= 0:
-        return 0, b
-    if c >= 0:
-        return 0, d
-    return _FULL
-
-
-def _or(a: int, b: int, c: int, d: int) -> Bounds:
-    return (max(a, c), (1 << max(b, d).bit_length()) - 1) if a >= 0 and c >= 0 else _FULL
-
-
-def _xor(a: int, b: int, c: int, d: int) -> Bounds:
-    return (0, (1 << max(b, d).bit_length()) - 1) if a >= 0 and c >= 0 else _FULL
-
-
-def _rshift(a: int, b: int, c: int, d: int) -> Bounds:
-    if not 0 <= c <= d < 64:
-        return _FULL
-    corners = (a >> c, a >> d, b >> c, b >> d)
-    return min(corners), max(corners)
-
-
-def _uint_rshift(a: int, b: int, c: int, d: int) -> Bounds:
-    if a >= 0:
-        return _rshift(a, b, c, d)
-    return (0, MAX_INT) if 0 < c <= d < 64 else _FULL
-
-
-def _floordiv(a: int, b: int, c: int, d: int) -> Bounds:
-    if c <= 0:
-        return _FULL
-    corners = (a // c, a // d, b // c, b // d)
-    return min(corners), max(corners)
-
-
-def _mod(a: int, b: int, c: int, d: int) -> Bounds:
-    if c > 0:
-        return 0, (min(b, d - 1) if a >= 0 else d - 1)
-    if d < 0:
-        return c + 1, 0
-    return _FULL
-
-
-def _uint_floordiv(a: int, b: int, c: int, _: int) -> Bounds:
-    return (0, b // c) if a >= 0 and c > 0 else _FULL
-
-
-def _uint_mod(a: int, b: int, c: int, d: int) -> Bounds:
-    if c > 0:
-        return 0, (min(b, d - 1) if a >= 0 else d - 1)
-    return _FULL
-
-
-_BINARY: dict[Opcode, Callable[[int, int, int, int], Bounds]] = {
-    INT_ADD: _add,
-    INT_SUB: _sub,
-    INT_MUL: _mul,
-    INT_LSHIFT: _lshift,
-    INT_AND: _and,
-    INT_OR: _or,
-    INT_XOR: _xor,
-    INT_RSHIFT: _rshift,
-    UINT_RSHIFT: _uint_rshift,
-    INT_FLOORDIV: _floordiv,
-    INT_MOD: _mod,
-    UINT_FLOORDIV: _uint_floordiv,
-    UINT_MOD: _uint_mod,
-}
-"""Bounds of the exact result from bounds of the arguments."""
 _CHECKED: dict[Opcode, Opcode] = {
     INT_ADD_OVF: INT_ADD,
     INT_SUB_OVF: INT_SUB,
     INT_MUL_OVF: INT_MUL,
     INT_LSHIFT_OVF: INT_LSHIFT,
 }
-_UNSIGNED: dict[Opcode, Opcode] = {INT_MOD: UINT_MOD, INT_FLOORDIV: UINT_FLOORDIV}
 _RESULTS: dict[Opcode, Bounds] = {
     LIST_LEN: (0, _MAX_LENGTH),
     TUPLE_LEN: (0, _MAX_LENGTH),
@@ -193,20 +87,18 @@ class Ranges:
         self._forward = forward
         self._state = forward.state
         self._pool = forward.pool
+        self._rules = Rewriter(forward, by_ranges=True)
 
     def handlers(self) -> Handlers:
+        yield from self._rules.handlers()
         for opcode in _CHECKED:
             yield opcode, self.checked
-        for opcode in _UNSIGNED:
-            yield opcode, self.signed_division
-        for opcode in _BINARY:
+        for opcode in BINARY:
             yield opcode, self.binary
         yield INT_NEG, self.negate
         yield INT_INVERT, self.invert
         for opcode in _COMPARISONS:
             yield opcode, self.compare
-        for opcode in _UNSIGNED_COMPARISONS:
-            yield opcode, self.compare_unsigned
         for opcode in _RESULTS:
             yield opcode, self.result
         yield ARRAY_GETITEM_I, self.array_item
@@ -221,7 +113,7 @@ class Ranges:
     def checked(self, op: Operation) -> Verdict:
         """An overflow check: not needed when the exact result fits, and its result is within bounds when it is."""
         left, right = op.args
-        lo, hi = _BINARY[_CHECKED[op.opcode]](*self._state.bounds(left), *self._state.bounds(right))
+        lo, hi = BINARY[_CHECKED[op.opcode]](*self._state.bounds(left), *self._state.bounds(right))
         if lo >= MIN_INT and hi <= MAX_INT:
             return self._forward.run(Operation(_CHECKED[op.opcode], op.args))
         if lo > MAX_INT or hi < MIN_INT:
@@ -229,21 +121,12 @@ class Ranges:
         self._set(op, lo, hi)
         return EMIT
 
-    def signed_division(self, op: Operation) -> Verdict:
-        left, right = op.args
-        if self._state.bounds(left)[0] >= 0 and self._state.bounds(right)[0] > 0:
-            return self._forward.run(Operation(_UNSIGNED[op.opcode], op.args))
-        return EMIT
-
     def binary(self, op: Operation) -> Verdict:
         left, right = op.args
-        lo, hi = _BINARY[op.opcode](*self._state.bounds(left), *self._state.bounds(right))
+        lo, hi = BINARY[op.opcode](*self._state.bounds(left), *self._state.bounds(right))
         if MIN_INT <= lo <= hi <= MAX_INT:  # otherwise it may wrap
             if lo == hi:
                 return self._pool.get("i", lo)
-            low, high = self._state.bounds(left)
-            if op.opcode is UINT_MOD and low >= 0 and high < self._state.bounds(right)[0]:
-                return left  # smaller than the divisor already
             self._set(op, lo, hi)
         return EMIT
 
@@ -297,29 +180,8 @@ class Ranges:
             return None
         return right
 
-    def compare_unsigned(self, op: Operation) -> Verdict:
-        """Where neither side can be negative, unsigned order is signed order."""
-        left, right = op.args
-        if self._state.bounds(left)[0] >= 0 and self._state.bounds(right)[0] >= 0:
-            return self._forward.run(Operation(_UNSIGNED_COMPARISONS[op.opcode], op.args))
-        return EMIT
-
     def _decide(self, opcode: Opcode, left: Value, right: Value) -> Verdict:
-        a, b = self._state.bounds(left)
-        c, d = self._state.bounds(right)
-        known: bool | None = None
-        if opcode is INT_LT:
-            known = True if b < c else False if a >= d else None
-        elif opcode is INT_LE:
-            known = True if b <= c else False if a > d else None
-        elif opcode is INT_GT:
-            known = True if a > d else False if b <= c else None
-        elif opcode is INT_GE:
-            known = True if a >= d else False if b < c else None
-        elif b < c or a > d:
-            known = opcode is INT_NE
-        elif a == b == c == d:
-            known = opcode is INT_EQ
+        known = decide(opcode, self._state.bounds(left), self._state.bounds(right))
         return EMIT if known is None else self._pool.true if known else self._pool.false
 
     # --- what guards tell -------------------------------------------------------------------------------------------

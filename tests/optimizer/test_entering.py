@@ -120,7 +120,7 @@ def test_real_object_is_replaced_by_an_iteration() -> None:
     text = "b(r0: W_Pair, r1: int)\n guard_no_attention() -> [r1]\n jump(r0, r1) {target}"
     trace = bridge(text, target)
     assert trace.repeats
-    assert names(trace.operations).count("int_add_ovf") == 1
+    assert names(trace.operations).count("int_add_ovf") == 2
     assert isinstance(trace.operations[-1].descr, LabelRef)
     assert isinstance(bridge(text, target, repeat=False).operations[-1].descr, LoopRef)
 

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from metatracer.ir.opcodes import OPCODES, GuardFailed
-from metatracer.optimizer import ranges
+from metatracer.optimizer.bounds import BINARY
 from tests.optimizer.text import check, names, optimized, unchanged
 
 RANGES = {"fold", "ranges", "types"}
@@ -82,14 +82,14 @@ def test_modulo_of_nonnegative_numbers_is_unsigned() -> None:
 SAMPLES = [-9, -8, -2, -1, 0, 1, 2, 3, 7, 8, 63]
 
 
-@pytest.mark.parametrize("opcode", list(ranges._BINARY), ids=str)
+@pytest.mark.parametrize("opcode", list(BINARY), ids=str)
 def test_transfer_function_covers_every_result(opcode: object) -> None:
     evaluate = opcode.evaluate  # type: ignore[attr-defined]
     for lo, hi in itertools.combinations_with_replacement(SAMPLES, 2):
         for low, high in itertools.combinations_with_replacement(SAMPLES, 2):
             if "shift" in opcode.name and low < 0:  # type: ignore[attr-defined]
                 continue  # nothing is claimed
-            bottom, top = ranges._BINARY[opcode](lo, hi, low, high)  # type: ignore[index]
+            bottom, top = BINARY[opcode](lo, hi, low, high)  # type: ignore[index]
             for left in {lo, hi, (lo + hi) // 2}:
                 for right in {low, high, (low + high) // 2}:
                     if "shift" in opcode.name and not 0 <= right < 64:  # type: ignore[attr-defined]
