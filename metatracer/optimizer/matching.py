@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from metatracer.ir.opcodes import INT_LE, INT_LT
 from metatracer.ir.values import Const, Value
 from metatracer.optimizer.state import (
     BOX_OF_TYPE,
@@ -68,11 +69,17 @@ class Matcher:
         for number, end in enumerate(self._ends):
             self._pair(self._root_place(number), self._label.roots[number], end)
         facts = self._wanted_facts()
+        wanted = set(facts)
         stores = self._before.stores()
         matched: set[int] = set()
         progress = True
         while progress:
             facts, progress = self._match_facts(facts)
+            for fact in self._wanted_facts():  # proofs may have relied on more
+                if fact not in wanted:
+                    wanted.add(fact)
+                    facts.append(fact)
+                    progress = True
             left = []
             for store in stores:
                 if self._match_store(store, matched):
@@ -180,11 +187,19 @@ class Matcher:
             if value is None:
                 continue  # forgotten already
             end = self._after.lookup(table, head, tuple(present))
+            if end is None and self._follows(table, head, value, present):
+                continue
             if end is None:
                 self._lacks_fact(fact, tuple(present))
             else:
                 self._pair(self._fact_place(fact), value, end)
         return later, len(later) < len(facts)
+
+    def _follows(self, table: str, head: Any, value: Value, args: list[Value]) -> bool:
+        """Whether a fact about the order of two numbers is not noted, but can be proved."""
+        if table != "pure" or head[0] not in (INT_LT, INT_LE) or value is not self._before.pool.true:
+            return False
+        return self._body.ranges.follows(head[0], *args)
 
     def _find_store(self, store: Pending) -> Pending | None:
         """The store of the body to the place of a store of the label state; its owner has been paired."""

@@ -25,6 +25,7 @@ from metatracer.optimizer.entering import Entry, header_of
 from metatracer.optimizer.forward import Forward
 from metatracer.optimizer.matching import Alias, Matcher
 from metatracer.optimizer.state import (
+    FactKey,
     Pending,
     State,
     Virtual,
@@ -99,12 +100,14 @@ class LabelState:
     Attributes:
         forward: The preamble's walk. Forcing and flushing add to it.
         roots: What the loop's inputs are at the label.
+        has_orders: The orders of its numbers have been made facts.
     """
 
     def __init__(self, forward: Forward, roots: list[Value]) -> None:
         self.forward = forward
         self.state: State = forward.state
         self.roots = roots
+        self.has_orders = False
 
     def prepare(self) -> None:
         """Do the pending stores that are not carried: to places that the loop may not meet again."""
@@ -180,6 +183,8 @@ class LabelState:
         for given, root in zip(inputs, self.roots, strict=True):
             inside.replaced[given] = rename(root)
         reachable = self.reachable()
+        if "relations" in body.enabled:
+            self._note_orders(reachable)
         for place, owners in state.pending_fields.items():
             inside.pending_fields[place] = {rename(o): self._rename_store(s, rename) for o, s in owners.items()}
         for owner, stores in state.pending_items.items():
@@ -189,8 +194,25 @@ class LabelState:
             args = tuple([state.resolve(arg) for arg in args])
             if all(arg in reachable or arg.__class__ is Const for arg in args):
                 inside.import_fact(key, tuple([rename(arg) for arg in args]), rename(value))
+        if "relations" in body.enabled:
+            body.ranges.relations.import_facts()
         inside.valid = inside.imported_valid = state.valid
         return renaming
+
+    def _note_orders(self, reachable: set[Value]) -> None:
+        """Make facts of the orders between numbers that the loop meets: others than those compared, which may be gone.
+
+        Once: each that the body relies on and cannot keep up costs another round.
+        """
+        state = self.state
+        if self.has_orders:
+            return
+        self.has_orders = True
+        numbers = {value for value in reachable if value.kind == "i" and value.__class__ is not Const}
+        for opcode, left, right in self.forward.ranges.relations.orders_among(numbers):
+            fact: FactKey = ("pure", (opcode, None), (left, right))
+            if state.lookup(*fact) is None:
+                state.note_fact(*fact, state.pool.true)
 
     @staticmethod
     def _rename_store(store: Pending, rename: Callable[[Value], Value]) -> Pending:

@@ -27,6 +27,7 @@ PASSES: tuple[str, ...] = (
     "fold",  # constant folding
     "algebra",  # rules
     "ranges",  # integer bounds
+    "relations",  # orders of two integers
     "types",  # guard subsumption
     "heap",  # forwarding of reads
     "lazy",  # pending stores

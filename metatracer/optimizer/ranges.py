@@ -21,7 +21,9 @@ from metatracer.ir.opcodes import (
     FLOAT_TO_INT,
     INT_ADD,
     INT_ADD_OVF,
+    INT_AND,
     INT_EQ,
+    INT_FLOORDIV,
     INT_GE,
     INT_GT,
     INT_INVERT,
@@ -29,24 +31,30 @@ from metatracer.ir.opcodes import (
     INT_LSHIFT,
     INT_LSHIFT_OVF,
     INT_LT,
+    INT_MOD,
     INT_MUL,
     INT_MUL_OVF,
     INT_NE,
     INT_NEG,
+    INT_RSHIFT,
     INT_SUB,
     INT_SUB_OVF,
     LIST_LEN,
     STR_LEN,
     STR_ORD_AT,
     TUPLE_LEN,
+    UINT_FLOORDIV,
     UINT_GE,
     UINT_GT,
     UINT_LE,
     UINT_LT,
+    UINT_MOD,
+    UINT_RSHIFT,
     Opcode,
 )
 from metatracer.ir.values import Const, Operation, Value
 from metatracer.optimizer.bounds import BINARY, Bounds, decide
+from metatracer.optimizer.relations import Relations
 from metatracer.optimizer.rewriting import Rewriter
 from metatracer.optimizer.state import MAX_INT, MIN_INT
 from metatracer.optimizer.verdicts import EMIT, Verdict
@@ -62,6 +70,7 @@ _CHECKED: dict[Opcode, Opcode] = {
     INT_MUL_OVF: INT_MUL,
     INT_LSHIFT_OVF: INT_LSHIFT,
 }
+_SHRINKING = frozenset({INT_RSHIFT, UINT_RSHIFT, INT_FLOORDIV, UINT_FLOORDIV})
 _RESULTS: dict[Opcode, Bounds] = {
     LIST_LEN: (0, _MAX_LENGTH),
     TUPLE_LEN: (0, _MAX_LENGTH),
@@ -88,6 +97,8 @@ class Ranges:
         self._state = forward.state
         self._pool = forward.pool
         self._rules = Rewriter(forward, by_ranges=True)
+        self.relations = Relations(forward.state)
+        self._relates = "relations" in forward.enabled
 
     def handlers(self) -> Handlers:
         yield from self._rules.handlers()
@@ -119,6 +130,8 @@ class Ranges:
         if lo > MAX_INT or hi < MIN_INT:
             return self._forward.failing()
         self._set(op, lo, hi)
+        if self._relates:
+            self._relate(op, _CHECKED[op.opcode])
         return EMIT
 
     def binary(self, op: Operation) -> Verdict:
@@ -128,7 +141,39 @@ class Ranges:
             if lo == hi:
                 return self._pool.get("i", lo)
             self._set(op, lo, hi)
+            if self._relates:
+                self._relate(op, op.opcode)
         return EMIT
+
+    def _relate(self, op: Operation, opcode: Opcode) -> None:
+        """What the definition of a result that has not wrapped says of its order to the arguments."""
+        left, right = op.args
+        note = self.relations.note
+        a, b = self._state.bounds(left)
+        c, d = self._state.bounds(right)
+        if opcode is INT_ADD:
+            for part, lo, hi in ((left, c, d), (right, a, b)):
+                if hi < MAX_INT:
+                    note(op, part, hi)
+                if lo > MIN_INT:
+                    note(part, op, -lo)
+        elif opcode is INT_SUB:
+            if c > MIN_INT:
+                note(op, left, -c)
+            if d < MAX_INT:
+                note(left, op, d)
+        elif opcode is INT_MOD or opcode is UINT_MOD:
+            if c > 0:
+                note(op, right, -1)
+                if a >= 0:
+                    note(op, left, 0)
+        elif opcode is INT_AND:
+            if a >= 0:
+                note(op, left, 0)
+            if c >= 0:
+                note(op, right, 0)
+        elif opcode in _SHRINKING and a >= 0 and c >= 0:
+            note(op, left, 0)
 
     def negate(self, op: Operation) -> Verdict:
         lo, hi = self._state.bounds(op.args[0])
@@ -158,31 +203,25 @@ class Ranges:
 
     def compare(self, op: Operation) -> Verdict:
         left, right = op.args
-        difference = self._difference(left, right)
-        if difference is not None:  # x + c against x
-            return self._decide(op.opcode, difference, self._pool.get("i", 0))
-        difference = self._difference(right, left)
-        if difference is not None:
-            return self._decide(op.opcode, self._pool.get("i", 0), difference)
-        return self._decide(op.opcode, left, right)
-
-    def _difference(self, value: Value, part: Value) -> Const | None:
-        """The constant of which `value` is greater than `part`, if it is known to be its sum without wrapping."""
-        if not isinstance(value, Operation) or (value.opcode is not INT_ADD and value.opcode is not INT_ADD_OVF):
-            return None
-        left, right = [self._state.resolve(arg) for arg in value.args]
-        if left.__class__ is Const:
-            left, right = right, left
-        if left is not part or not isinstance(right, Const):
-            return None
-        lo, hi = self._state.bounds(part)
-        if value.opcode is INT_ADD and (lo + right.value < MIN_INT or hi + right.value > MAX_INT):
-            return None
-        return right
-
-    def _decide(self, opcode: Opcode, left: Value, right: Value) -> Verdict:
-        known = decide(opcode, self._state.bounds(left), self._state.bounds(right))
+        known = decide(op.opcode, self._state.bounds(left), self._state.bounds(right))
+        if known is None and self._relates:
+            known = self._decide_by_relations(op.opcode, left, right)
         return EMIT if known is None else self._pool.true if known else self._pool.false
+
+    def _decide_by_relations(self, opcode: Opcode, left: Value, right: Value) -> bool | None:
+        if opcode is INT_GT or opcode is INT_GE:
+            opcode, left, right = (INT_LT if opcode is INT_GT else INT_LE), right, left
+        if opcode is INT_LT or opcode is INT_LE:
+            return self.relations.decides(opcode, left, right)
+        if self.relations.proves(left, right, -1) or self.relations.proves(right, left, -1):
+            return opcode is INT_NE
+        return None
+
+    def follows(self, opcode: Opcode, left: Value, right: Value) -> bool:
+        """Whether a comparison must come out as true."""
+        if decide(opcode, self._state.bounds(left), self._state.bounds(right)):
+            return True
+        return self._relates and self._decide_by_relations(opcode, left, right) is True
 
     # --- what guards tell -------------------------------------------------------------------------------------------
 
@@ -213,6 +252,8 @@ class Ranges:
             opcode, left, right = (INT_LT if opcode is INT_GT else INT_LE), right, left
         a, b = self._state.bounds(left)
         c, d = self._state.bounds(right)
+        if self._relates:
+            self._learn_order(opcode, left, right)
         if opcode is INT_LT:
             self._narrow(left, MIN_INT, d - 1)
             self._narrow(right, a + 1, MAX_INT)
@@ -226,6 +267,18 @@ class Ranges:
             self._exclude(left, c, d)
             self._exclude(right, a, b)
 
+    def _learn_order(self, opcode: Opcode, left: Value, right: Value) -> None:
+        relations = self.relations
+        if opcode is INT_LT or opcode is INT_LE:
+            relations.note_order(opcode, left, right)
+        elif opcode is INT_EQ:
+            relations.note(left, right, 0)
+            relations.note(right, left, 0)
+        elif relations.proves(left, right, 0):
+            relations.note(left, right, -1)
+        elif relations.proves(right, left, 0):
+            relations.note(right, left, -1)
+
     def _narrow(self, value: Value, lo: int, hi: int) -> None:
         """Intersect the bounds of a value; bounds that contradict are left alone (the code is dead)."""
         if isinstance(value, Const):
@@ -234,8 +287,22 @@ class Ranges:
         lo, hi = max(lo, info.lo), min(hi, info.hi)
         if lo == hi:
             self._state.substitute(value, self._pool.get("i", lo))
-        if lo <= hi:
+        if lo <= hi and (lo > info.lo or hi < info.hi):
             info.lo, info.hi = lo, hi
+            self._narrow_summand(value, lo, hi)
+
+    def _narrow_summand(self, value: Value, lo: int, hi: int) -> None:
+        """What is known of x + c is known of x, if the sum has not wrapped."""
+        if not isinstance(value, Operation) or (value.opcode is not INT_ADD and value.opcode is not INT_ADD_OVF):
+            return
+        part, constant = [self._state.resolve(arg) for arg in value.args]
+        if isinstance(part, Const):
+            part, constant = constant, part
+        if not isinstance(constant, Const) or isinstance(part, Const):
+            return
+        a, b = self._state.bounds(part)
+        if value.opcode is INT_ADD_OVF or (a + constant.value >= MIN_INT and b + constant.value <= MAX_INT):
+            self._narrow(part, lo - constant.value, hi - constant.value)
 
     def _exclude(self, value: Value, lo: int, hi: int) -> None:
         if lo != hi:
