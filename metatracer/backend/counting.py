@@ -1,8 +1,9 @@
 """Counting passes in machine code: of a loop's header, or of a bridge's entry.
 
-There is one word for each piece of code, and it is counted *down*. A bridge takes one from it when it is entered. A root
-takes one at its header, with the check for attention, and leaves through that guard's exit when nothing is left: so the
-runtime gets to look at a loop that never leaves on its own, after as many passes as it wants.
+There is one word for each piece of code, and it is counted *down*. A bridge takes one from it when it is entered, a root at its
+header. When nothing is left, a root leaves through the exit of its check for attention, and a bridge through that of the check
+of assumptions with which it begins: so the runtime gets to look at a loop that never leaves on its own, after as many
+passes as it wants.
 
 Inside a loop what is left is a loop variable, in a register; the exits take from the word what the loop has used up. (One
 instruction in memory for each pass would take as long as the shortest loops do.) They subtract instead of storing, so that a
@@ -37,13 +38,20 @@ class PassCounter:
         self._start = ""
         self._variable = ""
         self._left = ""
-        self._less = ""
+        self._less = self._entered = ""
         self._place = -1
 
     def enter(self, e: Emitter) -> None:
         """At the start of the code."""
         if self._counted == "entries":
-            self._take_from_word(e)
+            self._entered = self._take_from_word(e)
+
+    def goes_on(self, e: Emitter) -> str | None:
+        """At a bridge's first check of its assumptions: the operand that says whether to go on."""
+        if not self._entered:
+            return None
+        left, self._entered = self._entered, ""
+        return e.value(f"icmp sge i64 {left}, 0")
 
     def _take_from_word(self, e: Emitter) -> str:
         left = e.value(f"sub i64 {e.load('i64', self._word)}, 1")

@@ -139,12 +139,13 @@ is what counts there: a trace of the AST language had 42 such guards of 48 words
 @emits(ops.GUARD_NOT_INVALIDATED)
 def emit_guard_not_invalidated(e: Emitter, op: Operation) -> None:
     if len(e.memory.polled) > MOST_INLINE_WORDS:
-        e.guard(op, _poll_once(e))
-        return
-    lines: list[str] = []
-    holds = compare_polled(e, lines, "%w" + str(len(e.lines)))
-    e.lines += lines
-    e.guard(op, holds)
+        holds = _poll_once(e)
+    else:
+        lines: list[str] = []
+        holds = compare_polled(e, lines, "%w" + str(len(e.lines)))
+        e.lines += lines
+    goes_on = e.counter.goes_on(e) if op is e.trace.operations[0] else None
+    e.guard(op, holds if goes_on is None else e.value(f"and i1 {goes_on}, {holds}"))
 
 
 def _poll_once(e: Emitter) -> str:

@@ -2,7 +2,7 @@
 
 A *generation* is what was counted between two looks at a loop. Each pass of the header took one *way*: through the root alone,
 or out of it through guards and on in bridges. If far more passes take another way than the root's, then a root recorded on
-that way may save a part of what they cost (which part, is learned from the attempts that were measured; at first half). An
+that way may save a part of what they cost (which part, is learned from the attempts that were measured; at first 70 %). An
 attempt is made when what would be saved in as much time as has gone by exceeds what recording and compiling cost, with a factor
 for hysteresis. After each attempt the next one waits twice as long, until the shares no longer resemble those on
 which the attempts were based: then the guest is in another phase, and the waiting begins anew.
@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-FIRST_SAVING = 0.5
+FIRST_SAVING = 0.7
 """The part of the time of a way that a root of its own is expected to save, before anything was measured."""
 LEAST_SAVING, MOST_SAVING = 0.1, 0.95
 DOMINANCE = 1.5
 """A way is wanted for the root when it takes so many times the passes that the root's own does."""
 LEAST_SHARE = 0.3
 """And at least this share of all."""
-HYSTERESIS = 2.0
+HYSTERESIS = 1.2
 """The gain must exceed the cost by this factor."""
 FIRST_WAIT = 0.25
 """Seconds between an attempt and the next, at first."""

@@ -118,7 +118,7 @@ def install_optimized(
     entered = _hold_entered(optimized, guard)
     if entered is None:
         return None
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.thread_time()
     try:
         counted: Counted = ""
         heat = first_heat(optimized, guard, params.tier2_threshold)
@@ -132,7 +132,7 @@ def install_optimized(
         for other in entered:
             release(other)
         raise
-    compiling = time.perf_counter() - start
+    compiling, cpu = time.perf_counter() - start, time.thread_time() - cpu_start
     if _llvm_log.on:
         _llvm_log.write(code.ir_text)
     STATISTICS.recorded_operations += len(trace.operations)
@@ -141,6 +141,7 @@ def install_optimized(
     STATISTICS.compiling_seconds += compiling
     STATISTICS.machine_code_bytes += code.size_bytes
     piece = Piece(loop, code, optimized, guard, next(_numbers))
+    piece.cpu_seconds = cpu
     piece.targets = list({
         id(op.descr): op.descr.token for op in optimized.operations if isinstance(op.descr, LoopRef)
     }.values())

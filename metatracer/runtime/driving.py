@@ -331,10 +331,13 @@ class _Driving:
             note_miss(own)
             return
         try:
-            if install_recorded(own, ended_, host, where, seconds) is None:
+            piece = install_recorded(own, ended_, host, where, seconds)
+            if piece is None:
                 aborted = RecordingAborted(AbortReason.ASSUMPTION_BROKEN)
             elif where is None:
                 replacing.watch(own)
+            else:
+                replacing.bridge_added(piece)
         except Exception as error:  # noqa: BLE001 - whatever it is: the guest goes on in the interpreter
             detail = "".join(traceback.format_exception(error)).strip()
             aborted = RecordingAborted(AbortReason.COMPILE_FAILED, detail)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from metatracer.backend.counting import PLENTY
 from metatracer.profile.policy import Way
-from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from metatracer.runtime.loops import GuardState, Piece
 
-_LEAST_OPERATIONS = 200
-"""Of fewer operations the mean cost says nothing; then making code is taken to cost so many times what LLVM's part did."""
-_COMPILING_SHARE = 3.0
+LEAST_ENTRIES = 2000
+"""Of a bridge between two looks, that are no surprise."""
+WHOLE_COST = 2.0
+"""Recording, optimizing and compiling together take so many times what compiling takes."""
 
 
 class Flow:
@@ -21,6 +21,7 @@ class Flow:
 
     def __init__(self) -> None:
         self._seen: dict[int, int] = {}
+        self._last: dict[int, int] = {}
 
     def start(self, root: Piece) -> None:
         """What was counted before does not count."""
@@ -36,6 +37,7 @@ class Flow:
             deep: Tell ways apart by exits of bridges, too, and not only by those of the root.
         """
         ways: list[Way] = []
+        self._last = {}
 
         def walk(piece: Piece, entries: int, exits: tuple[int, ...]) -> None:
             place = len(ways)
@@ -55,50 +57,40 @@ class Flow:
         walk(root, passes, ())
         return ways
 
+    def grant(self, root: Piece, factor: float) -> None:
+        """Let each bridge be entered twice as often as is to be expected until the next look: then something has changed.
+
+        Args:
+            root: Whose bridges.
+            factor: Passes until the next look over those of the last one.
+        """
+        pieces = [root]
+        while pieces:
+            for number, guard in pieces.pop().guards.items():
+                bridge = guard.bridge
+                if bridge is not None and not bridge.is_retired:
+                    taken = self._last.get(number, 0)
+                    bridge.give_passes(int(min(max(LEAST_ENTRIES, 2 * taken * factor), PLENTY)))
+                    pieces.append(bridge)
+
     def _since(self, number: int, guard: GuardState) -> int:
         """How often a guard has failed, into its bridge or the interpreter."""
         total = guard.failures
         bridge = guard.bridge
         if bridge is not None and not bridge.code.is_freed:
-            total += PLENTY - bridge.code.passes_left
+            total += bridge.passes
         before = self._seen.get(number, 0)
         self._seen[number] = total
-        return max(total - before, 0)
+        self._last[number] = taken = max(total - before, 0)
+        return taken
 
 
-class Costs:
-    """What making code costs in this process.
-
-    Loading the libraries is part of what the first root took, and of no other: what was spent before `start` is left out.
-    """
-
-    def __init__(self) -> None:
-        self._before: tuple[float, int] | None = None
-
-    def start(self) -> None:
-        """The first root is there."""
-        if self._before is None:
-            self._before = _spent()
-
-    def of_tree(self, root: Piece) -> float:
-        """Seconds that recording and compiling a tree again are expected to take."""
-        operations, compiling = 0, 0.0
-        pieces = [root]
-        while pieces:
-            piece = pieces.pop()
-            operations += len(piece.trace.operations)
-            compiling += sum(piece.code.seconds.values())
-            pieces += [guard.bridge for guard in piece.guards.values() if guard.bridge is not None]
-        seconds, count = _spent()
-        seconds_before, count_before = self._before or (0.0, 0)
-        if count - count_before < _LEAST_OPERATIONS:
-            return _COMPILING_SHARE * compiling
-        return (seconds - seconds_before) / (count - count_before) * operations
-
-
-def _spent() -> tuple[float, int]:
-    seconds = STATISTICS.recording_seconds + STATISTICS.optimizing_seconds + STATISTICS.compiling_seconds
-    return seconds, STATISTICS.optimized_operations
-
-
-COSTS = Costs()
+def cost_of_tree(root: Piece) -> float:
+    """Seconds that recording, optimizing and compiling a tree again are expected to take: from what compiling it took."""
+    compiling = 0.0
+    pieces = [root]
+    while pieces:
+        piece = pieces.pop()
+        compiling += piece.cpu_seconds
+        pieces += [guard.bridge for guard in piece.guards.values() if guard.bridge is not None]
+    return WHOLE_COST * compiling

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer import hooks, log
 from metatracer.backend.compile import set_cell
+from metatracer.backend.counting import PLENTY
 from metatracer.backend.layout import read_word
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import LabelRef, LoopRef, Value
@@ -186,6 +187,8 @@ class Piece:
         enterers: That code, as far as it is in place. When this code is invalidated, it is, too: it would leave here each time.
         is_waiting: It is to be retired when there are no holders. is_retired: that has happened.
         reason: Why it was invalidated, "" while valid.
+        cpu_seconds: That compiling it took.
+        granted: Passes or entries given to it in all.
         summary: What its own operations may do, and the loops it goes to or calls.
         tree: For a root, the code in which it is one function with its bridges, if there is any.
         is_being_compiled: Such code is on its way. trees_compiled: How much there was.
@@ -205,6 +208,8 @@ class Piece:
     is_waiting: bool = False
     is_retired: bool = False
     reason: str = ""
+    cpu_seconds: float = 0.0
+    granted: int = PLENTY
     guards: dict[int, GuardState] = field(default_factory=dict)
     tree: Tree | None = None
     is_being_compiled: bool = False
@@ -214,6 +219,16 @@ class Piece:
 
     def __post_init__(self) -> None:
         self.summary = summaries.own_summary(self.trace)
+
+    @property
+    def passes(self) -> int:
+        """Passes of its header, or entries, so far (as far as its code is counted)."""
+        return self.granted - self.code.passes_left
+
+    def give_passes(self, count: int) -> None:
+        """Let it run for so many passes or entries."""
+        self.granted = self.passes + count
+        self.code.give_passes(count)
 
     def invalidate(self, reason: str) -> None:
         """An assumption broke (called by the registry, from any place that changed something)."""

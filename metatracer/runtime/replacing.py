@@ -25,7 +25,7 @@ from metatracer.profile.policy import Decision, Generation, History, Way, decide
 from metatracer.profile.trial import ForcedTrial, Side, Trial
 from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime.compiling import install_recorded
-from metatracer.runtime.flow import COSTS, Flow
+from metatracer.runtime.flow import LEAST_ENTRIES, Flow, cost_of_tree
 from metatracer.runtime.loops import GUARDS, retire
 from metatracer.runtime.summaries import code_added
 from metatracer.statistics import STATISTICS, ReplacementRecord
@@ -119,12 +119,13 @@ class Replacement:
         self._started = 0.0
         self._thread = 0
         self._exits = self._pieces = 0
+        self._reason = ""
 
     # --- passes ---------------------------------------------------------------------------------------------------------
 
     def _grant(self, piece: Piece, passes: int) -> None:
         """Let the root run for so many passes, and start the clock."""
-        piece.code.give_passes(passes)
+        piece.give_passes(passes)
         self._granted = passes
         self._thread = threading.get_ident()
         self._exits = self.loop.record.guard_exits
@@ -172,12 +173,20 @@ class Replacement:
             return
         mode = params.replace
         ways = self._flow.ways(root, passes, deep=mode != "co")
-        generation = Generation(passes, seconds, tuple(ways), COSTS.of_tree(root))
+        generation = Generation(passes, seconds, tuple(ways), cost_of_tree(root))
         if self.history.look(generation):
             STATISTICS.phases += 1
             self._period = PERIOD
             self._say("another phase: the shares are not those of the last attempt")
         decision = decide(generation, self.history, time.monotonic())
+        reason = "code of other trees enters the root at its label" if root.holders else decision.reason
+        if reason != self._reason:
+            self._reason = reason
+            if reason:
+                self._say(
+                    f"the root stays: {reason} (its own way {decision.root_share:.1%}, another one {decision.share:.1%} of "
+                    f"{passes} passes; gain {decision.gain:.3g} s, cost {generation.cost:.3g} s)"
+                )
         if decision.wanted is not None and not root.holders:
             self._ask_for(decision)
         elif mode == "pgo" and (self.history.attempts or self.history.seconds > PGO_SECONDS):
@@ -185,8 +194,25 @@ class Replacement:
             return
         elif not decision.gain:
             self._period = min(2 * self._period, LONGEST_PERIOD[mode])
-        wanted = int(self._period / max(self._pace, 1e-12))
-        self._grant(root, max(FIRST_PASSES, min(wanted, GROWTH * passes)))
+        wanted = max(FIRST_PASSES, min(int(self._period / max(self._pace, 1e-12)), GROWTH * passes))
+        self._grant(root, wanted)
+        self._flow.grant(root, wanted / max(passes, 1))
+
+    def surprised(self, bridge: Piece) -> None:
+        """A bridge was entered more often than expected: look at once."""
+        seconds = time.thread_time() - self._started
+        with self._lock:
+            bridge.give_passes(PLENTY)
+            root = self.loop.piece
+            above = bridge
+            while above.parent is not None:
+                above = above.parent.piece
+            if above is not root or self._contest is not None or self._attempt is not None:
+                return
+            passes = self._granted - max(root.code.passes_left, 0)
+            if self._thread == threading.get_ident() and passes > 0 and not self._forced_passes():
+                self._period = PERIOD
+                self._look(root, seconds, passes)
 
     def _forced_passes(self) -> int:
         """For tests: passes until the next attempt, which grow by `backoff_factor`."""
@@ -313,7 +339,7 @@ class Replacement:
         piece = contest.piece(side)
         if loop.piece is not piece:
             other = contest.piece("challenger" if side == "champion" else "champion")
-            other.code.give_passes(0)
+            other.give_passes(0)
             set_cell(loop.ref, piece.code)
             loop.piece, loop.beside = piece, [other]
             loop.branches = contest.branches[side]
@@ -472,20 +498,29 @@ def watch(loop: Loop) -> None:
     """A loop has got a root: look at it from time to time, if that is wanted."""
     if loop.portal.driver.params.replace == "off" or loop.base is not loop or loop.piece is None:
         return
-    COSTS.start()
     if loop.replacement is None:
         loop.replacement = Replacement(loop)
     loop.replacement.start()
 
 
 def passes_used_up(guard: GuardState) -> bool:
-    """Whether a header was left because the passes are used up; what is to be done then has been done."""
+    """Whether a header was left because the passes are used up; what is to be done then (or at a bridge) has been done."""
     piece = guard.piece
     replacement = piece.loop.replacement
-    if replacement is None or piece.parent is not None or piece.code.is_freed or piece.code.passes_left > 0:
+    if replacement is None or piece.code.passes_left > 0:
+        return False
+    if piece.parent is not None:
+        if piece.code.passes_left < 0:
+            replacement.surprised(piece)
         return False
     replacement.used_up(piece)
     return True
+
+
+def bridge_added(bridge: Piece) -> None:
+    """A tree has got a bridge: if that is used much, the next look is soon."""
+    if bridge.loop.replacement is not None:
+        bridge.give_passes(LEAST_ENTRIES)
 
 
 def cancel(loop: Loop) -> None:

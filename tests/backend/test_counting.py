@@ -116,3 +116,22 @@ def test_nothing_is_counted_unless_asked_for() -> None:
     assert code.passes_left == 3
     assert "phi i64" in code.ir_text
     code.free()
+
+
+@levels
+def test_a_bridge_without_entries_left_is_left_by_its_first_check(level: int) -> None:
+    root = compiled(LOOP, level=level, counted="header")
+    checked = "trace bridge(i0, r1)\n  guard_not_invalidated() -> [i0, r1]\n  r2 = int_box(i0)\n  finish(r2)"
+    bridge = compiled(checked, level=level, counted="entries")
+    guard = next(guard_id for guard_id, op in root.guards.items() if op.opcode.name == "guard_true")
+    root.attach(guard, bridge)
+    bridge.give_passes(2)
+    names = []
+    for _ in range(3):
+        assert root.enter is not None
+        left = root.enter([6, None])[0]
+        names.append("finish" if left == 0 else bridge.guards[left].opcode.name)
+    assert names == ["finish", "finish", "guard_not_invalidated"]
+    root.detach(guard)
+    bridge.free()
+    root.free()

@@ -56,7 +56,7 @@ def test_few_passes_say_nothing() -> None:
 
 def test_the_gain_must_exceed_the_cost() -> None:
     assert wanted(generation(0, 1000, seconds=1.0, cost=0.1)) == (1,)
-    assert wanted(generation(0, 1000, seconds=1.0, cost=0.4)) is None
+    assert wanted(generation(0, 1000, seconds=1.0, cost=0.7)) is None
 
 
 def test_seconds_add_up_until_it_pays() -> None:

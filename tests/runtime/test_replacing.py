@@ -49,7 +49,7 @@ def only_loop(run: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def _always_worth_it(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(replacing.COSTS, "of_tree", lambda root: 0.0)
+    monkeypatch.setattr(replacing, "cost_of_tree", lambda root: 0.0)
     monkeypatch.setattr(policy, "LEAST_PASSES", 20)
     monkeypatch.setattr(replacing, "FIRST_PASSES", 40)
     with parameters(replace="full", **EAGERLY):
@@ -148,6 +148,20 @@ def test_only_a_recording_on_the_wanted_way_will_do(monkeypatch: pytest.MonkeyPa
     decision = policy.Way(tuple(number for number, guard in loop.piece.guards.items() if guard.bridge is not None), 1)
     assert decision.exits
     assert not replacing._goes_through(recorded, decision)
+
+
+def test_a_bridge_that_is_used_more_than_expected_asks_for_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(monkeypatch, "installed")
+    monkeypatch.setattr(replacing, "FIRST_PASSES", 1 << 40)
+    run = machine()
+    record_rare_way_first(run)
+    loop = only_loop(run)
+    looks = STATISTICS.replacement_looks
+    assert run(5, [1], 1500) == 7500
+    assert STATISTICS.replacement_looks == looks
+    assert run(5, [1], 3000) == 15000
+    assert STATISTICS.replacement_looks > looks
+    assert [record.outcome for record in loop.record.replacements] == ["installed"]
 
 
 def test_nothing_is_looked_at_when_it_is_off() -> None:
