@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from metatracer.backend.counting import PLENTY
+from metatracer.profile.inheriting import inherited
 from metatracer.profile.policy import Way
 
 if TYPE_CHECKING:
+    from metatracer.ir.opcodes import Opcode
+    from metatracer.ir.values import Operation
+    from metatracer.recorder.polymorphism import Site
     from metatracer.runtime.loops import GuardState, Piece
 
 LEAST_ENTRIES = 2000
@@ -16,12 +20,21 @@ WHOLE_COST = 2.0
 """Recording, optimizing and compiling together take so many times what compiling takes."""
 
 
+def site_of(guard: Operation) -> Site | None:
+    """Where the interpreter stands at a guard."""
+    snapshot = guard.snapshot
+    if snapshot is None or not snapshot.frames:
+        return None
+    return snapshot.frames[-1].context, snapshot.frames[-1].index
+
+
 class Flow:
     """The counts of one tree since they were last asked for."""
 
     def __init__(self) -> None:
         self._seen: dict[int, int] = {}
         self._last: dict[int, int] = {}
+        self._passes = 0
 
     def start(self, root: Piece) -> None:
         """What was counted before does not count."""
@@ -37,7 +50,7 @@ class Flow:
             deep: Tell ways apart by exits of bridges, too, and not only by those of the root.
         """
         ways: list[Way] = []
-        self._last = {}
+        self._last, self._passes = {}, passes
 
         def walk(piece: Piece, entries: int, exits: tuple[int, ...]) -> None:
             place = len(ways)
@@ -56,6 +69,31 @@ class Flow:
 
         walk(root, passes, ())
         return ways
+
+    def inherit(self, root: Piece, way: Way) -> dict[tuple[Site, Opcode | None], float]:
+        """How often a new root on this way would have left at its guards since the last look.
+
+        Args:
+            root: The present root.
+            way: Of the new root, one of those last seen.
+
+        Returns:
+            By a guard's site and operation; where the new root goes on and the present one leaves, by the site and None.
+        """
+        found: dict[tuple[Site, Opcode | None], float] = {}
+        piece, entries = root, self._passes
+        for number in (*way.exits, 0):
+            for other, guard in piece.guards.items():
+                site, taken = site_of(guard.operation), self._last.get(other, 0)
+                if site is not None and other != number:
+                    found[site, guard.operation.opcode] = inherited(way.count, taken, entries)
+                elif site is not None:
+                    found[site, None] = entries - taken
+            leaving = piece.guards.get(number)
+            if leaving is None or leaving.bridge is None:
+                break
+            piece, entries = leaving.bridge, self._last.get(number, 0)
+        return found
 
     def grant(self, root: Piece, factor: float) -> None:
         """Let each bridge be entered twice as often as is to be expected until the next look: then something has changed.

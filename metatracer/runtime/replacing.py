@@ -25,7 +25,7 @@ from metatracer.profile.policy import Decision, Generation, History, Way, decide
 from metatracer.profile.trial import ForcedTrial, Side, Trial
 from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime.compiling import install_recorded
-from metatracer.runtime.flow import LEAST_ENTRIES, Flow, cost_of_tree
+from metatracer.runtime.flow import LEAST_ENTRIES, Flow, cost_of_tree, site_of
 from metatracer.runtime.loops import GUARDS, retire
 from metatracer.runtime.summaries import code_added
 from metatracer.statistics import STATISTICS, ReplacementRecord
@@ -51,7 +51,7 @@ GROWTH = 8
 MOST_RECORDINGS = 4
 """Of one attempt, because the others took another way."""
 HEAD_START = 0.8
-"""Guards of a challenger count as having failed this share of `trace_eagerness`: its bridges are needed soon."""
+"""Guards of a challenger of which nothing is known count as having failed this share of `trace_eagerness`."""
 PGO_SECONDS = 10.0
 """In the mode "pgo" a loop that has given no reason for an attempt in this time is not looked at any more."""
 
@@ -317,9 +317,7 @@ class Replacement:
         loop.ref.label = None  # who comes in goes through the cell
         loop.beside = [challenger]
         code_added(challenger)
-        for guard in challenger.guards.values():
-            if not guard.refused:
-                guard.failures = int(HEAD_START * params.trace_eagerness)
+        self._inherit(attempt, champion, challenger)
         pace: dict[Side, float] = {"champion": self._pace, "challenger": self._pace}
         trial: Trial
         if params.force_replace:
@@ -329,6 +327,17 @@ class Replacement:
         branches: dict[Side, Branches] = {"champion": loop.branches, "challenger": Branches()}
         self._contest = _Contest(attempt, trial, champion, challenger, recorded, branches)
         self._activate(self._contest)
+
+    def _inherit(self, attempt: _Attempt, champion: Piece, challenger: Piece) -> None:
+        """Let the guards of a challenger have failed as often as they would have, so that it soon has its bridges."""
+        eagerness = self.loop.portal.driver.params.trace_eagerness
+        expected = self._flow.inherit(champion, attempt.wanted)
+        for guard in challenger.guards.values():
+            site = site_of(guard.operation)
+            if guard.refused or site is None:
+                continue
+            failures = expected.get((site, guard.operation.opcode), expected.get((site, None), HEAD_START * eagerness))
+            guard.failures = min(int(failures), eagerness - 1)
 
     def _activate(self, contest: _Contest) -> None:
         """Put the side whose turn it is into the cell, for a window."""
@@ -469,15 +478,13 @@ def _goes_through(trace: Trace, wanted: Way) -> bool:
     """Whether a recorded trace asks for nothing that the guards which the wanted way leaves by ask for."""
     recorded: dict[Site, list[Operation]] = {}
     for op in trace.operations:
-        if op.opcode.is_guard and op.snapshot is not None and op.snapshot.frames:
-            top = op.snapshot.frames[-1]
-            recorded.setdefault((top.context, top.index), []).append(op)
+        site = site_of(op) if op.opcode.is_guard else None
+        if site is not None:
+            recorded.setdefault(site, []).append(op)
     for number in wanted.exits:
         left = GUARDS.get(number)
-        if left is None or left.operation.snapshot is None or not left.operation.snapshot.frames:
-            continue
-        top, wrong = left.operation.snapshot.frames[-1], left.operation
-        if any(_is_same(op, wrong) for op in recorded.get((top.context, top.index), ())):
+        site = site_of(left.operation) if left is not None else None
+        if left is not None and site is not None and any(_is_same(op, left.operation) for op in recorded.get(site, ())):
             return False
     return True
 
