@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metatracer.profile import policy
@@ -121,6 +121,7 @@ def test_what_was_saved_is_learned() -> None:
 shares = st.dictionaries(st.tuples(st.integers(0, 3)), st.floats(0, 1), max_size=5)
 
 
+@settings(deadline=None)
 @given(shares, shares, shares)
 def test_distance_is_a_metric(a: dict, b: dict, c: dict) -> None:
     assert distance(a, a) == 0
