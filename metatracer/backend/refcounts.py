@@ -193,7 +193,6 @@ class _Planner:
         self.nullable: set[Value] = set()
         self.harmless: set[Value] = set()
         self.fresh: dict[Value, set[Any]] = {}
-        self.live: dict[int, tuple[Value, ...]] = {}
         self.last: dict[Value, int] = {}
         self.ends: dict[int, list[Value]] = {}
 
@@ -219,7 +218,7 @@ class _Planner:
                 if arg.kind == "r":
                     last[arg] = position
             if op.snapshot is not None:
-                for value in self._live_values(op.snapshot):
+                for value in live_values(op.snapshot):
                     if value.kind == "r":
                         last[value] = position
         if label_at >= 0 and operations[-1].opcode.name == "jump" and operations[-1].descr is None:
@@ -230,12 +229,6 @@ class _Planner:
                     last[value] = _FOREVER
         for value, position in last.items():
             self.ends.setdefault(position, []).append(value)
-
-    def _live_values(self, snapshot: Any) -> tuple[Value, ...]:
-        found = self.live.get(id(snapshot))
-        if found is None:
-            found = self.live[id(snapshot)] = live_values(snapshot)
-        return found
 
     # --- the walk -----------------------------------------------------------------------------------------------------
 
@@ -290,7 +283,7 @@ class _Planner:
             self.last[left] = position + 1
 
     def _exit(self, op: Operation) -> ExitPlan:
-        live = self._live_values(op.snapshot) if op.snapshot is not None else ()
+        live = live_values(op.snapshot) if op.snapshot is not None else ()
         handed = set(live)
         retain = tuple(
             Retain(value, value in self.nullable) for value in live if value.kind == "r" and value not in self.owned

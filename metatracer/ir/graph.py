@@ -110,7 +110,6 @@ class _Builder:
         self.since_guard: list[Operation] = []  # side effects since then
         self.section: list[Value] = []  # operations since the label (or the start)
         self.label: Operation | None = None
-        self.live: dict[int, tuple[Value, ...]] = {}
 
     def build(self) -> TraceGraph:
         import networkx as nx
@@ -175,10 +174,7 @@ class _Builder:
         self.guard = op
         snapshot = op.snapshot
         if snapshot is not None:
-            values = self.live.get(id(snapshot))
-            if values is None:
-                values = self.live[id(snapshot)] = live_values(snapshot)
-            self.exits.extend((value, op) for value in values)
+            self.exits.extend((value, op) for value in live_values(snapshot))
 
     def barrier(self, op: Operation) -> None:
         """The label or the end: all before it stays before it."""

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from metatracer.ir.values import Const, Snapshot, Value, VirtualObject, VirtualSequence
+from metatracer.ir.values import Const, Input, Operation, Snapshot, Value, VirtualObject, VirtualSequence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-
-def _roots(snapshot: Snapshot) -> Iterator[Any]:
-    for frame in snapshot.frames:
-        yield from frame.values()
-    for store in snapshot.pending:
-        yield from store.args
-    if snapshot.raising is not None:
-        yield snapshot.raising
+    from collections.abc import Iterable
 
 
 def virtual_parts(virtual: VirtualObject | VirtualSequence) -> Iterable[Any]:
@@ -31,20 +22,31 @@ def live_values(snapshot: Snapshot) -> tuple[Value, ...]:
 
     Order: depth first from the frames, outermost frame first (locals, stack, kept), then the pending stores, then
     the exception that is raised; parts of a virtual at the virtual's first appearance. A bridge's inputs correspond to
-    these one by one.
+    these one by one. They are found once and kept: whoever builds virtuals fills them before the snapshot is made.
     """
-    found: dict[int, Value] = {}
-    seen_virtuals: set[int] = set()
+    if snapshot.live is None:
+        found: dict[Value, None] = {}
+        virtuals: set[int] = set()
+        for frame in snapshot.frames:
+            _collect([value for _, value in frame.locals], found, virtuals)
+            _collect(frame.stack, found, virtuals)
+            _collect(frame.kept, found, virtuals)
+        for store in snapshot.pending:
+            _collect(store.args, found, virtuals)
+        _collect((snapshot.raising,), found, virtuals)
+        object.__setattr__(snapshot, "live", tuple(found))
+    assert snapshot.live is not None
+    return snapshot.live
 
-    def visit(value: Any) -> None:
-        if isinstance(value, (VirtualObject, VirtualSequence)):
-            if id(value) not in seen_virtuals:
-                seen_virtuals.add(id(value))
-                for part in virtual_parts(value):
-                    visit(part)
-        elif isinstance(value, Value) and not isinstance(value, Const):
-            found.setdefault(id(value), value)
 
-    for root in _roots(snapshot):
-        visit(root)
-    return tuple(found.values())
+def _collect(values: Iterable[Any], found: dict[Value, None], virtuals: set[int]) -> None:
+    for value in values:
+        cls = value.__class__
+        if cls is Operation or cls is Input:
+            found[value] = None  # one that is there keeps its place
+        elif cls is VirtualObject or cls is VirtualSequence:
+            if id(value) not in virtuals:
+                virtuals.add(id(value))
+                _collect(virtual_parts(value), found, virtuals)
+        else:
+            assert cls is Const or value is None, value

@@ -344,12 +344,13 @@ class FrameState:
 class Snapshot:
     """Everything needed to go on in the interpreter: frames (outermost first) and stores that were delayed.
 
-    With no frames at all the portal is left by the exception `raising`.
+    With no frames at all the portal is left by the exception `raising`. `live` is for `ir.snapshots.live_values`.
     """
 
     frames: tuple[FrameState, ...]
     pending: tuple[PendingStore, ...] = ()
     raising: Any = None
+    live: tuple[Value, ...] | None = field(default=None, init=False, repr=False, compare=False)
 
 
 # --- traces -----------------------------------------------------------------------------------------------------------

@@ -17,10 +17,22 @@ from metatracer.ir.opcodes import (
     TUPLE_LEN,
 )
 from metatracer.ir.snapshots import virtual_parts
-from metatracer.ir.values import FrameState, Operation, PendingStore, Snapshot, Value, VirtualObject, VirtualSequence
+from metatracer.ir.values import (
+    Const,
+    FrameState,
+    Input,
+    Operation,
+    PendingStore,
+    Snapshot,
+    Value,
+    VirtualObject,
+    VirtualSequence,
+)
 from metatracer.optimizer.state import BOXED_TYPE, CELL, UNBOX, Virtual, VirtualBox, VirtualInstance, VirtualItems
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from metatracer.optimizer.forward import Forward
 
 
@@ -177,23 +189,46 @@ class Materializer:
         return snapshot
 
     def _frame(self, frame: FrameState) -> FrameState:
-        value = self._value
+        values = self._values
+        numbers = [number for number, _ in frame.locals]
         return FrameState(
             frame.jitcode,
             frame.function,
             frame.index,
             frame.throw_index,
-            tuple([(number, value(content)) for number, content in frame.locals]),
-            tuple([value(content) for content in frame.stack]),
+            tuple(zip(numbers, values([content for _, content in frame.locals]), strict=True)),
+            tuple(values(frame.stack)),
             frame.finish,
-            tuple([value(content) for content in frame.kept]),
+            tuple(values(frame.kept)),
             frame.pushes,
             frame.entry_key,
             frame.context,
         )
 
     def _store(self, opcode: Any, args: tuple[Any, ...], descr: Any) -> PendingStore:
-        return PendingStore(opcode, tuple([self._value(arg) for arg in args]), descr)
+        return PendingStore(opcode, tuple(self._values(args)), descr)
+
+    def _values(self, contents: Iterable[Any]) -> list[Any]:
+        """`_value` of each; a third of the optimizer's time was spent in asking one by one."""
+        newer = self._state.replaced.get
+        unique = self._state.pool.unique
+        built: list[Any] = []
+        for content in contents:
+            value = content
+            cls = value.__class__
+            if cls is not VirtualObject and cls is not VirtualSequence:  # which have no hash
+                following = newer(value)
+                while following is not None:
+                    value = following
+                    following = newer(value)
+                cls = value.__class__
+            if cls is Operation or cls is Input:
+                built.append(value)
+            elif cls is Const:
+                built.append(unique(value))
+            else:
+                built.append(self._value(value))
+        return built
 
     def _value(self, value: Any) -> Any:
         if not isinstance(value, Value):
@@ -216,7 +251,7 @@ class Materializer:
             return instance
         assert isinstance(value, VirtualItems)
         sequence = self._virtuals[value] = VirtualSequence(value.cls)
-        sequence.items.extend([self._value(item) for item in value.items])
+        sequence.items.extend(self._values(value.items))
         return sequence
 
     def _recorded_virtual(self, virtual: VirtualObject | VirtualSequence) -> Any:
@@ -231,5 +266,5 @@ class Materializer:
                 )
             else:
                 known = self._virtuals[id(virtual)] = VirtualSequence(virtual.cls)
-                known.items.extend([self._value(part) for part in parts])
+                known.items.extend(self._values(parts))
         return known
