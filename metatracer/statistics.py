@@ -27,6 +27,8 @@ class Statistics:
         loop_entries: Entries from the interpreter into machine code.
         residual_call_sites: Calls in recorded traces that were not looked into.
         recorded_operations, optimized_operations: Before and after the optimizer.
+        shared_code_loaded, shared_code_compiled: Pieces of the code that all traces share, from the user's cache directory and
+            made anew; `shared_code_not_kept` counts those that could not be put there.
         machine_code_bytes: Ever made; `retired_codes_freed` counts the pieces of code given back.
         invalidations: Traces thrown away because an assumption broke.
         recording_seconds, optimizing_seconds, compiling_seconds: Wall-clock.
@@ -50,6 +52,9 @@ class Statistics:
     residual_call_sites: int = 0
     recorded_operations: int = 0
     optimized_operations: int = 0
+    shared_code_loaded: int = 0
+    shared_code_compiled: int = 0
+    shared_code_not_kept: int = 0
     machine_code_bytes: int = 0
     invalidations: int = 0
     retired_codes_freed: int = 0

@@ -125,6 +125,7 @@ class ClassAssignments:
 
     def __init__(self) -> None:
         from metatracer.backend import llvm
+        from metatracer.backend.stored_code import compile_stored
 
         self._state = (ctypes.c_uint64 * 2)()
         self._lock = threading.RLock()
@@ -146,7 +147,7 @@ class ClassAssignments:
             incref=ctypes.cast(api.Py_IncRef, ctypes.c_void_p).value,
             decref=ctypes.cast(api.Py_DecRef, ctypes.c_void_p).value,
         )
-        self._code = llvm.compile_text(text, ["set_class"], level=1)
+        self._code = compile_stored(text, ["set_class"], level=1)
         for needed in (self, self._code, self._state, *llvm.owners(self._code)):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(needed))
         write_word(place, self._code.addresses["set_class"])

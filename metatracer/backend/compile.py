@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import itertools
 import os
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -408,6 +407,8 @@ _NAMED_WORDS = 64
 
 def _write_perf_map(code: CompiledCode | TreeCode) -> None:
     """Name the code for Linux `perf`."""
+    import tempfile
+
     path = Path(tempfile.gettempdir()) / f"perf-{os.getpid()}.map"
     with path.open("a", encoding="utf-8") as file:
         file.write(f"{code.address:x} {code.size_bytes:x} metatracer:{code.name}\n")

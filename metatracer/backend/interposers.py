@@ -134,6 +134,7 @@ class Interposers(ChangeNotices):
 
     def __init__(self) -> None:
         from metatracer.backend import llvm
+        from metatracer.backend.stored_code import compile_stored
 
         if sys.version_info[:2] != (3, 11):
             raise LayoutError("functions are put before CPython's own on 3.11 only")
@@ -161,7 +162,7 @@ class Interposers(ChangeNotices):
             tags=self.dirty_address + 3 * WORD,
             spread=SPREAD,
         ) + "".join(_WRAPPER.format(name=name, mark=mark, original=code) for (mark, code), name in names.items())
-        self._code = llvm.compile_text(text, ["sweep", "end_check", *names.values()], level=1)
+        self._code = compile_stored(text, ["sweep", "end_check", *names.values()], level=1)
         self._take_end_check(self._code.addresses["end_check"])
         for needed in (self, self._code, self._state, *llvm.owners(self._code)):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(needed))

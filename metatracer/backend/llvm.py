@@ -68,14 +68,31 @@ def _initialize() -> Any:
 @once
 def target_machine(level: int) -> Any:
     """The code generator of a level."""
+    return _target_machine(level, "pic", "small")
+
+
+@once
+def _object_machine(level: int) -> Any:
+    """The code generator of a level for objects in which addresses of symbols are 64-bit constants in the code."""
+    return _target_machine(level, "static", "large")
+
+
+def _target_machine(level: int, relocation: str, code_model: str) -> Any:
+    cpu, features = host()
     return _initialize().create_target_machine(
-        opt=_CODEGEN[level],
-        jit=True,
-        reloc="pic",
-        codemodel="small",
-        cpu=binding.get_host_cpu_name(),
-        features=binding.get_host_cpu_features().flatten(),
+        opt=_CODEGEN[level], jit=True, reloc=relocation, codemodel=code_model, cpu=cpu, features=features
     )
+
+
+def pass_names(level: int) -> tuple[str, ...]:
+    """Names of the passes that are run at a level."""
+    return _PASSES[level]
+
+
+@once
+def host() -> tuple[str, str]:
+    """Name and features of the processor that code is generated for."""
+    return binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
 
 
 @once
@@ -117,14 +134,30 @@ def compile_text(text: str, exports: Iterable[str], *, level: int = 0, passes: b
         start = time.perf_counter()
         image = target_machine(level).emit_object(module)
         generated = time.perf_counter()
+        seconds["codegen"] = generated - start
+        return link(image, exports, {}, seconds)
+
+
+def link(image: bytes, exports: Iterable[str], imports: dict[str, int], seconds: dict[str, float]) -> Machine:
+    """Link an object file; `imports` gives the addresses of its undefined symbols."""
+    with _lock:
+        _initialize()
+        start = time.perf_counter()
         builder = binding.JITLibraryBuilder().add_object_img(image)
         names = tuple(exports)
         for name in names:
             builder.export_symbol(name)
+        for name, address in imports.items():
+            builder.import_symbol(name, address)
         tracker = builder.link(_linker(), f"metatracer{next(_names)}")
-        seconds["codegen"] = generated - start
-        seconds["link"] = time.perf_counter() - generated
+        seconds["link"] = time.perf_counter() - start
         return Machine(tracker, {name: tracker[name] for name in names}, _code_size(image), seconds)
+
+
+def emit_object(text: str, level: int) -> bytes:
+    """The object file of a module with undefined symbols, which may be anywhere in memory."""
+    with _lock:
+        return bytes(_object_machine(level).emit_object(optimized_module(text, level)))
 
 
 def owners(machine: Machine) -> tuple[Any, ...]:

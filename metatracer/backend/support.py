@@ -22,6 +22,7 @@ from metatracer.backend.interposers import sweep_address
 from metatracer.backend.layout import layout
 from metatracer.backend.once import once
 from metatracer.backend.reuse_code import store_text
+from metatracer.backend.stored_code import compile_stored
 from metatracer.backend.string_code import append_text
 from metatracer.ir.opcodes import FINISH, NEW, SETFIELD, Opcode
 from metatracer.ir.values import NULL_OBJECT, Input, Operation, Trace
@@ -61,6 +62,7 @@ Without them an exit just below the recursion limit, such as that of the Recursi
 Recursion through handlers is still bounded, by the check of the C stack.
 """
 
+_REGIONS = ((ctypes.addressof(_buffer), ctypes.sizeof(_buffer)),)
 _machines: list[llvm.Machine] = []
 _functions: dict[str, int] = {}
 _StubKey = tuple[tuple[int, str], ...]
@@ -314,7 +316,7 @@ def _base() -> None:
 
 
 def _link(text: str, names: Iterable[str]) -> None:
-    machine = llvm.compile_text(text, names, level=1)
+    machine = compile_stored(text, names, level=1, regions=_REGIONS)
     _machines.append(machine)
     _functions.update(machine.addresses)
 

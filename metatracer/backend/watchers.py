@@ -196,7 +196,7 @@ class Watchers(ChangeNotices):
     sees_dicts = True
 
     def __init__(self) -> None:
-        from metatracer.backend import llvm
+        from metatracer.backend.stored_code import compile_stored
 
         figures = layout()
         self._state = (ctypes.c_uint64 * 3)()
@@ -216,7 +216,7 @@ class Watchers(ChangeNotices):
             str_type=id(str),
             str_state=figures.str_state,
         )
-        self._code = llvm.compile_text(text, ["on_type", "on_function", "on_dict", "end_check"])
+        self._code = compile_stored(text, ["on_type", "on_function", "on_dict", "end_check"])
         self._take_end_check(self._code.addresses["end_check"])
         # CPython may call the callbacks until it is gone: neither code nor memory may go before.
         for needed in (self, self._code, self._state):
