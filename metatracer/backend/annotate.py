@@ -69,12 +69,14 @@ class Marks:
 
     Attributes:
         steps: What each step is, in order, as text.
+        step: Number of the step in hand, from 1; 0 for none.
         marked_text: The LLVM text with locations.
         names: What addresses in the code stand for.
     """
 
     def __init__(self, trace: Trace) -> None:
         self.steps: list[str] = []
+        self.step = 0
         self.marked_text = ""
         self.names: dict[int, str] = {}
         self._printer = Printer(trace, snapshots=False)
@@ -95,14 +97,20 @@ class Marks:
             self.steps.append(self._printer.line(step))
         else:
             self.steps.append(f"{type(step).__name__.lower()} {self._printer.value(step.value)}")
+        self.step = len(self.steps)
+
+    def go_to(self, step: int, lines: list[str], cold: list[str]) -> None:
+        """What is appended to the lines from here on comes from an earlier step (or from none: 0)."""
+        self.mark(lines, cold)
+        self.step = step
 
     def mark(self, lines: list[str], cold: list[str]) -> None:
         """Give the step's location to the lines that have no location yet."""
         for which, (column, block) in enumerate(((_USUAL, lines), (_RARE, cold))):
             for number in range(self._done[which], len(block)):
                 text = block[number]
-                if text.startswith("  ") and self.steps:
-                    key = (len(self.steps), column, self._function)
+                if text.startswith("  ") and self.step:
+                    key = (self.step, column, self._function)
                     if key not in self._locations:
                         self._locations[key] = self._next()
                     code, semicolon, comment = text.partition(" ; ")

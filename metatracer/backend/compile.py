@@ -72,7 +72,7 @@ class CompiledCode:
         ir_text: LLVM text as emitted.
         marks: What the lines of the text come from, if that was to be kept (`annotate.marking`).
         size_bytes: Of the machine code.
-        seconds: Compile time by phase: refcounts, emit, parse, passes, codegen, link, stubs.
+        seconds: Compile time by phase: refcounts, emit, parse, passes, codegen, link.
         level: The compile level.
         bridges: Attached code by guard id.
         memory: The words that it shares with the code of its tree; None when it has been freed.
@@ -86,9 +86,10 @@ class CompiledCode:
         memory: CodeMemory,
         ir_text: str,
         symbol: str,
-        stub: Callable[[str], int],
         seconds: dict[str, float],
         heat: int = 0,
+        *,
+        is_bridge: bool,
     ) -> None:
         self.name = trace.name
         self.level = level
@@ -106,24 +107,24 @@ class CompiledCode:
         self._heat = heat
         self._flag = memory.flag_address
         memory.passes_left = PLENTY
-        self._slots: dict[int, tuple[int, int]] = {}
+        self._slots: dict[int, int] = {}
+        leave = support.function_address("leave")
         write_word(memory.heat_address, heat)
         write_word(memory.label_cell, self.label_address)
         for item in memory.exits.values():
             slot = memory.slot_address(item.number)
-            address = stub(item.kinds)
-            write_word(slot, address)
-            self._slots[item.op.guard_id] = (slot, address)
+            write_word(slot, leave)
+            self._slots[item.op.guard_id] = slot
         self._entry: support.EntryPoint | None = None
         self.enter: Callable[[list[Any]], tuple[Any, ...]] | None = None
-        if all(value.kind == "r" for value in trace.inputs):
+        if not is_bridge and all(value.kind == "r" for value in trace.inputs):
             self._entry = support.EntryPoint(self.address, len(trace.inputs))
             self.enter = self._entry.enter
 
     def attach(self, guard_id: int, bridge: CompiledCode) -> None:
         """Let failures of the guard go on in `bridge`, whose inputs are the guard's live values."""
         self._require_live()
-        write_word(self._slots[guard_id][0], bridge.address)
+        write_word(self._slots[guard_id], bridge.address)
         self.bridges[guard_id] = bridge
 
     def redirect(self, tree: TreeCode | None) -> None:
@@ -156,8 +157,7 @@ class CompiledCode:
     def detach(self, guard_id: int) -> None:
         """Let failures of the guard exit again."""
         self._require_live()
-        slot, address = self._slots[guard_id]
-        write_word(slot, address)
+        write_word(self._slots[guard_id], support.function_address("leave"))
         self.bridges.pop(guard_id, None)
 
     def invalidate(self) -> None:
@@ -258,7 +258,13 @@ class TreeCode:
 
 
 def compile_trace(
-    trace: Trace, *, level: int = 0, force_exits: int | None = None, counted: Counted = "", heat: int = 0
+    trace: Trace,
+    *,
+    level: int = 0,
+    force_exits: int | None = None,
+    counted: Counted = "",
+    heat: int = 0,
+    is_bridge: bool = False,
 ) -> CompiledCode:
     """Compile a trace.
 
@@ -267,6 +273,7 @@ def compile_trace(
     Args:
         trace: Valid IR; may be a loop, a bridge, or end by finishing.
         level: One of `llvm.LEVELS`.
+        is_bridge: It is entered from a guard's exit only, which leaves its inputs in the exit buffer.
         force_exits: Build in that every guard that may fail at will does so at its `force_exits`-th execution.
         counted: What of the code is counted (`backend.counting`).
         heat: Count how often it runs, and leave at a `counting_guard` when it has run so often; 0: do not count.
@@ -293,6 +300,7 @@ def compile_trace(
         counted=counted,
         marks=annotate.Marks(trace) if annotate.marking else None,
         counts=heat > 0,
+        is_bridge=is_bridge,
     )
     symbol = f"trace{next(_trace_numbers)}"
     text = emitter.emit(symbol)
@@ -300,11 +308,10 @@ def compile_trace(
         text = emitter.marks.finish(text)
         _name_addresses(emitter)
     emitted = time.perf_counter()
-    stub = support.spill_stubs(item.kinds for item in memory.exits.values())
-    stubbed = time.perf_counter()
+    support.require_buffer(max((len(item.kinds) for item in memory.exits.values()), default=0))
     machine = llvm.compile_text(text, _symbols(emitter, symbol), level=level)
-    seconds = {"refcounts": planned - start, "emit": emitted - planned, "stubs": stubbed - emitted, **machine.seconds}
-    code = CompiledCode(trace, level, machine, memory, text, symbol, stub, seconds, heat)
+    seconds = {"refcounts": planned - start, "emit": emitted - planned, **machine.seconds}
+    code = CompiledCode(trace, level, machine, memory, text, symbol, seconds, heat, is_bridge=is_bridge)
     code.marks = emitter.marks
     if os.environ.get("METATRACER_PERF"):
         _write_perf_map(code)

@@ -98,9 +98,13 @@ class PassCounter:
         if self._variable and self._left == self._variable:
             self._left = self._less
 
-    def settle(self, e: Emitter) -> None:
-        """At an exit."""
-        if self._variable:
-            used = e.value(f"sub i64 {self._start}, {self._left}")
+    def passes(self) -> tuple[str, str] | None:
+        """At an exit: operands for what was left at the loop's start and is left here; None where nothing is counted."""
+        return (self._start, self._left) if self._variable else None
+
+    def settle(self, e: Emitter, passes: tuple[str, str] | None) -> None:
+        """In the code of an exit: take the passes from the word."""
+        if passes is not None:
+            used = e.value(f"sub i64 {passes[0]}, {passes[1]}")
             word = e.load("i64", self._word)
             e.store(f"i64 {e.value(f'sub i64 {word}, {used}')}", self._word)

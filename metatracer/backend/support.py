@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend import llvm
-from metatracer.backend.emit import LLVM_TYPES, Addresses, pointer, register_positions
+from metatracer.backend.emit import LLVM_TYPES, MOST_DROPPED, Addresses, pointer, register_positions
 from metatracer.backend.interposers import sweep_address
 from metatracer.backend.layout import layout
 from metatracer.backend.once import once
@@ -36,6 +36,7 @@ BUFFER_WORDS = 8192
 """Live values an exit can hand over at most."""
 
 _buffer = (ctypes.c_int64 * BUFFER_WORDS)()
+_buffer_pointer = ctypes.c_int64(ctypes.addressof(_buffer))
 _scratch = (ctypes.c_int64 * 2)()
 _epoch = (ctypes.c_int64 * 1)(1)
 _stack_limit_of = (ctypes.c_int64 * 2)()
@@ -65,8 +66,6 @@ Recursion through handlers is still bounded, by the check of the C stack.
 _REGIONS = ((ctypes.addressof(_buffer), ctypes.sizeof(_buffer)),)
 _machines: list[llvm.Machine] = []
 _functions: dict[str, int] = {}
-_StubKey = tuple[tuple[int, str], ...]
-_spill_stubs: dict[_StubKey, int] = {}
 
 
 def _message(name: str) -> str:
@@ -298,7 +297,8 @@ define void @no_memory() noreturn nounwind {{
 }}"""
 
 
-_BASE = ("fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory", "str_append")
+_DROPS = tuple(f"drop{count}" for count in range(1, MOST_DROPPED + 1))
+_BASE = ("fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory", "str_append", "leave", *_DROPS)
 
 
 @once
@@ -311,6 +311,8 @@ def _base() -> None:
         _stack_limit(),
         _no_memory(),
         append_text(_c),
+        _leave(),
+        *[_drop(count) for count in range(1, MOST_DROPPED + 1)],
     )
     _link("\n".join(texts), _BASE)
 
@@ -333,6 +335,7 @@ def addresses() -> Addresses:
     return Addresses(
         buffer=ctypes.addressof(_buffer),
         epoch=ctypes.addressof(_epoch),
+        buffer_pointer=ctypes.addressof(_buffer_pointer),
         scratch=ctypes.addressof(_scratch),
         finish=id(_FINISH) + _BYTES_DATA,
         finish_raise=id(_FINISH_RAISE) + _BYTES_DATA,
@@ -340,55 +343,29 @@ def addresses() -> Addresses:
     )
 
 
-# --- spill stubs ----------------------------------------------------------------------------------------------------------
+# --- leaving --------------------------------------------------------------------------------------------------------------
 
 
-def spill_stubs(signatures: Iterable[str]) -> Callable[[str], int]:
-    """Compile the stubs for values of these kinds; gives the function from kinds to the stub's address.
+def _leave() -> str:
+    """`leave`: where the slot of a guard without a bridge leads: out, with the descriptor."""
+    return "define tailcc ptr @leave(ptr %exit) nounwind {\n  ret ptr %exit\n}"
 
-    A stub stores the values that come in registers into the exit buffer and returns the descriptor.
+
+def _drop(count: int) -> str:
+    """`drop1` ...: give up references, of which some may be NULL."""
+    params = ", ".join(f"ptr %o{number}" for number in range(count))
+    calls = "\n".join(f"  call void {_c('Py_DecRef')}(ptr %o{number})" for number in range(count))
+    return f"define void @drop{count}({params}) nounwind {{\n{calls}\n  ret void\n}}"
+
+
+def require_buffer(count: int) -> None:
+    """See that so many values fit into the exit buffer.
+
+    Raises:
+        OverflowError: They do not.
     """
-    with _stub_lock:
-        _make_stubs(signatures)
-    return lambda kinds: _spill_stubs[_stub_key(kinds)]
-
-
-_stub_lock = threading.RLock()
-
-
-def _make_stubs(signatures: Iterable[str]) -> None:
-    missing: dict[_StubKey, str] = {}
-    for kinds in signatures:
-        key = _stub_key(kinds)
-        if key not in _spill_stubs:
-            missing.setdefault(key, f"spill{len(_spill_stubs) + len(missing)}")
-    if missing:
-        text = "\n".join(_spill_stub(key, name) for key, name in missing.items())
-        machine = llvm.compile_text(text, missing.values(), level=0, passes=False)
-        _machines.append(machine)
-        for key, name in missing.items():
-            _spill_stubs[key] = machine.addresses[name]
-
-
-def _stub_key(kinds: str) -> _StubKey:
-    """Position and kind of each value that comes in a register."""
-    if len(kinds) > BUFFER_WORDS:
-        raise OverflowError(f"an exit hands over {len(kinds)} values, more than {BUFFER_WORDS}")
-    return tuple((position, kinds[position]) for position in sorted(register_positions(kinds)))
-
-
-def _spill_stub(key: _StubKey, name: str) -> str:
-    params = "".join(f", {LLVM_TYPES[kind]} %a{number}" for number, kind in key)
-    lines = [f"define tailcc ptr @{name}(ptr %exit{params}) nounwind {{"]
-    for number, kind in key:
-        place = pointer(ctypes.addressof(_buffer) + 8 * number)
-        if kind == "b":
-            lines.append(f"  %w{number} = zext i1 %a{number} to i64")
-            lines.append(f"  store i64 %w{number}, ptr {place}")
-        else:
-            lines.append(f"  store {LLVM_TYPES[kind]} %a{number}, ptr {place}")
-    lines += ["  ret ptr %exit", "}"]
-    return "\n".join(lines)
+    if count > BUFFER_WORDS:
+        raise OverflowError(f"an exit hands over {count} values, more than {BUFFER_WORDS}")
 
 
 def _pass_values(kinds: str) -> tuple[str, str]:

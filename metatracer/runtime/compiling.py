@@ -126,8 +126,14 @@ def install_optimized(
             heat = 0  # a trial compares the roots' own code
             if loop.base is loop:
                 counted = "header" if guard is None else "entries"
-        force_exits = params.force_exits or None
-        code = compile_trace(optimized, level=params.compile_level, force_exits=force_exits, counted=counted, heat=heat)
+        code = compile_trace(
+            optimized,
+            level=params.compile_level,
+            force_exits=params.force_exits or None,
+            counted=counted,
+            heat=heat,
+            is_bridge=guard is not None,
+        )
     except BaseException:
         for other in entered:
             release(other)

@@ -45,7 +45,7 @@ class Made:
         self.own = LabelRef("own", trace.label.params, self.root.label_cell)
         namespace = {"own": self.own}
         self.traces = trace, parse_trace(ODD, namespace), parse_trace(LATE, namespace)
-        self.odd, self.late = (compile_trace(each, **options) for each in self.traces[1:])
+        self.odd, self.late = (compile_trace(each, **options, is_bridge=True) for each in self.traces[1:])
         self.root.attach(guard(self.root, "guard_int_value"), self.odd)
         self.trees: list[TreeCode] = []
 
@@ -167,7 +167,7 @@ def test_references_taken_at_the_exit_are_the_branches_own() -> None:
         {},
     )
     bridge_trace = parse_trace("trace b(r0)\n  finish(None)", {})
-    root, bridge = compile_trace(trace), compile_trace(bridge_trace)
+    root, bridge = compile_trace(trace), compile_trace(bridge_trace, is_bridge=True)
     number = next(iter(root.guards.keys() - {guard(root, "int_unbox")}))
     root.attach(number, bridge)
     top = branch_of(trace, root)
