@@ -70,6 +70,8 @@ def _index(meta: MetaInterpreter, sequence: Box, key: Box) -> Value | None:
         return None
     index = as_int(meta, key)
     assert index is not None
+    if type(sequence.object) is list and isinstance(index, Const) and position >= 0:
+        return _list_index(meta, sequence, index)
     length = length_of(meta, sequence)
     assert length is not None
     if position < 0:
@@ -80,6 +82,21 @@ def _index(meta: MetaInterpreter, sequence: Box, key: Box) -> Value | None:
         index = meta.emit(ops.INT_ADD, index, length)
     if not (isinstance(index, Const) and isinstance(length, Const)):
         meta.guard(ops.GUARD_TRUE, meta.emit(ops.UINT_LT, index, length))
+    return index
+
+
+def _list_index(meta: MetaInterpreter, sequence: Box, index: Const) -> Value:
+    """A constant index of a list, checked unless a larger one has been: an interpreter's registers are asked for often."""
+    meta.guard_class(sequence)
+    bound = (meta.ref(sequence), "bound")
+    checked = meta.heap.get(bound)
+    if not isinstance(checked, Const) or checked.value < index.value:
+        length = length_of(meta, sequence)
+        assert length is not None
+        if isinstance(length, Const):
+            return index
+        meta.guard(ops.GUARD_TRUE, meta.emit(ops.UINT_LT, index, length))
+        meta.heap[bound] = index
     return index
 
 
@@ -255,9 +272,11 @@ def _set_sequence_item(meta: MetaInterpreter, container: Box, key: Box, value: B
         meta.emit(ops.LIST_SETITEM, owner, index, content)
         meta.effect_done = True
         container.object[key.object] = value.object
-        forget_items(meta)
         if isinstance(index, Const):
+            forget_items(meta, index.value)
             meta.heap[owner, "item", index.value] = content
+        else:
+            forget_items(meta)
         return True
     if cls is array.array:
         return _set_array_item(meta, container, key, value)
@@ -316,9 +335,16 @@ def _set_array_item(meta: MetaInterpreter, container: Box, key: Box, value: Box)
     return True
 
 
-def forget_items(meta: MetaInterpreter) -> None:
-    """A store to a list may be to any list that the trace knows items of."""
+def forget_items(meta: MetaInterpreter, index: int = -1) -> None:
+    """A store to a list at an index (-1: at any) may be to any list that the trace knows items of."""
     for key in [key for key in meta.heap if type(key) is tuple and len(key) == 3 and key[1] == "item"]:
+        if index < 0 or key[2] == index:
+            del meta.heap[key]
+
+
+def forget_bounds(meta: MetaInterpreter) -> None:
+    """A list has become shorter, which may be any list."""
+    for key in [key for key in meta.heap if type(key) is tuple and key[1] == "bound"]:
         del meta.heap[key]
 
 

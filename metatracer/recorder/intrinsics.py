@@ -16,7 +16,7 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const, Operation
 from metatracer.recorder.attributes import call_getter, find_attribute, note_super
 from metatracer.recorder.calls import intrinsic, set_result
-from metatracer.recorder.containers import append_item, forget_items, length_of
+from metatracer.recorder.containers import append_item, forget_bounds, forget_items, length_of
 from metatracer.recorder.frames import Box, MetaFrame, const_box
 from metatracer.recorder.numeric import as_float, as_int, compare_numbers
 from metatracer.recorder.truth import truth_raw
@@ -438,6 +438,7 @@ def _pop(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxe
     meta.effect_done = True
     item = target.object.pop()
     forget_items(meta)
+    forget_bounds(meta)
     set_result(frame, instruction, meta.ref_box(item, op))
     return True
 

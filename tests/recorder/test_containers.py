@@ -39,6 +39,90 @@ def list_read_from_the_end(a, b):
 
 
 @recorded(1, [5, 6, 7])
+def list_bound_is_checked_once_for_smaller_constant_indices(a, b):
+    """
+    guard_type(r1) {list}
+    i2 = list_len(r1)
+    b3 = uint_lt(2, i2)
+    guard_true(b3)
+    r4 = list_getitem(r1, 2)
+    r5 = list_getitem(r1, 0)
+    list_setitem(r1, 1, r4)
+    guard_type(r5) {int}
+    i6 = int_unbox(r5)
+    i7 = int_add_ovf(i6, i6)
+    guard_type(r4) {int}
+    i8 = int_unbox(r4)
+    i9 = int_sub_ovf(i7, i8)
+    i10 = int_add_ovf(i9, i8)
+    r11 = int_box(i10)
+    jump(r11, r1)
+    """
+    x = b[2]
+    y = b[0]
+    b[1] = x
+    return y + b[0] - x + b[2]
+
+
+@recorded(1, [5, 6, 7])
+def list_bound_is_checked_again_for_a_larger_index(a, b):
+    """
+    guard_type(r1) {list}
+    i2 = list_len(r1)
+    b3 = uint_lt(0, i2)
+    guard_true(b3)
+    r4 = list_getitem(r1, 0)
+    i5 = list_len(r1)
+    b6 = uint_lt(2, i5)
+    guard_true(b6)
+    ...
+    """
+    return b[0] - b[2]
+
+
+@recorded(1, [5, 6, 7])
+def list_bound_is_checked_again_when_a_list_has_become_shorter(a, b):
+    """
+    ...
+    r7 = list_pop(r1)
+    i8 = list_len(r1)
+    b9 = uint_lt(1, i8)
+    guard_true(b9)
+    r10 = list_getitem(r1, 1)
+    ...
+    """
+    x = b[1]
+    y = b.pop()
+    x += b[1]
+    b.append(y)
+    return x
+
+
+@recorded(1, [5, 6, 7])
+def store_at_one_index_forgets_what_other_lists_have_there_alone(a, b):
+    """
+    ...
+    list_setitem(r2, 1, r5)
+    guard_type(r5) {int}
+    i13 = int_unbox(r5)
+    guard_type(r8) {int}
+    i14 = int_unbox(r8)
+    i15 = int_sub_ovf(i13, i14)
+    r16 = list_getitem(r1, 1)
+    guard_type(r16) {int}
+    i17 = int_unbox(r16)
+    i18 = int_add_ovf(i15, i17)
+    i19 = int_sub_ovf(i18, i13)
+    ...
+    """
+    c = [0, 0, 0]
+    x, y = b[0], b[1]
+    d = c if a else b
+    d[1] = x
+    return x - y + b[1] - b[0]
+
+
+@recorded(1, [5, 6, 7])
 def list_write(a, b):
     """
     ...
@@ -333,6 +417,27 @@ def _other_sequences(a, b):
     return a + len(x) + (x[0] == "a")
 
 
+def _shrinks(a, b):
+    x = b[2] + b[1]
+    del b[1:]
+    try:
+        x += b[2]
+    except IndexError:
+        b.extend((x % 7, a % 5))
+    return x
+
+
+def _shrinks_by_alias(a, b):
+    c = [b, b]
+    x = b[2] + b[0]
+    c[a % 2].pop()
+    try:
+        x += b[2]
+    except IndexError:
+        b.append(x % 9)
+    return x
+
+
 @pytest.mark.parametrize(
     ("step", "a", "b"),
     [
@@ -357,6 +462,8 @@ def _other_sequences(a, b):
         (lambda a, b: b["x"], 0, {}),
         (lambda a, b: (a + 1) if a in b else (a + 2), 0, [4, 5, 6]),
         (lambda a, b: [*b, a][-4:], 0, [4, 5, 6]),
+        (_shrinks, 0, [4, 5, 6]),
+        (_shrinks_by_alias, 0, [4, 5, 6]),
         (lambda a, b: a + len(list(reversed(b))) + any(b) + sum(range(3)), 0, [4, 5, 6]),
     ],
 )
