@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from interpreters.lua.shapes import EMPTY_SHAPE, Shape, extend, find_field
-from metatracer import dont_look_inside
+from metatracer import dont_look_inside, we_are_jitted
 
 if TYPE_CHECKING:
     from interpreters.lua.frames import Frame, Proto
@@ -90,7 +90,8 @@ class LuaTable:
 
     def get_field(self, name: bytes) -> Value:
         """Return the value at a constant name."""
-        index = find_field(self.shape, name)
+        # In the interpreter promoting would cost more than looking.
+        index = find_field(self.shape, name) if we_are_jitted() else self.shape.indices.get(name, -1)
         if index >= 0:
             return self.slots[index]
         return None if self.hash is None else self.hash.get(name)
@@ -152,7 +153,7 @@ class LuaTable:
 
     def set_field(self, name: bytes, value: Value) -> None:
         """Store a value at a constant name."""
-        index = find_field(self.shape, name)
+        index = find_field(self.shape, name) if we_are_jitted() else self.shape.indices.get(name, -1)
         if index >= 0:
             self.slots[index] = value
         elif value is not None or self.hash is not None:
@@ -161,7 +162,9 @@ class LuaTable:
     def add_field(self, name: bytes, value: Value) -> None:
         """Store a value at a constant name that the shape does not have."""
         if self.hash is None or name not in self.hash:
-            shape = extend(self.shape, name)
+            shape = None if we_are_jitted() else self.shape.transitions.get(name)
+            if shape is None:
+                shape = extend(self.shape, name)
             if shape is not None:
                 self.slots.append(value)
                 self.shape = shape

@@ -41,9 +41,14 @@ class StoreField(Instruction):
         return self.next
 
     def store(self, table: LuaTable, value: Any) -> None:
-        place = find_field(table.shape, self.name)
-        if place >= 0 and not we_are_jitted():
-            self.seen = place_of(table.shape, self.name) or NOWHERE
+        if we_are_jitted():
+            place = find_field(table.shape, self.name)
+        else:
+            found = place_of(table.shape, self.name)
+            place = -1
+            if found is not None:
+                self.seen = found
+                place = found.index
         metatable = table.metatable
         if metatable is not None and (place < 0 or table.slots[place] is None):
             if metatable.get_field(b"__newindex") is not None:
