@@ -23,8 +23,10 @@ def plus(*items: Any) -> Any:
         if type(left) is int and type(right) is int:
             return left + right
         return a.add(left, right)
-    total: Any = 0
-    for item in items:
+    if len(items) == 0:
+        return 0
+    total = items[0] if len(items) > 1 else a.add(0, items[0])
+    for item in items[1:]:
         total = a.add(total, item)
     return total
 
@@ -34,8 +36,10 @@ def plus(*items: Any) -> Any:
 def times(*items: Any) -> Any:
     if len(items) == 2:
         return a.multiply(items[0], items[1])
-    product: Any = 1
-    for item in items:
+    if len(items) == 0:
+        return 1
+    product = items[0] if len(items) > 1 else a.multiply(1, items[0])
+    for item in items[1:]:
         product = a.multiply(product, item)
     return product
 
