@@ -1,8 +1,10 @@
 """`python -m benchmarks.lua [PROGRAM ...]`: Lua programs on ours traced and untraced, PUC Lua, LuaJIT and its interpreter.
 
 Each side runs in fresh processes, by turns. A process loads the program once and runs it `--iterations` times, with its
-output thrown away; the steady state is the median of the second half. Sides that are not installed, or cannot run a
-program (LuaJIT has no integers), are left out.
+output thrown away; the steady state is the median of the second half. The whole process is another one, which runs the
+program once as a user would. All times are the processor's (of all threads), so that other processes matter less. Sides that
+are not installed, cannot run a program (LuaJIT has no integers) or take longer than `--timeout` have no figure, and the
+geometric means say how many programs they are of.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import io
 import json
 import math
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -19,9 +22,20 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.common import machine, show_ratio, show_seconds, write_section
+
 ROOT = Path(__file__).resolve().parents[1]
-TIMEOUT = 20.0  # seconds for a process
 PROGRAMS = ROOT / "interpreters" / "lua" / "benchmarks"
+
+
+RATIOS = (
+    ("traced / PUC", "traced", "puc"),
+    ("traced / LuaJIT", "traced", "luajit"),
+    ("untraced / traced", "untraced", "traced"),
+    ("untraced / PUC", "untraced", "puc"),
+    ("whole process: traced / PUC", "traced whole", "puc whole"),
+    ("whole process: traced / untraced", "traced whole", "untraced whole"),
+)
 
 
 def measure_here(program: str, iterations: int, size: str | None) -> list[float]:
@@ -32,40 +46,47 @@ def measure_here(program: str, iterations: int, size: str | None) -> list[float]
     times = []
     for _ in range(iterations):
         out, sys.stdout = sys.stdout, io.StringIO()
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             run()
         finally:
-            times.append(time.perf_counter() - started)
+            times.append(time.process_time() - started)
             sys.stdout = out
     return times
 
 
-def measure(side: str, program: Path, iterations: int, size: str | None) -> tuple[list[float], float] | None:
-    """Run a program in a fresh process; returns seconds per iteration and of the whole process."""
+def run(command: list[str], side: str, timeout: float) -> tuple[str, float] | None:
+    """Run a process; returns its output and its processor time, or None where it failed or took too long."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    if side in ("traced", "untraced"):
-        environment["METATRACER"] = "off" if side == "untraced" else environment.get("METATRACER", "")
-        command = [sys.executable, "-m", "benchmarks.lua", "--here", str(program), "--iterations", str(iterations)]
-        command += ["--size", size] if size is not None else []
-    else:
-        executable = shutil.which("luajit" if side.startswith("luajit") else "lua5.4")
-        if executable is None:
-            return None
-        script = ROOT / "benchmarks" / "measuring" / "loop.lua"
-        command = [executable, *(["-joff"] if side == "luajit off" else []), "-e", f"N={iterations}", str(script), str(program)]
-        command += ["-", size] if size is not None else []
-    started = time.perf_counter()
+    if side == "untraced":
+        environment["METATRACER"] = "off"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
-        run = subprocess.run(
-            command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False, timeout=TIMEOUT
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False, timeout=timeout
         )
     except subprocess.TimeoutExpired:
         return None
-    whole = time.perf_counter() - started
-    if run.returncode != 0:
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return (done.stdout, seconds) if done.returncode == 0 else None
+
+
+def commands(side: str, program: Path, iterations: int, size: str | None) -> tuple[list[str], list[str]] | None:
+    """Return the commands for many runs in one process, and for one run; None when the side is not installed."""
+    sized = [] if size is None else [size]
+    if side in ("traced", "untraced"):
+        many = [sys.executable, "-m", "benchmarks.lua", "--here", str(program), "--iterations", str(iterations)]
+        return [*many, *(["--size", size] if size is not None else [])], [
+            sys.executable, "-m", "interpreters.lua", str(program), *sized,
+        ]  # fmt: skip
+    executable = shutil.which("luajit" if side.startswith("luajit") else "lua5.4")
+    if executable is None:
         return None
-    return [float(word) for word in run.stdout.split()], whole
+    lua = [executable, *(["-joff"] if side == "luajit off" else [])]
+    script = ROOT / "benchmarks" / "measuring" / "loop.lua"
+    many = [*lua, "-e", f"N={iterations}", str(script), str(program), *(["-", size] if size is not None else [])]
+    return many, [*lua, str(program), *sized]
 
 
 def steady(times: list[float]) -> float:
@@ -82,6 +103,8 @@ def main() -> int:
     parser.add_argument("--iterations", type=int, default=10)
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--size")
+    parser.add_argument("--timeout", type=float, default=60.0)
+    parser.add_argument("--write-docs", action="store_true")
     parser.add_argument("--sides", default="traced,untraced,puc,luajit,luajit off")
     parser.add_argument("--here", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true")
@@ -97,10 +120,14 @@ def main() -> int:
         for _ in range(arguments.runs):
             for side in sides:
                 iterations = 1 if side == "untraced" else arguments.iterations
-                measured = measure(side, program, iterations, arguments.size)
-                if measured is not None:
-                    found.setdefault(side, []).append(steady(measured[0]))
-                    found.setdefault(f"{side} whole", []).append(measured[1])
+                both = commands(side, program, iterations, arguments.size)
+                if both is None:
+                    continue
+                many, one = run(both[0], side, arguments.timeout), run(both[1], side, arguments.timeout)
+                if many is not None:
+                    found.setdefault(side, []).append(steady([float(word) for word in many[0].split()]))
+                if one is not None:
+                    found.setdefault(f"{side} whole", []).append(one[1])
         table[program.stem] = {side: statistics.median(times) for side, times in found.items()}
         row = table[program.stem]
         if not arguments.json:
@@ -108,10 +135,36 @@ def main() -> int:
     if arguments.json:
         print(json.dumps(table, indent=1))
         return 0
-    for upper, lower in (("traced", "puc"), ("traced", "luajit"), ("untraced", "traced"), ("untraced", "puc")):
-        ratios = [row[upper] / row[lower] for row in table.values() if upper in row and lower in row]
-        print(f"geomean {upper} / {lower}: {geomean(ratios):.2f} ({len(ratios)} programs)")
+    means = {title: mean_of(table, upper, lower) for title, upper, lower in RATIOS}
+    for title, (mean, count) in means.items():
+        print(f"geomean {title}: {mean:.2f} ({count} programs)")
+    if arguments.write_docs:
+        write_docs(table, means)
     return 0
+
+
+def mean_of(table: dict[str, dict[str, float]], upper: str, lower: str) -> tuple[float, int]:
+    """Return the geometric mean of a ratio, and over how many programs."""
+    ratios = [row[upper] / row[lower] for row in table.values() if upper in row and lower in row]
+    return geomean(ratios), len(ratios)
+
+
+def write_docs(table: dict[str, dict[str, float]], means: dict[str, tuple[float, int]]) -> None:
+    """Replace the table in `docs/performance.md`."""
+    about = machine()
+    columns = ["untraced", "traced", "puc", "luajit", "luajit off"]
+    rows = [
+        [
+            program,
+            *[show_seconds(row.get(side)) for side in columns],
+            *[show_ratio(row.get(upper), row.get(lower)) for _, upper, lower in RATIOS],
+        ]
+        for program, row in table.items()
+    ]
+    row = ["geomean"] + [""] * len(columns)
+    rows.append(row + [f"{mean:.3g}x of {count}" if count else "-" for mean, count in means.values()])
+    head = f"{about['date']}, {about['processor']}, CPython {about['python']};\n`{about['command']}`"
+    write_section("lua", head, ["program", *columns, *means], rows)
 
 
 if __name__ == "__main__":
