@@ -128,7 +128,8 @@ def install_optimized(
                 counted = "header" if guard is None else "entries"
         code = compile_trace(
             optimized,
-            level=params.compile_level,
+            # What gets a second level if it stays hot is compiled quickly first.
+            level=0 if heat else params.compile_level,
             force_exits=params.force_exits or None,
             counted=counted,
             heat=heat,
