@@ -75,6 +75,7 @@ class CompiledCode:
         seconds: Compile time by phase: refcounts, emit, parse, passes, codegen, link.
         level: The compile level.
         bridges: Attached code by guard id.
+        is_bridge: It takes its inputs from the exit buffer.
         memory: The words that it shares with the code of its tree; None when it has been freed.
     """
 
@@ -105,6 +106,7 @@ class CompiledCode:
         self._machine: llvm.Machine | None = machine
         self.memory: CodeMemory | None = memory
         self._heat = heat
+        self.is_bridge = is_bridge
         self._flag = memory.flag_address
         memory.passes_left = PLENTY
         self._slots: dict[int, int] = {}
@@ -122,8 +124,14 @@ class CompiledCode:
             self.enter = self._entry.enter
 
     def attach(self, guard_id: int, bridge: CompiledCode) -> None:
-        """Let failures of the guard go on in `bridge`, whose inputs are the guard's live values."""
+        """Let failures of the guard go on in `bridge`, whose inputs are the guard's live values.
+
+        Raises:
+            ValueError: The code was not compiled as a bridge: it would look for its inputs elsewhere.
+        """
         self._require_live()
+        if not bridge.is_bridge:
+            raise ValueError(f"{bridge.name} was not compiled as a bridge")
         write_word(self._slots[guard_id], bridge.address)
         self.bridges[guard_id] = bridge
 

@@ -98,7 +98,7 @@ def test_a_loop_to_its_own_start_is_counted() -> None:
 
 def test_entries_of_a_bridge_are_counted() -> None:
     root = compiled(LOOP, counted="header")
-    bridge = compiled(BRIDGE, counted="entries")
+    bridge = compiled(BRIDGE, counted="entries", is_bridge=True)
     guard = next(guard_id for guard_id, op in root.guards.items() if op.opcode.name == "guard_true")
     root.attach(guard, bridge)
     for _ in range(3):
@@ -122,7 +122,7 @@ def test_nothing_is_counted_unless_asked_for() -> None:
 def test_a_bridge_without_entries_left_is_left_by_its_first_check(level: int) -> None:
     root = compiled(LOOP, level=level, counted="header")
     checked = "trace bridge(i0, r1)\n  guard_not_invalidated() -> [i0, r1]\n  r2 = int_box(i0)\n  finish(r2)"
-    bridge = compiled(checked, level=level, counted="entries")
+    bridge = compiled(checked, level=level, counted="entries", is_bridge=True)
     guard = next(guard_id for guard_id, op in root.guards.items() if op.opcode.name == "guard_true")
     root.attach(guard, bridge)
     bridge.give_passes(2)

@@ -156,7 +156,7 @@ def test_a_bridge_behind_an_exit_that_frees_something() -> None:
     other = parse_trace("trace b()\n  guard_not_invalidated() -> []\n  finish(None)", {})
     for each in (trace, other):
         each.assumptions.append(words)
-    code, bridge = compile_trace(trace), compile_trace(other)
+    code, bridge = compile_trace(trace), compile_trace(other, is_bridge=True)
     guard = next(number for number, op in code.guards.items() if op.opcode.name == "guard_null")
     code.attach(guard, bridge)
     assert code.enter is not None
