@@ -238,7 +238,8 @@ def step(i, total):
 def test_what_changes_all_the_time_is_compiled_a_few_times(name: str) -> None:
     text = _SCRIPT.format(definitions=PROGRAMS[name])
     plain = run_script(text, "off")
-    traced = run_script(text, "threshold=20,function_threshold=20,trace_eagerness=5,compile_level=0")
+    # How often a place is compiled follows from `promotion_limit`.
+    traced = run_script(text, "threshold=20,function_threshold=20,trace_eagerness=5,compile_level=0,promotion_limit=3")
     assert traced["result"] == plain["result"]
     assert plain["entries"] == 0
     assert traced["entries"] >= 1
