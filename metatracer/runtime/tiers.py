@@ -87,8 +87,7 @@ FINISHED: deque[_Job] = deque()
 def first_heat(trace: Trace, parent: GuardState | None, threshold: int) -> int:
     """How often new code is to run before its tree is compiled (again), 0 if it never is.
 
-    Only loops become trees. A function that returns early has little to save in its own code, all that it could have to
-    save in a tree: recursive fib takes 1.3 times as long.
+    Only loops become trees: recursive fib took 1.3 to 1.6 times as long as one (why was not measured).
 
     Args:
         trace: What the code is made from.
