@@ -592,10 +592,16 @@ _store_numbers = itertools.count()
 # --- portal calls ---------------------------------------------------------------------------------------------------------
 
 
-def set_exit_handler(handler: Callable[[tuple[Any, ...]], Any] | None) -> None:
-    """Set what finishes a called portal that left its machine code: takes the exit tuple, returns the result or raises."""
+def set_exit_handler(handler: Callable[[tuple[Any, ...]], Any] | None) -> Callable[[tuple[Any, ...]], Any] | None:
+    """Set what finishes a called portal that left its machine code: takes the exit tuple, returns the result or raises.
+
+    Returns:
+        The handler before, for who sets one for a while.
+    """
+    before: Callable[[tuple[Any, ...]], Any] | None = _owners.get("exit")
     _handler[0] = 0 if handler is None else id(handler)
     _owners["exit"] = handler
+    return before
 
 
 class Unwound(BaseException):

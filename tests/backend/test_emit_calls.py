@@ -14,7 +14,6 @@ from metatracer.backend.compile import allocate_cell, compile_trace, set_cell, s
 from metatracer.ir.cfunctions import CFUNCTIONS
 from metatracer.ir.text import parse_trace
 from metatracer.ir.values import NULL_OBJECT, LoopRef
-from metatracer.runtime import driving
 from tests.backend.machine import Counts, compiled, outcome, run
 
 
@@ -31,9 +30,9 @@ NAMES: dict[str, Any] = {"collect": collect, "fail": fail, "KeyError": KeyError}
 
 @pytest.fixture(autouse=True)
 def _no_exit_handler() -> Iterator[None]:
-    set_exit_handler(None)
+    before = set_exit_handler(None)
     yield
-    set_exit_handler(driving._finish_portal_call)  # what other tests of this process have
+    set_exit_handler(before)
 
 
 def test_calls_pass_positional_and_keyword_arguments() -> None:

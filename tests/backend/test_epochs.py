@@ -141,11 +141,11 @@ def test_a_callee_that_leaves_its_machine_code() -> None:
     left = compile_trace(parse_trace("trace c(r0)\n  guard_null(r0) -> [r0]\n  finish(r0)", {}))
     code = code_for(words, "  r1 = call_portal(r0) {callee}\n  guard_no_exception(r1) -> []", callee=callee)
     set_cell(callee, left)
-    set_exit_handler(words.change)
+    before = set_exit_handler(words.change)
     try:
         assert ends(code, "x") == "guard_not_invalidated"
     finally:
-        set_exit_handler(None)
+        set_exit_handler(before)
         left.free()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 
 import pytest
 
@@ -138,9 +139,24 @@ def test_the_background_thread_compiles_while_the_guest_runs(trees) -> None:
 
 
 def test_a_loop_that_never_ends_on_its_own_gets_its_tree(trees) -> None:
-    run = stepping()
+    driver = JitDriver(greens=["pc"], reds=["stop"], name="endless")
+
+    @driver.portal
+    def run(stop):
+        pc = 0
+        while not stop:
+            driver.jit_merge_point(pc=pc, stop=stop)
+            driver.can_enter_jit(pc=pc, stop=stop)
+
+    stop: list[bool] = []
     with parameters(background=True):
-        assert run(3_000_000) == expected(3_000_000)
+        guest = threading.Thread(target=run, args=(stop,))
+        guest.start()
+        end = time.monotonic() + 60
+        while not trees() and time.monotonic() < end:
+            time.sleep(0.01)
+        stop.append(True)
+        guest.join()
     assert trees() >= 1
 
 
