@@ -19,7 +19,8 @@ class Statistics:
     Attributes:
         portals_installed: Functions rewritten.
         loops_compiled, bridges_compiled: Traces that were compiled and put in place.
-        trees_compiled: Roots that were compiled once more as one function with their bridges.
+        trees_compiled: Roots that were compiled once more as one function with their bridges. trees_laid_out_anew: How many of
+            these because the counts were not those any more that a tree was laid out by.
         versions_compiled: Loops compiled once more for arguments that the traces entering them have not allocated.
         recordings_started: Of loops and bridges together.
         aborts: Name of an AbortReason -> how often.
@@ -45,6 +46,7 @@ class Statistics:
     versions_compiled: int = 0
     bridges_compiled: int = 0
     trees_compiled: int = 0
+    trees_laid_out_anew: int = 0
     recordings_started: int = 0
     aborts: dict[str, int] = field(default_factory=dict)
     guard_exits: int = 0

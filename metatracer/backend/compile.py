@@ -76,6 +76,7 @@ class CompiledCode:
         level: The compile level.
         bridges: Attached code by guard id.
         is_bridge: It takes its inputs from the exit buffer.
+        counted: What of it is counted (`backend.counting`).
         memory: The words that it shares with the code of its tree; None when it has been freed.
     """
 
@@ -90,6 +91,7 @@ class CompiledCode:
         seconds: dict[str, float],
         heat: int = 0,
         *,
+        counted: Counted = "",
         is_bridge: bool,
     ) -> None:
         self.name = trace.name
@@ -106,6 +108,7 @@ class CompiledCode:
         self._machine: llvm.Machine | None = machine
         self.memory: CodeMemory | None = memory
         self._heat = heat
+        self.counted = counted
         self.is_bridge = is_bridge
         self._flag = memory.flag_address
         memory.passes_left = PLENTY
@@ -300,12 +303,11 @@ def compile_trace(
         if isinstance(op.descr, LoopRef) and not op.descr.cell:
             op.descr.cell = allocate_cell()
     emitter = Emitter(
-        Branch(trace, plan, memory),
+        Branch(trace, plan, memory, counted=counted),
         layout(),
         support.addresses(),
         _guard_ids.__next__,
         force_exits=force_exits,
-        counted=counted,
         marks=annotate.Marks(trace) if annotate.marking else None,
         counts=heat > 0,
         is_bridge=is_bridge,
@@ -319,7 +321,7 @@ def compile_trace(
     support.require_buffer(max((len(item.kinds) for item in memory.exits.values()), default=0))
     machine = llvm.compile_text(text, _symbols(emitter, symbol), level=level)
     seconds = {"refcounts": planned - start, "emit": emitted - planned, **machine.seconds}
-    code = CompiledCode(trace, level, machine, memory, text, symbol, seconds, heat, is_bridge=is_bridge)
+    code = CompiledCode(trace, level, machine, memory, text, symbol, seconds, heat, counted=counted, is_bridge=is_bridge)
     code.marks = emitter.marks
     if os.environ.get("METATRACER_PERF"):
         _write_perf_map(code)
@@ -358,7 +360,7 @@ def branch_of(
     """
     assert code.memory is not None
     trace = fuse_stores(trace)
-    return Branch(trace, plan_refcounts(trace), code.memory, code.address, count, branches or {})
+    return Branch(trace, plan_refcounts(trace), code.memory, code.address, count, branches or {}, code.counted)
 
 
 def emit_tree(

@@ -38,7 +38,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metatracer.backend.counting import Counted, PassCounter
+from metatracer.backend.counting import Counted, PassCounter, Passes
 from metatracer.backend.layout import Layout, read_u32
 from metatracer.backend.refcounts import RefcountPlan, Release, Retain, may_change_polled
 from metatracer.errors import IRError
@@ -164,6 +164,7 @@ class Branch:
         address: Of that code: what the slot of the guard holds as long as the bridge may be taken. 0 for the root.
         count: How often it has run.
         branches: By the guard they hang on.
+        counted: What of that code is counted (`counting`).
     """
 
     trace: Trace
@@ -172,6 +173,7 @@ class Branch:
     address: int = 0
     count: int = 0
     branches: dict[Operation, Branch] = field(default_factory=dict)
+    counted: Counted = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,7 @@ class _ExitCode(NamedTuple):
         live: Operands, with their types, handed over.
     """
 
-    passes: tuple[str, str] | None
+    passes: Passes
     retains: tuple[tuple[str, bool], ...]
     releases: tuple[str, ...]
     live: tuple[str, ...]
@@ -218,7 +220,6 @@ class Emitter:
         next_guard_id: Callable[[], int],
         *,
         force_exits: int | None = None,
-        counted: Counted = "",
         marks: Marks | None = None,
         counts: bool = False,
         own_label: LabelRef | None = None,
@@ -232,7 +233,6 @@ class Emitter:
             addresses: Of the support module.
             next_guard_id: Gives numbers for guards that have none yet.
             force_exits: See `compile.compile_trace`.
-            counted: What of the root is counted for `runtime.replacing` (`backend.counting`).
             marks: What ties the text to the operations, for people.
             counts: Count runs down in the trace's heat word, and leave at the guard that does it when that gets to 0.
             own_label: The label of the root, as bridges name it.
@@ -242,7 +242,7 @@ class Emitter:
         self._is_bridge = is_bridge
         self.layout = layout
         self.addresses = addresses
-        self.counter = PassCounter(counted, pointer(root.memory.passes_address))
+        self.counter = PassCounter(root.counted, pointer(root.memory.passes_address))
         self.own_label = own_label
         self.polling_functions: dict[str, str] = {}
         self.lines: list[str] = []
@@ -267,7 +267,7 @@ class Emitter:
         self._function_params: list[str] = []
         self._functions: list[str] = []
         self._weights: dict[tuple[int, int], int] = {(_OFTEN, 1): 0}
-        self._waiting: list[tuple[Branch, str, list[str]]] = []
+        self._waiting: list[tuple[Branch, str, list[str], Passes]] = []
         self._branch_numbers = itertools.count(1)
         self._counting = counting_guard(root.trace) if counts else None
         self.has_label_function = False
@@ -516,7 +516,7 @@ class Emitter:
             self._branch_off(branch, op, out, slot)
         else:
             code = _ExitCode(
-                self.counter.passes(),
+                self.counter.passes,
                 tuple([(self.arg(step.value), step.nullable) for step in exit_plan.retain]),
                 tuple([self.typed(step.value) for step in exit_plan.release]),
                 tuple([self.typed(value) for value in exit_plan.live]),
@@ -542,7 +542,6 @@ class Emitter:
         exit_plan = self.plan.exits[op]
         main, block, self.lines = self.lines, self.current_block, self.cold
         self.block(out)
-        self.counter.settle(self, self.counter.passes())
         for step in exit_plan.retain:
             self.retain(self.arg(step.value), nullable=step.nullable)
         for released in exit_plan.release:
@@ -551,8 +550,9 @@ class Emitter:
         target = self.value(f"load volatile ptr, ptr {slot}")
         is_attached = self.value(f"icmp eq ptr {target}, {pointer(branch.address)}")
         self.likely(is_attached, f"in{suffix}", f"out{suffix}")
-        self._waiting.append((branch, suffix, [self.arg(value) for value in exit_plan.live]))
+        self._waiting.append((branch, suffix, [self.arg(value) for value in exit_plan.live], self.counter.passes))
         self.block(f"out{suffix}")
+        self.counter.settle(self, self.counter.passes)
         self._hand_over(slot, tuple([self.typed(value) for value in exit_plan.live]))
         self.lines, self.current_block = main, block
 
@@ -623,6 +623,10 @@ class Emitter:
         outcome = self.value(f"musttail call tailcc ptr {target}({', '.join(args)})")
         self.line(f"ret ptr {outcome}")
 
+    def leave_loop(self) -> None:
+        """The operations end here without a jump back to the header: settle what was counted in registers."""
+        self.counter.settle(self, self.counter.passes)
+
     def store_word(self, value: Value, place: str) -> None:
         """Store a value of any kind into a word of the exit buffer."""
         self._store_operand(self.typed(value), place)
@@ -691,12 +695,14 @@ class Emitter:
         """Put the function built so far away, with the branches that wait, and be ready for another one."""
         outer = self.branch, self.suffix, self._position, self._reached
         while self._waiting:
-            branch, suffix, operands = self._waiting.pop()
+            branch, suffix, operands, passes = self._waiting.pop()
             self._begin(branch, suffix)
             self.block(f"in{suffix}")
             for value, operand in zip(branch.trace.inputs, operands, strict=True):
                 self._names[value] = operand
+            self.counter.enter_branch(self, branch.counted, pointer(branch.memory.passes_address), passes)
             self._emit_steps()
+        self.counter.end_branches()
         self._begin(*outer[:2])
         _, _, self._position, self._reached = outer
         self._emit_exits()
@@ -744,7 +750,7 @@ class Emitter:
         if len(args) != len(params):
             raise IRError(f"trace {self.trace.name}: the jump has {len(args)} arguments, the label {len(params)}")
         self._edges.append((self.current_block, [self.arg(arg) for arg in args]))
-        self.counter.close_loop(self, self._header[0])
+        self.counter.close_loop(self)
         self.line("br label %loop")
 
     def _fill_header(self) -> None:
@@ -756,6 +762,7 @@ class Emitter:
         for number, param in enumerate(params):
             incoming = ", ".join([f"[{args[number]}, %{block}]" for block, args in edges])
             self.lines[start + number] = f"  {self.arg(param)} = phi {LLVM_TYPES[param.kind]} {incoming}"
+        self.counter.fill_header(self)
         self._header = None
         self._edges = []
 

@@ -31,12 +31,14 @@ def emit_jump(e: Emitter, op: Operation) -> None:
         if op.descr is e.own_label:
             e.jump_to_own_label(op.args)
             return
+        e.leave_loop()
         if not op.descr.cell:
             raise IRError(f"label {op.descr.name} has no code")
         e.memory.objects.append(op.descr)
         target = e.value(f"load ptr, ptr {pointer(op.descr.cell)}")
         e.tail_call(target, "null", op.args)
         return
+    e.leave_loop()
     target = e.value(f"load ptr, ptr {loop_cell(e, op)}")
     e.tail_call(target, "null", op.args)
 
@@ -52,12 +54,14 @@ def loop_cell(e: Emitter, op: Operation) -> str:
 
 @emits(ops.FINISH)
 def emit_finish(e: Emitter, op: Operation) -> None:
+    e.leave_loop()
     e.line(f"store ptr {e.arg(op.args[0])}, ptr {pointer(e.addresses.buffer)}")
     e.line(f"ret ptr {pointer(e.addresses.finish)}")
 
 
 @emits(ops.FINISH_PARTS)
 def emit_finish_parts(e: Emitter, op: Operation) -> None:
+    e.leave_loop()
     for number, value in enumerate(op.args):
         e.store_word(value, pointer(e.addresses.buffer + 8 * number))
     e.line(f"ret ptr {pointer(result_format(op.descr).address)}")
@@ -65,6 +69,7 @@ def emit_finish_parts(e: Emitter, op: Operation) -> None:
 
 @emits(ops.FINISH_RAISE)
 def emit_finish_raise(e: Emitter, op: Operation) -> None:
+    e.leave_loop()
     e.line(f"store ptr {e.arg(op.args[0])}, ptr {pointer(e.addresses.buffer)}")
     e.line(f"ret ptr {pointer(e.addresses.finish_raise)}")
 

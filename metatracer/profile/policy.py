@@ -28,6 +28,10 @@ PHASE_DISTANCE = 0.25
 """Two generations are of different phases when so large a share of the passes goes other ways."""
 PHASE_GENERATIONS = 2
 """So many generations in a row must be of another phase: one alone may be a coincidence."""
+SUSPICIOUS = 0.65
+"""A root that another one is expected to beat by this ratio is not made a tree of: the other one is waited for."""
+LAYOUT_SAVING = 0.1
+"""The part of the time of a tree that laying it out by the present counts is expected to save."""
 LEAST_PASSES = 200
 """Fewer passes say nothing."""
 
@@ -129,6 +133,37 @@ class History:
         return True
 
 
+@dataclass(slots=True)
+class Layout:
+    """What the code of a tree was laid out by.
+
+    Attributes:
+        shares: Of the ways, then; {} if they are not known yet.
+        seconds: That have gone by since. strange: Generations in a row that did not resemble them.
+    """
+
+    shares: dict[tuple[int, ...], float] = field(default_factory=dict)
+    seconds: float = 0.0
+    strange: int = 0
+
+    def is_outdated(self, generation: Generation, cost: float) -> bool:
+        """Note a generation; says whether to lay the code out anew, by this one's counts.
+
+        Args:
+            generation: The last one.
+            cost: Seconds that it would take.
+        """
+        shares = generation.shares()
+        self.seconds += generation.seconds
+        if not self.shares:
+            self.shares = shares
+        if distance(shares, self.shares) < PHASE_DISTANCE:
+            self.strange = 0
+            return False
+        self.strange += 1
+        return self.strange >= PHASE_GENERATIONS and LAYOUT_SAVING * self.seconds >= HYSTERESIS * cost
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What to do about a loop.
@@ -139,6 +174,7 @@ class Decision:
         share: Of the wanted way (or the one closest to it). root_share: Of the root's own.
         predicted: Time per pass with the challenger over time per pass now.
         gain, cost: In seconds.
+        is_suspicion: Much is to be gained, only not yet for certain: no other work on the present root is worth while.
     """
 
     wanted: Way | None
@@ -148,6 +184,7 @@ class Decision:
     predicted: float = 1.0
     gain: float = 0.0
     cost: float = 0.0
+    is_suspicion: bool = False
 
 
 def distance(first: dict[tuple[int, ...], float], second: dict[tuple[int, ...], float]) -> float:
@@ -178,7 +215,10 @@ def decide(generation: Generation, history: History, now: float) -> Decision:
     gain = (1.0 - predicted) * history.seconds
     found = Decision(best, "", share, root_share, predicted, gain, generation.cost)
     if gain < HYSTERESIS * generation.cost:
-        return Decision(None, "the gain does not pay for it yet", share, root_share, predicted, gain, generation.cost)
+        reason = "the gain does not pay for it yet"
+        return Decision(
+            None, reason, share, root_share, predicted, gain, generation.cost, is_suspicion=predicted <= SUSPICIOUS
+        )
     if now < history.not_before:
         return Decision(None, "it waits after the last attempt", share, root_share, predicted, gain, generation.cost)
     return found

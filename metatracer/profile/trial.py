@@ -84,6 +84,12 @@ class Trial:
         if len(champion) == len(challenger) >= CLEAR_PAIRS:
             self._judge(champion, challenger)
 
+    def begin_anew(self) -> None:
+        """What was measured says nothing any more: both sides run as something else from now on."""
+        self.side = "champion"
+        for measured in self.measured.values():
+            measured.clear()
+
     def lose(self) -> None:
         """A window says nothing: it is repeated."""
         self.lost += 1

@@ -15,7 +15,7 @@ from metatracer.ir.values import Const, FrameState, Input, LabelRef, LoopRef, Op
 from metatracer.optimizer.versions import Goal
 from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import assumptions
-from metatracer.runtime.loops import PLACING, GuardState, Loop, Piece, hold, register_guards, release, retire
+from metatracer.runtime.loops import PLACING, GuardState, Loop, Piece, hold, register_guards, release, retire, root_of
 from metatracer.runtime.summaries import code_added, collecting, still_hold
 from metatracer.runtime.summaries import register as register_reliances
 from metatracer.runtime.tiers import first_heat
@@ -120,19 +120,15 @@ def install_optimized(
         return None
     start, cpu_start = time.perf_counter(), time.thread_time()
     try:
-        counted: Counted = ""
         heat = first_heat(optimized, guard, params.tier2_threshold)
-        if params.replace != "off":
-            heat = 0  # a trial compares the roots' own code
-            if loop.base is loop:
-                counted = "header" if guard is None else "entries"
+        counted = _counted(loop, guard)
         code = compile_trace(
             optimized,
             # What gets a second level if it stays hot is compiled quickly first.
             level=0 if heat else params.compile_level,
             force_exits=params.force_exits or None,
             counted=counted,
-            heat=heat,
+            heat=0 if counted else heat,  # one counter is enough
             is_bridge=guard is not None,
         )
     except BaseException:
@@ -203,6 +199,13 @@ def install_optimized(
             ),
         )
     return piece
+
+
+def _counted(loop: Loop, guard: GuardState | None) -> Counted:
+    """What of new code is counted so that its root can be looked at (`replacing`)."""
+    if guard is not None:
+        return "entries" if root_of(guard.piece).code.counted else ""
+    return "header" if loop.base is loop and loop.portal.driver.params.replace != "off" else ""
 
 
 def _hold_entered(trace: Trace, guard: GuardState | None) -> list[Piece] | None:

@@ -219,22 +219,28 @@ class _Driving:
             self._raised(exception or rebuilt.objects.get(id(snapshot.raising)))
             return
         if guard.refused:
-            left_early = replacing.passes_used_up(guard)
+            left_early = replacing.is_used_up(guard)
             if guard.operation.opcode.name == "guard_not_invalidated" and not guard.piece.reason:
                 assumptions.recheck(guard.piece)
-            if (guard.piece.reason or left_early) and self._waits_for_code(loop.base, rebuilt.frames):
+            is_early_root = left_early and guard.piece.parent is None
+            if (guard.piece.reason or is_early_root) and self._waits_for_code(loop.base, rebuilt.frames):
                 if isinstance(loop, Version):
                     visit(loop)
-                return
-        elif self._wants_bridge(guard):
+            else:
+                self.frames.extend(rebuilt.frames)
+                self.exception, self.fresh = exception, exception is None
+            # From here on the state is complete: what is freed may run code, and signals may come.
+            if left_early:
+                replacing.used_up(guard)
+            attend(guard)
+            return
+        if self._wants_bridge(guard):
             state = [exception, rebuilt]
             del exception, rebuilt
             self._record_bridge(guard, state)
             return
         self.frames.extend(rebuilt.frames)
         self.exception, self.fresh = exception, exception is None
-        if guard.refused:
-            attend(guard)
 
     def _waits_for_code(self, loop: Loop, frames: list[ResumeFrame]) -> bool:
         """Whether code that is not valid (any more, or yet) was left at its entry: that visit counts like any other."""

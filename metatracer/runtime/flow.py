@@ -95,6 +95,16 @@ class Flow:
             piece, entries = leaving.bridge, self._last.get(number, 0)
         return found
 
+    def note_runs(self, root: Piece) -> None:
+        """Let the code of a tree be laid out by what was last seen."""
+        root.runs = self._passes
+        pieces = [root]
+        while pieces:
+            for number, guard in pieces.pop().guards.items():
+                if guard.bridge is not None:
+                    guard.bridge.runs = self._last.get(number, 0)
+                    pieces.append(guard.bridge)
+
     def grant(self, root: Piece, factor: float) -> None:
         """Let each bridge be entered twice as often as is to be expected until the next look: then something has changed.
 
@@ -131,4 +141,4 @@ def cost_of_tree(root: Piece) -> float:
         piece = pieces.pop()
         compiling += piece.cpu_seconds
         pieces += [guard.bridge for guard in piece.guards.values() if guard.bridge is not None]
-    return WHOLE_COST * compiling
+    return WHOLE_COST * compiling + (0.0 if root.tree is None else root.tree.seconds)

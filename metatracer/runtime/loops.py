@@ -192,7 +192,8 @@ class Piece:
         summary: What its own operations may do, and the loops it goes to or calls.
         tree: For a root, the code in which it is one function with its bridges, if there is any.
         is_being_compiled: Such code is on its way. trees_compiled: How much there was.
-        runs: How often its own code has run, as far as that was looked at.
+        passes_at_tree: Where passes are counted, how many there were when it was last asked for.
+        runs: How often its own code has run, as far as that was looked at; of counted code, when that was last looked at.
     """
 
     loop: Loop
@@ -214,6 +215,7 @@ class Piece:
     tree: Tree | None = None
     is_being_compiled: bool = False
     trees_compiled: int = 0
+    passes_at_tree: int = 0
     runs: int = 0
     summary: tuple[Summary, tuple[Loop, ...]] = field(init=False)
 
@@ -224,6 +226,11 @@ class Piece:
     def passes(self) -> int:
         """Passes of its header, or entries, so far (as far as its code is counted)."""
         return self.granted - self.code.passes_left
+
+    @property
+    def in_use(self) -> CompiledCode | TreeCode:
+        """What a loop's cell leads to when this is its root."""
+        return self.code if self.tree is None else self.tree.code
 
     def give_passes(self, count: int) -> None:
         """Let it run for so many passes or entries."""
@@ -274,6 +281,11 @@ class Tree:
 
     code: TreeCode
     bridges: tuple[Piece, ...]
+
+    @property
+    def seconds(self) -> float:
+        """What making it took, on whatever thread."""
+        return sum(self.code.seconds.values())
 
 
 PLACING = threading.RLock()
@@ -353,8 +365,9 @@ def drop_tree(root: Piece) -> None:
         ref = root.loop.ref
         if read_word(ref.cell) == tree.code.address:
             set_cell(ref, root.code)
-        params = root.loop.portal.driver.params
-        root.code.set_heat(params.tier2_threshold << min(root.trees_compiled, MOST_DOUBLINGS))
+        if not root.code.counted:
+            params = root.loop.portal.driver.params
+            root.code.set_heat(params.tier2_threshold << min(root.trees_compiled, MOST_DOUBLINGS))
     retire_tree(tree)
 
 

@@ -6,6 +6,10 @@ that did not take the wanted way is thrown away, and another one is made, a few 
 compiled beside the *champion*. Both are put into the loop's cell in turn (`profile.trial`); the one that is not there has
 no passes, so that whoever is still in it comes out at the header. The loser is retired.
 
+A look also asks for the tree of a root that is not to be replaced, once that is hot (`tiers`), and has it laid out anew when the
+counts are not those any more that it was laid out by. Trees count in the words of their root's and bridges' own code, so nothing
+here needs to know which of the two runs. A champion with a tree is compared with a challenger that has got one, too.
+
 Several threads may run the loop: what is kept of it changes under a lock, but not while code is recorded or compiled.
 """
 
@@ -21,13 +25,14 @@ from metatracer import log
 from metatracer.backend.compile import set_cell
 from metatracer.backend.counting import PLENTY
 from metatracer.errors import AbortReason
-from metatracer.profile.policy import Decision, Generation, History, Way, decide
+from metatracer.profile.policy import Decision, Generation, History, Layout, Way, decide
 from metatracer.profile.trial import ForcedTrial, Side, Trial
 from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime.compiling import install_recorded
 from metatracer.runtime.flow import LEAST_ENTRIES, Flow, cost_of_tree, site_of
-from metatracer.runtime.loops import GUARDS, retire
+from metatracer.runtime.loops import GUARDS, PLACING, retire
 from metatracer.runtime.summaries import code_added
+from metatracer.runtime.tiers import is_due, is_hot, may_become_tree, note_all_runs, request
 from metatracer.statistics import STATISTICS, ReplacementRecord
 
 if TYPE_CHECKING:
@@ -52,6 +57,8 @@ MOST_RECORDINGS = 4
 """Of one attempt, because the others took another way."""
 HEAD_START = 0.8
 """Guards of a challenger of which nothing is known count as having failed this share of `trace_eagerness`."""
+TREE_PERIOD = 0.01
+"""Seconds between two looks while a tree is being compiled: a look is what puts it in place."""
 PGO_SECONDS = 10.0
 """In the mode "pgo" a loop that has given no reason for an attempt in this time is not looked at any more."""
 
@@ -83,6 +90,7 @@ class _Contest:
         champion, challenger: The roots.
         recorded: The challenger's recording, as in `Loop.recorded`.
         branches: Of each side.
+        has_asked: The tree of the challenger was asked for. is_waiting: It is not there yet.
     """
 
     attempt: _Attempt
@@ -91,6 +99,8 @@ class _Contest:
     challenger: Piece
     recorded: tuple[Trace, bool] | None
     branches: dict[Side, Branches]
+    has_asked: bool = False
+    is_waiting: bool = False
 
     def piece(self, side: Side) -> Piece:
         """The root of a side."""
@@ -113,6 +123,9 @@ class Replacement:
         self._attempt: _Attempt | None = None
         self._contest: _Contest | None = None
         self._compiled: dict[int, Piece | None] = {}
+        self._layout = Layout()
+        self._wants_tree: Piece | None = None
+        self._is_tree_next = False
         self._period = PERIOD
         self._granted = 0
         self._pace = 0.0
@@ -139,6 +152,7 @@ class Replacement:
             root = self.loop.piece
             if root is not None:
                 self._period = PERIOD
+                self._layout = Layout()
                 self._flow.start(root)
                 self._grant(root, self._forced_passes() or FIRST_PASSES)
 
@@ -156,6 +170,13 @@ class Replacement:
                 self._look(piece, seconds, passes)
             else:
                 self._grant(piece, self._granted)
+        self._ask_for_tree()
+
+    def _ask_for_tree(self) -> None:
+        """Have the tree compiled that a look wants; not under the lock."""
+        root, self._wants_tree = self._wants_tree, None
+        if root is not None:
+            request(root)
 
     # --- looks ----------------------------------------------------------------------------------------------------------
 
@@ -167,7 +188,11 @@ class Replacement:
         STATISTICS.replacement_looks += 1
         self._pace = seconds / max(passes, 1)
         if params.force_replace:
-            if not root.holders:
+            self._is_tree_next = not self._is_tree_next
+            if self._is_tree_next and is_hot(root):
+                note_all_runs(root)
+                self._wants_tree = root
+            elif not root.holders:
                 self._ask_for(Decision(Way((), 0), "it is forced"))
             self._grant(root, self._forced_passes())
             return
@@ -189,14 +214,41 @@ class Replacement:
                 )
         if decision.wanted is not None and not root.holders:
             self._ask_for(decision)
-        elif mode == "pgo" and (self.history.attempts or self.history.seconds > PGO_SECONDS):
+        else:
+            if not decision.is_suspicion or root.holders:
+                self._look_at_tree(root, generation)
+            if not decision.gain:
+                self._period = min(2 * self._period, LONGEST_PERIOD[mode])
+        is_over = mode == "pgo" and (self.history.attempts or self.history.seconds > PGO_SECONDS)
+        if is_over and self._attempt is None and not root.is_being_compiled and not may_become_tree(root):
             self._grant(root, PLENTY)
             return
-        elif not decision.gain:
-            self._period = min(2 * self._period, LONGEST_PERIOD[mode])
-        wanted = max(FIRST_PASSES, min(int(self._period / max(self._pace, 1e-12)), GROWTH * passes))
+        wanted = self._until_next_look(root, passes)
         self._grant(root, wanted)
         self._flow.grant(root, wanted / max(passes, 1))
+
+    def _look_at_tree(self, root: Piece, generation: Generation) -> None:
+        """Ask for the tree of a root that stays if that is hot, or for another one if its counts do not hold any more."""
+        seconds = root.tree.seconds if root.tree is not None else 0.0
+        is_outdated = root.tree is not None and self._layout.is_outdated(generation, seconds)
+        if root.is_being_compiled or not (is_outdated or is_due(root)):
+            return
+        if is_outdated:
+            STATISTICS.trees_laid_out_anew += 1
+            self._say(f"the tree is laid out anew: its root's own way now takes {generation.shares()[()]:.1%} of the passes")
+        self._layout = Layout(generation.shares())
+        self._flow.note_runs(root)
+        self._wants_tree = root
+
+    def _until_next_look(self, root: Piece, passes: int) -> int:
+        """Passes until the next look, when the last one saw so many."""
+        period = self._period
+        if self._wants_tree is not None or root.is_being_compiled:
+            period = min(period, TREE_PERIOD)
+        wanted = min(int(period / max(self._pace, 1e-12)), GROWTH * passes)
+        if may_become_tree(root):
+            wanted = min(wanted, max(self.loop.portal.driver.params.tier2_threshold - root.passes, FIRST_PASSES))
+        return max(FIRST_PASSES, wanted)
 
     def surprised(self, bridge: Piece) -> None:
         """A bridge was entered more often than expected: look at once."""
@@ -213,6 +265,7 @@ class Replacement:
             if self._thread == threading.get_ident() and passes > 0 and not self._forced_passes():
                 self._period = PERIOD
                 self._look(root, seconds, passes)
+        self._ask_for_tree()
 
     def _forced_passes(self) -> int:
         """For tests: passes until the next attempt, which grow by `backoff_factor`."""
@@ -349,14 +402,22 @@ class Replacement:
         if loop.piece is not piece:
             other = contest.piece("challenger" if side == "champion" else "champion")
             other.give_passes(0)
-            set_cell(loop.ref, piece.code)
-            loop.piece, loop.beside = piece, [other]
+            with PLACING:
+                set_cell(loop.ref, piece.in_use)
+                loop.piece, loop.beside = piece, [other]
             loop.branches = contest.branches[side]
         self._grant(piece, contest.trial.passes())
 
     def _window(self, contest: _Contest, seconds: float, passes: int, *, is_own: bool) -> None:
         trial = contest.trial
-        if is_own:
+        if contest.is_waiting and contest.challenger.is_being_compiled:
+            trial.pace["champion"] = seconds / max(passes, 1)
+        elif contest.is_waiting:
+            contest.is_waiting = False
+            trial.begin_anew()
+        elif self._lacks_tree(contest):
+            self._wait_for_tree(contest)
+        elif is_own:
             exits = self.loop.record.guard_exits - self._exits - 1
             trial.window(seconds, passes, exits, _pieces_compiled() - self._pieces)
         else:
@@ -365,6 +426,20 @@ class Replacement:
             self._finish(contest)
         else:
             self._activate(contest)
+
+    def _lacks_tree(self, contest: _Contest) -> bool:
+        """Whether the challenger is warm, and should have a tree because the champion has got one."""
+        champion = contest.champion
+        has_tree = champion.tree is not None or champion.is_being_compiled
+        is_possible = may_become_tree(contest.challenger) and not contest.challenger.is_being_compiled
+        return contest.trial.is_warm and not contest.has_asked and has_tree and is_possible
+
+    def _wait_for_tree(self, contest: _Contest) -> None:
+        """The champion runs until the challenger has its tree, too."""
+        contest.has_asked = contest.is_waiting = True
+        contest.trial.begin_anew()
+        self._wants_tree = contest.challenger
+        note_all_runs(contest.challenger)
 
     def _finish(self, contest: _Contest) -> None:
         """Put the winner in place and retire the other one."""
@@ -384,8 +459,9 @@ class Replacement:
         winner, loser = contest.piece(side), contest.piece("challenger" if side == "champion" else "champion")
         if loop.stale is loser:
             loop.stale = None
-        set_cell(loop.ref, winner.code)
-        loop.piece, loop.beside = winner, []
+        with PLACING:
+            set_cell(loop.ref, winner.in_use)
+            loop.piece, loop.beside = winner, []
         loop.branches = contest.branches[side]
         loop.ref.label = winner.label
         loop.record.status, loop.record.reason = "compiled", ""
@@ -398,6 +474,7 @@ class Replacement:
             self.history.replaced()
         retire(loser)
         self._period = PERIOD
+        self._layout = Layout()
         self._flow.start(winner)
 
     # --- ways out -----------------------------------------------------------------------------------------------------------
@@ -510,18 +587,22 @@ def watch(loop: Loop) -> None:
     loop.replacement.start()
 
 
-def passes_used_up(guard: GuardState) -> bool:
-    """Whether a header was left because the passes are used up; what is to be done then (or at a bridge) has been done."""
+def is_used_up(guard: GuardState) -> bool:
+    """Whether code was left at a guard because its passes, or the entries that were expected of it, are used up."""
+    piece = guard.piece
+    left = piece.code.passes_left
+    return piece.loop.replacement is not None and (left <= 0 if piece.parent is None else left < 0)
+
+
+def used_up(guard: GuardState) -> None:
+    """Do what is due then."""
     piece = guard.piece
     replacement = piece.loop.replacement
-    if replacement is None or piece.code.passes_left > 0:
-        return False
-    if piece.parent is not None:
-        if piece.code.passes_left < 0:
-            replacement.surprised(piece)
-        return False
-    replacement.used_up(piece)
-    return True
+    assert replacement is not None
+    if piece.parent is None:
+        replacement.used_up(piece)
+    else:
+        replacement.surprised(piece)
 
 
 def bridge_added(bridge: Piece) -> None:

@@ -1,7 +1,8 @@
 """The second level of code: a tree that stays hot becomes one function.
 
 The first compile of each trace is quick, and each trace is a function of its own. Its code counts its runs down
-(`CodeMemory.heat_address`) and leaves at a guard that may fail at any time when the count gets to 0. Then the root and
+(`CodeMemory.heat_address`) and leaves at a guard that may fail at any time when the count gets to 0. Where roots are looked at,
+passes and entries are counted anyway, and a look asks for the tree (`runtime.replacing`). Then the root and
 those of its bridges that matter are compiled as one function (`backend.compile.compile_tree`), with the counts as
 weights of the branches, and what enters the root is redirected: its cell, its label and its entry from Python.
 
@@ -37,6 +38,8 @@ from metatracer.runtime.loops import MOST_DOUBLINGS, PLACING, Tree, retire_tree,
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from metatracer.backend.compile import TreeCode
     from metatracer.backend.emit import Branch
     from metatracer.ir.values import Operation, Trace
@@ -84,6 +87,44 @@ FINISHED: deque[_Job] = deque()
 """Trees that LLVM is done with, to be put in place."""
 
 
+def is_due(root: Piece) -> bool:
+    """Whether the tree of a root whose passes are counted should be compiled, or again for the sake of a new bridge."""
+    threshold = first_heat(root.trace, None, root.loop.portal.driver.params.tier2_threshold)
+    if not threshold or not root.code.counted or root.is_being_compiled:
+        return False
+    heat = threshold << min(root.trees_compiled, MOST_DOUBLINGS)
+    if root.tree is None:
+        return root.passes - root.passes_at_tree >= heat
+    inside = set(map(id, root.tree.bridges))
+    return any(bridge.passes >= heat for bridge in _bridges(root) if id(bridge) not in inside)
+
+
+def is_hot(root: Piece) -> bool:
+    """Whether a root whose passes are counted has had enough of them for a tree, whether it has got one or not."""
+    threshold = first_heat(root.trace, None, root.loop.portal.driver.params.tier2_threshold)
+    return bool(threshold and root.code.counted and root.passes >= threshold and not root.is_being_compiled)
+
+
+def may_become_tree(root: Piece) -> bool:
+    """Whether a root has no tree, and will have one if it goes on."""
+    return root.tree is None and bool(first_heat(root.trace, None, root.loop.portal.driver.params.tier2_threshold))
+
+
+def note_all_runs(root: Piece) -> None:
+    """Let a tree whose entries are counted be laid out by all that was counted so far."""
+    for piece in (root, *_bridges(root)):
+        piece.runs = piece.passes
+
+
+def _bridges(root: Piece) -> Iterator[Piece]:
+    waiting = [root]
+    while waiting:
+        for guard in waiting.pop().guards.values():
+            if guard.bridge is not None:
+                waiting.append(guard.bridge)
+                yield guard.bridge
+
+
 def first_heat(trace: Trace, parent: GuardState | None, threshold: int) -> int:
     """How often new code is to run before its tree is compiled (again), 0 if it never is.
 
@@ -110,18 +151,20 @@ def attend(guard: GuardState) -> None:
         put_in_place()
     piece = guard.piece
     if piece.code.is_hot:
-        _request(piece)
+        request(piece)
 
 
-def _request(hot: Piece) -> None:
+def request(hot: Piece) -> None:
     """Have the tree compiled that `hot` is part of."""
     root = root_of(hot)
     params = root.loop.portal.driver.params
-    hot.runs = max(hot.runs, hot.code.runs)
-    hot.code.set_heat(0)
-    if root.is_being_compiled or root.reason or root.loop.piece is not root:
+    if not hot.code.counted:
+        hot.runs = max(hot.runs, hot.code.runs)
+        hot.code.set_heat(0)
+    if root.is_being_compiled or root.reason or not _is_in_use(root):
         return
     root.is_being_compiled = True
+    root.passes_at_tree = root.passes
     start = time.perf_counter()
     try:
         chosen, pieces = _choose(root)
@@ -135,7 +178,7 @@ def _request(hot: Piece) -> None:
         root.is_being_compiled = False
         raise
     memories = (root.code.memory, hot.code.memory)
-    wake = tuple([memory.heat_address for memory in memories if memory is not None])
+    wake = tuple([memory.heat_address for memory in memories if memory is not None and not root.code.counted])
     job = _Job(root, tuple(pieces[1:]), text, wake)
     STATISTICS.compiling_seconds += time.perf_counter() - start
     if params.background and not _Worker.stopping:
@@ -143,6 +186,11 @@ def _request(hot: Piece) -> None:
     else:
         _compile(job)
         put_in_place()
+
+
+def _is_in_use(root: Piece) -> bool:
+    """Whether a root is its loop's, or may become so."""
+    return root.loop.piece is root or root in root.loop.beside
 
 
 def _choose(root: Piece) -> tuple[_Chosen, list[Piece]]:
@@ -173,6 +221,8 @@ def _choose(root: Piece) -> tuple[_Chosen, list[Piece]]:
 
 def _runs(piece: Piece, parent: int) -> int:
     """How often code has run, or a guess from its parent's runs where that is not counted."""
+    if piece.code.counted:
+        return piece.runs
     piece.runs = max(piece.runs, piece.code.runs)
     if counting_guard(piece.trace) is None:
         return parent // 4
@@ -198,7 +248,7 @@ def put_in_place() -> None:
             continue
         with PLACING:
             is_valid = (
-                root.loop.piece is root
+                _is_in_use(root)
                 and not root.reason
                 and all(piece.parent is not None and piece.parent.bridge is piece for piece in job.bridges)
             )
@@ -207,10 +257,11 @@ def put_in_place() -> None:
                 root.tree = Tree(job.code, job.bridges)
                 root.trees_compiled += 1
                 root.code.redirect(job.code)
-                set_cell(root.loop.ref, job.code)
+                if root.loop.piece is root:
+                    set_cell(root.loop.ref, job.code)
         if not is_valid:
             job.code.free()
-            if not root.code.is_freed:  # a bridge has gone meanwhile: another time
+            if not root.code.is_freed and not root.code.counted:  # a bridge has gone meanwhile: another time
                 root.code.set_heat(root.loop.portal.driver.params.tier2_threshold)
             continue
         if before is not None:
@@ -234,20 +285,15 @@ def _installed(job: _Job, code: TreeCode) -> None:
 def _heat_outside(root: Piece, inside: set[int]) -> None:
     """Let bridges that are not in the tree ask for a new one when they turn out to run often."""
     threshold = root.loop.portal.driver.params.tier2_threshold
-    waiting = [root]
-    while waiting:
-        for guard in waiting.pop().guards.values():
-            bridge = guard.bridge
-            if bridge is None:
-                continue
-            waiting.append(bridge)
-            is_inside = id(bridge) in inside
-            bridge.code.set_heat(0 if is_inside else first_heat(bridge.trace, guard, threshold))
+    for bridge in _bridges(root):
+        if not bridge.code.counted:
+            bridge.code.set_heat(0 if id(bridge) in inside else first_heat(bridge.trace, bridge.parent, threshold))
 
 
 def _failed(job: _Job) -> None:
     """LLVM would not: the traces' own code goes on."""
     reason = AbortReason.COMPILE_FAILED
+    job.root.trees_compiled = MOST_DOUBLINGS  # that would only fail again
     STATISTICS.count_abort(reason.name)
     job.root.loop.record.add_abort(reason.name, reason.value, job.error)
     if _abort_log.on:

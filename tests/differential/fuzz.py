@@ -15,7 +15,16 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from tests.differential.differential import EAGERLY, FORCED, REPLACED, ROOT, Comparison, Scenario, supported_modes
+from tests.differential.differential import (
+    EAGERLY,
+    FORCED,
+    REPLACED,
+    REPLACED_TREES,
+    ROOT,
+    Comparison,
+    Scenario,
+    supported_modes,
+)
 from tests.differential.generate_python import generate_python
 from tests.differential.generate_rvm import generate_rvm
 from tests.differential.programs import INTERPRETERS
@@ -47,7 +56,7 @@ def fuzz(seconds: float, seed: int, step: int) -> Counter[str]:
     """Compare programs for a time; prints each failure as it is found and returns the counts."""
     end = time.monotonic() + seconds
     counts: Counter[str] = Counter()
-    modes = supported_modes((EAGERLY, REPLACED, *FORCED))
+    modes = supported_modes((EAGERLY, REPLACED, REPLACED_TREES, *FORCED))
     while time.monotonic() < end:
         with Comparison(modes, timeout=240) as comparison:
             for _ in range(PROGRAMS_PER_WORKER):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metatracer.profile import policy
-from metatracer.profile.policy import Generation, History, Way, decide, distance
+from metatracer.profile.policy import Generation, History, Layout, Way, decide, distance
 
 
 def generation(root: int, *others: int, seconds: float = 1.0, cost: float = 0.01) -> Generation:
@@ -127,3 +127,40 @@ def test_distance_is_a_metric(a: dict, b: dict, c: dict) -> None:
     assert distance(a, a) == 0
     assert distance(a, b) == distance(b, a)
     assert distance(a, c) <= distance(a, b) + distance(b, c) + 1e-9
+
+
+def test_a_gain_that_does_not_pay_yet_is_a_suspicion_when_it_would_be_large() -> None:
+    costly = generation(100, 5000, cost=100.0)
+    assert decide(costly, looked_at(costly), 100.0).is_suspicion
+    history = looked_at(costly)
+    history.saving = 0.2
+    assert not decide(costly, history, 100.0).is_suspicion
+
+
+def test_waiting_after_an_attempt_is_no_suspicion() -> None:
+    found = generation(100, 5000)
+    history = looked_at(found)
+    history.attempted(found.shares(), 100.0)
+    decision = decide(found, history, 100.1)
+    assert decision.wanted is None
+    assert not decision.is_suspicion
+
+
+def test_a_layout_is_outdated_when_two_generations_go_other_ways_and_time_pays_for_it() -> None:
+    layout = Layout(generation(5000, 100).shares())
+    other = generation(100, 5000, seconds=1.0)
+    assert not layout.is_outdated(other, 0.1)
+    assert layout.is_outdated(other, 0.1)
+
+
+def test_a_layout_is_kept_while_its_shares_hold() -> None:
+    layout = Layout(generation(5000, 100).shares())
+    same, other = generation(4900, 150), generation(100, 5000)
+    assert not any(layout.is_outdated(each, 0.0) for each in (same, other, same, other, same))
+
+
+def test_a_layout_is_kept_while_changing_it_costs_more_than_it_saves() -> None:
+    layout = Layout(generation(5000, 100).shares())
+    other = generation(100, 5000, seconds=0.1)
+    assert not any(layout.is_outdated(other, 0.1) for _ in range(11))
+    assert any(layout.is_outdated(other, 0.1) for _ in range(3))

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from metatracer import JitDriver, parameters
-from metatracer.backend.compile import CompiledCode
+from metatracer.backend.compile import CompiledCode, TreeCode
+from metatracer.backend.layout import read_word
 from metatracer.profile import policy, trial
 from metatracer.runtime import loops as code_of_loops
-from metatracer.runtime import replacing
+from metatracer.runtime import replacing, tiers
 from metatracer.runtime.host import PORTALS
 from metatracer.statistics import STATISTICS
 
@@ -182,9 +183,9 @@ def test_pgo_makes_one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(only_loop(run).record.replacements) == 1
 
 
-def live_codes() -> int:
+def live_codes(kind: type = CompiledCode) -> int:
     gc.collect()
-    return sum(1 for value in gc.get_objects() if type(value) is CompiledCode and not value.is_freed)
+    return sum(1 for value in gc.get_objects() if type(value) is kind and not value.is_freed)
 
 
 def replaced(run: Any, count: int) -> None:
@@ -259,3 +260,121 @@ def test_threads_share_a_loop_whose_roots_come_and_go() -> None:
             thread.join()
     assert results == [wanted] * 12
     assert STATISTICS.replacements_installed
+
+
+# --- trees ----------------------------------------------------------------------------------------------------------------
+
+TREES = {"tier2_threshold": 200, "tier2_level": 0, "background": False}
+
+
+def test_a_root_that_is_left_alone_becomes_a_tree_that_is_looked_at() -> None:
+    run = machine()
+    with parameters(**TREES):
+        run(5, [1], 60)
+        ways = [1, 1, 0, 1, 1]
+        assert run(5, ways, 5000) == expected(5, ways, 5000)
+        root, looks = only_loop(run).piece, STATISTICS.replacement_looks
+        assert root.tree is not None
+        assert [bridge.parent.piece for bridge in root.tree.bridges] == [root]
+        own = root.passes
+        assert run(5, ways, 20_000) == expected(5, ways, 20_000)
+        assert root.passes - own >= 20_000
+        assert STATISTICS.replacement_looks > looks
+    assert only_loop(run).record.replacements == []
+
+
+def test_a_tree_competes_with_a_tree_and_the_winner_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = machine()
+    with parameters(**TREES, replace_margin=1.0):
+        record_rare_way_first(run)
+        assert run(5, [0], 3000) == expected(5, [0], 3000)
+        loop = only_loop(run)
+        champion = loop.piece
+        assert champion.tree is not None
+        compared = []
+
+        def window(self: trial.Trial, seconds: float, passes: int, exits: int, compiled: int) -> None:
+            self.side = "champion" if self.side == "challenger" else "challenger"
+            if not self.is_warm:
+                self.is_warm = True
+                return
+            compared.append([piece.tree is not None for piece in (loop.piece, *loop.beside)])
+            if len(compared) == 4:
+                self.end("installed", "for the test")
+
+        monkeypatch.setattr(trial.Trial, "window", window)
+        monkeypatch.setattr(trial.Trial, "passes", lambda self: 30)
+        assert run(5, [1], 5000) == 25_000
+    assert compared == [[True, True]] * 4
+    assert [record.outcome for record in loop.record.replacements] == ["installed"]
+    assert loop.piece is not champion
+    assert loop.piece.tree is not None
+    assert champion.code.is_freed
+
+
+def test_a_champion_with_a_tree_goes_on_as_that_when_the_challenger_is_not_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(monkeypatch, "rolled back")
+    run = machine()
+    with parameters(**TREES):
+        record_rare_way_first(run)
+        run(5, [0], 3000)
+        loop = only_loop(run)
+        champion, tree = loop.piece, loop.piece.tree
+        assert run(5, [1], 5000) == 25_000
+    assert [record.outcome for record in loop.record.replacements] == ["rolled back"]
+    assert loop.piece is champion
+    assert not tree.code.is_freed or champion.tree is not tree
+    assert read_word(loop.ref.cell) == champion.in_use.address
+
+
+def test_a_tree_is_laid_out_anew_when_its_counts_do_not_hold_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "DOMINANCE", 1e9)  # no challengers
+    monkeypatch.setattr(policy, "LAYOUT_SAVING", 1e9)
+    monkeypatch.setattr(replacing, "PERIOD", 1e-4)
+    monkeypatch.setitem(replacing.LONGEST_PERIOD, "full", 1e-4)
+    run = machine()
+    with parameters(**TREES):
+        record_rare_way_first(run)
+        run(5, [0, 0, 0, 1], 3000)
+        loop = only_loop(run)
+        root, tree = loop.piece, loop.piece.tree
+        anew = STATISTICS.trees_laid_out_anew
+        for _ in range(5):
+            assert run(5, [1, 1, 1, 0], 20_000) == expected(5, [1, 1, 1, 0], 20_000)
+    assert STATISTICS.trees_laid_out_anew == anew + 1
+    assert loop.piece is root
+    assert root.tree is not tree
+    assert tree.code.is_freed
+    (bridge,) = root.tree.bridges
+    assert bridge.runs > root.runs / 2
+
+
+def test_trees_and_old_code_are_freed() -> None:
+    with parameters(force_replace=5, backoff_factor=1.0, tier2_threshold=3, tier2_level=0, background=False):
+        run = machine()
+        run(5, [1, 0, 0], 100)
+        replaced(run, 10)
+        codes, trees, guards = live_codes(), STATISTICS.trees_compiled, len(code_of_loops.GUARDS)
+        live_trees = live_codes(TreeCode)
+        replaced(run, 40)
+        assert STATISTICS.trees_compiled - trees >= 20
+        assert abs(live_codes() - codes) <= 4
+        assert len(code_of_loops.GUARDS) <= 2 * guards
+        assert live_codes(TreeCode) - live_trees <= 2
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_threads_share_a_loop_whose_roots_and_trees_come_and_go(background: bool) -> None:
+    trees = {"tier2_threshold": 3, "tier2_level": 0, "background": background}
+    with parameters(force_replace=5, backoff_factor=1.4, **trees):
+        run = machine()
+        ways = [1, 0, 0, 1, 1]
+        wanted = expected(5, ways, 400)
+        results: list[int] = []
+        threads = [threading.Thread(target=lambda: results.extend(run(5, ways, 400) for _ in range(3))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        tiers.wait_for_trees()
+    assert results == [wanted] * 12

@@ -15,6 +15,7 @@ from tests.differential.differential import (
     FORCED,
     FORCED_TREES,
     REPLACED,
+    REPLACED_TREES,
     TRACED,
     UNTRACED,
     Mode,
@@ -38,7 +39,7 @@ def reference() -> Iterator[Worker]:
         yield worker
 
 
-@pytest.fixture(scope="module", params=mode_params((TRACED, EAGERLY, REPLACED, *FORCED[:3], FORCED_TREES)))
+@pytest.fixture(scope="module", params=mode_params((TRACED, EAGERLY, REPLACED, *FORCED[:3], FORCED_TREES, REPLACED_TREES)))
 def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
     mode: Mode = request.param
     with Worker(mode) as started:
