@@ -46,6 +46,7 @@ class AbortReason(enum.Enum):
     UNSUPPORTED = "an instruction that cannot be traced was reached"
     GREEN_NOT_CONSTANT = "a green variable keeps changing its value at one place; is it really green?"
     LEFT_PORTAL = "the portal returned before the loop closed"
+    OTHER_WAY = "an earlier run of the program has found another way round the loop to be the better one to start from"
     ESCAPED_EXCEPTION = "an exception left the portal before the loop closed"
     INTERRUPTED = "a signal or another exception arrived while recording"
     ASSUMPTION_BROKEN = "an assumption of the recording was invalidated while it was made"

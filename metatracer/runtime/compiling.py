@@ -291,9 +291,8 @@ def _number(bound: tuple[int, Value]) -> int:
     return bound[0]
 
 
-def note_miss(loop: Loop) -> None:
-    """A recording left the loop: it is thrown away, and the next visit but two is recorded."""
-    reason = AbortReason.LEFT_PORTAL
+def note_miss(loop: Loop, reason: AbortReason = AbortReason.LEFT_PORTAL) -> None:
+    """A recording left the loop, or is not the one wanted: it is thrown away, and the next visit but two is recorded."""
     STATISTICS.count_abort(reason.name)
     loop.record.add_abort(reason.name, reason.value)
     params = loop.portal.driver.params

@@ -336,6 +336,9 @@ class _Driving:
         if where is None and recorded.kind in ("finish", "raise") and _left_the_loop(own):
             note_miss(own)
             return
+        if where is None and replacing.is_to_be_avoided(own, recorded.trace):
+            note_miss(own, AbortReason.OTHER_WAY)
+            return
         try:
             piece = install_recorded(own, ended_, host, where, seconds)
             if piece is None:

@@ -37,7 +37,7 @@ class Loop:
         portal: Whose.
         key, greens: Its green key, and the green values (kept alive with the loop).
         count: Back-edges counted since the last attempt. entries: function entries, likewise.
-        misses: Recordings thrown away because they left the loop.
+        misses: Recordings thrown away because they left the loop. ways_missed: Because they went a way to be avoided.
         waited_for: Recordings given up because they want to call this loop and it has no code yet.
         wait: Factor on the thresholds; grows with each abort.
         attempts: Recordings given up since the last success.
@@ -82,6 +82,7 @@ class Loop:
         "versions",
         "wait",
         "waited_for",
+        "ways_missed",
     )
 
     def __init__(self, portal: Portal, key: Any, greens: tuple[Any, ...]) -> None:
@@ -92,7 +93,7 @@ class Loop:
         self.entries = 0
         self.wait = 1.0
         self.attempts = 0
-        self.misses = 0
+        self.misses = self.ways_missed = 0
         self.waited_for = 0
         self.piece: Piece | None = None
         self.beside: list[Piece] = []

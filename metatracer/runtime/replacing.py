@@ -28,6 +28,7 @@ from metatracer.errors import AbortReason
 from metatracer.profile.policy import Decision, Generation, History, Layout, Way, decide
 from metatracer.profile.trial import ForcedTrial, Side, Trial
 from metatracer.recorder.polymorphism import Branches
+from metatracer.runtime import earlier
 from metatracer.runtime.compiling import install_recorded
 from metatracer.runtime.flow import LEAST_ENTRIES, Flow, cost_of_tree, site_of
 from metatracer.runtime.loops import GUARDS, PLACING, retire
@@ -113,11 +114,17 @@ class Replacement:
     Attributes:
         loop: The loop.
         history: Of looks and attempts.
+        avoid: Places of the way of the last root that was replaced (`earlier`).
+        has_missed: All recordings of the first root went a way that was to be avoided.
     """
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
         self.history = History()
+        self.avoid: tuple[str, ...] = ()
+        self.has_missed = False
+        self._hint = earlier.hint_for(loop)
+        earlier.watched(self)
         self._lock = threading.RLock()
         self._flow = Flow()
         self._attempt: _Attempt | None = None
@@ -151,7 +158,7 @@ class Replacement:
             self._forget()
             root = self.loop.piece
             if root is not None:
-                self._period = PERIOD
+                self._period = PERIOD if not self._hint.is_steady else LONGEST_PERIOD["auto"]
                 self._layout = Layout()
                 self._flow.start(root)
                 self._grant(root, self._forced_passes() or FIRST_PASSES)
@@ -446,6 +453,9 @@ class Replacement:
         trial, attempt = contest.trial, contest.attempt
         self.history.measured(trial.ratio or 1.0, attempt.decision.share)
         side: Side = "challenger" if trial.outcome == "installed" else "champion"
+        if side == "challenger":
+            left = [GUARDS[number].operation for number in attempt.wanted.exits if number in GUARDS]
+            self.avoid = earlier.places(left)
         self._end_attempt(attempt, trial.outcome, trial.reason, trial.ratio)
         self._settle(contest, side)
         self._pace = trial.pace[side]
@@ -578,12 +588,24 @@ def _pieces_compiled() -> int:
 # --- what the drive loop asks -------------------------------------------------------------------------------------------------
 
 
+def is_to_be_avoided(loop: Loop, trace: Trace) -> bool:
+    """Whether a first root goes a way that an earlier run has found not to be the best: it is thrown away then."""
+    if loop.base is not loop or loop.replacement is not None:
+        return False
+    hint = earlier.hint_for(loop)
+    if not hint.avoid or not earlier.goes_avoided_way(trace, hint):
+        return False
+    loop.ways_missed += 1
+    return loop.ways_missed < MOST_RECORDINGS
+
+
 def watch(loop: Loop) -> None:
     """A loop has got a root: look at it from time to time, if that is wanted."""
     if loop.portal.driver.params.replace == "off" or loop.base is not loop or loop.piece is None:
         return
     if loop.replacement is None:
         loop.replacement = Replacement(loop)
+        loop.replacement.has_missed = loop.ways_missed >= MOST_RECORDINGS
     loop.replacement.start()
 
 

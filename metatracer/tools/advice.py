@@ -14,6 +14,7 @@ _REASONS: dict[str, str] = {
     "UNSUPPORTED": "move that statement into a function of its own and mark it @dont_look_inside",
     "GREEN_NOT_CONSTANT": "make it red, or promote it where it is computed",
     "LEFT_PORTAL": "call `can_enter_jit` only at back-edges of the guest program; loops that run once cannot close",
+    "OTHER_WAY": "nothing: another iteration is recorded; METATRACER_CACHE=off forgets what earlier runs have found",
     "ESCAPED_EXCEPTION": "if guest errors are frequent here, catch them inside the portal's loop",
     "INTERRUPTED": "nothing: it will be tried again",
     "ASSUMPTION_BROKEN": "do not change globals, classes or functions of the interpreter while the guest runs",

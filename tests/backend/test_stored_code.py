@@ -133,7 +133,7 @@ def test_the_default_is_the_users_cache_directory(tmp_path: Path, monkeypatch: p
 
 
 def test_old_files_are_removed(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("metatracer.backend.stored_code._MOST_FILES", 3)
+    monkeypatch.setattr("metatracer.kept.MOST_FILES", 3)
     for number in range(4):
         compile_stored(TEXT.replace("ADDRESS", "4096").replace("ret i64 %word", f"ret i64 {number}"), ["read"])
     assert len(list(directory.iterdir())) == 2
