@@ -21,6 +21,7 @@ class Statistics:
         loops_compiled, bridges_compiled: Traces that were compiled and put in place.
         trees_compiled: Roots that were compiled once more as one function with their bridges. trees_laid_out_anew: How many of
             these because the counts were not those any more that a tree was laid out by.
+        traces_compiled_again: Traces that are no part of a tree and were compiled once more because they ran often.
         versions_compiled: Loops compiled once more for arguments that the traces entering them have not allocated.
         recordings_started: Of loops and bridges together.
         aborts: Name of an AbortReason -> how often.
@@ -47,6 +48,7 @@ class Statistics:
     bridges_compiled: int = 0
     trees_compiled: int = 0
     trees_laid_out_anew: int = 0
+    traces_compiled_again: int = 0
     recordings_started: int = 0
     aborts: dict[str, int] = field(default_factory=dict)
     guard_exits: int = 0

@@ -138,6 +138,11 @@ class CompiledCode:
         write_word(self._slots[guard_id], bridge.address)
         self.bridges[guard_id] = bridge
 
+    def reroute(self, guard_id: int, code: TreeCode) -> None:
+        """Let failures of a guard with a bridge go on in other code made from the bridge's trace."""
+        self._require_live()
+        write_word(self._slots[guard_id], code.address)
+
     def redirect(self, tree: TreeCode | None) -> None:
         """Let entries from Python, and jumps to the label, run the tree's code, or (None) this one."""
         self._require_live()
@@ -364,7 +369,12 @@ def branch_of(
 
 
 def emit_tree(
-    root: Branch, *, level: int = 2, force_exits: int | None = None, own_label: LabelRef | None = None
+    root: Branch,
+    *,
+    level: int = 2,
+    force_exits: int | None = None,
+    own_label: LabelRef | None = None,
+    is_bridge: bool = False,
 ) -> TreeText:
     """Emit a root and bridges below it as one function.
 
@@ -373,10 +383,17 @@ def emit_tree(
         level: One of `llvm.LEVELS`.
         force_exits: The value that the code of its traces was made with.
         own_label: The root's label, as jumps of the bridges name it.
+        is_bridge: The root is a bridge itself, of a tree that is not one function.
     """
     start = time.perf_counter()
     emitter = Emitter(
-        root, layout(), support.addresses(), _guard_ids.__next__, force_exits=force_exits, own_label=own_label
+        root,
+        layout(),
+        support.addresses(),
+        _guard_ids.__next__,
+        force_exits=force_exits,
+        own_label=own_label,
+        is_bridge=is_bridge,
     )
     symbol = f"tree{next(_trace_numbers)}"
     text = emitter.emit(symbol)

@@ -18,7 +18,7 @@ from metatracer.runtime import assumptions
 from metatracer.runtime.loops import PLACING, GuardState, Loop, Piece, hold, register_guards, release, retire, root_of
 from metatracer.runtime.summaries import code_added, collecting, still_hold
 from metatracer.runtime.summaries import register as register_reliances
-from metatracer.runtime.tiers import first_heat
+from metatracer.runtime.tiers import first_heat, heat_alone
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
@@ -122,13 +122,19 @@ def install_optimized(
     try:
         heat = first_heat(optimized, guard, params.tier2_threshold)
         counted = _counted(loop, guard)
+        is_quick = heat > 0
+        if counted:
+            heat = 0  # one counter is enough
+        elif not heat:
+            heat = heat_alone(optimized, params)
+            is_quick = heat > 0
         code = compile_trace(
             optimized,
             # What gets a second level if it stays hot is compiled quickly first.
-            level=0 if heat else params.compile_level,
+            level=0 if is_quick else params.compile_level,
             force_exits=params.force_exits or None,
             counted=counted,
-            heat=0 if counted else heat,  # one counter is enough
+            heat=heat,
             is_bridge=guard is not None,
         )
     except BaseException:

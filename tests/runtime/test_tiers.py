@@ -128,6 +128,79 @@ def test_a_tree_is_dropped_with_one_of_its_bridges(trees) -> None:
     assert run(999) == expected(999)
 
 
+def choosing():
+    """A portal without a loop, new for each test: it is called, takes one of two ways, and returns."""
+    driver = JitDriver(greens=["pc"], reds=["number"], name="choosing")
+
+    @driver.portal
+    def run(number):
+        pc = 0
+        while True:
+            driver.jit_merge_point(pc=pc, number=number)
+            if number & 1:
+                return 3 * number + Step.size
+            return number // 2
+
+    return run
+
+
+def test_a_function_and_its_bridge_are_compiled_once_more_when_they_stay_hot(trees) -> None:
+    run = choosing()
+    before = STATISTICS.traces_compiled_again
+    with parameters(compile_level=1):
+        for number in range(200):
+            assert run(number) == (3 * number + 1 if number & 1 else number // 2)
+    root = only_root(run)
+    (bridge,) = [guard.bridge for guard in root.guards.values() if guard.bridge is not None]
+    assert [piece.code.level for piece in (root, bridge)] == [0, 0]
+    assert [piece.tree.code.level for piece in (root, bridge)] == [1, 1]
+    assert read_word(root.loop.ref.cell) == root.tree.code.address
+    assert STATISTICS.traces_compiled_again == before + 2
+    assert trees() == 0
+
+
+def test_an_invalidated_bridge_takes_its_second_code_along() -> None:
+    run = choosing()
+    with parameters(compile_level=1):
+        for number in range(200):
+            run(number)
+    pieces = [guard.bridge for guard in only_root(run).guards.values() if guard.bridge is not None]
+    (bridge,) = pieces
+    code = bridge.tree.code
+    bridge.invalidate("the test says so")
+    assert code.is_freed
+    assert [run(number) for number in (6, 7)] == [3, 22]
+
+
+def test_a_function_that_calls_itself_is_compiled_well_at_once() -> None:
+    driver = JitDriver(greens=["pc"], reds=["number"], name="calling")
+
+    @driver.portal
+    def count(number):
+        pc = 0
+        while True:
+            driver.jit_merge_point(pc=pc, number=number)
+            if number == 0:
+                return 0
+            return 1 + count(number - 1)
+
+    with parameters(compile_level=1, max_unroll_recursion=1):
+        for _ in range(60):
+            assert count(20) == 20
+    levels = {op.opcode.name: piece.code.level for piece in pieces_of(count) for op in piece.trace.operations}
+    assert levels.get("call_loop", levels.get("call_portal")) == 1
+
+
+def pieces_of(run):
+    """All code of a portal's loops."""
+    waiting = [loop.piece for loop in PORTALS[run.__code__].loops.values() if loop.piece is not None]
+    found = []
+    while waiting:
+        found.append(waiting.pop())
+        waiting += [guard.bridge for guard in found[-1].guards.values() if guard.bridge is not None]
+    return found
+
+
 def test_the_background_thread_compiles_while_the_guest_runs(trees) -> None:
     run = stepping()
     with parameters(background=True):
