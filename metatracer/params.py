@@ -57,9 +57,10 @@ REPLACEMENT_MODES = ("off", "pgo", "co", "full", "auto")
 
 TABLE: tuple[Parameter, ...] = (
     Parameter("enable", True, "", 0, 1, "record and run machine code; off: everything goes on in the interpreter"),
-    Parameter("threshold", 200, "back-edges", 1, _MANY, "visits of one guest loop before it is recorded"),
-    Parameter("function_threshold", 400, "entries", 1, _MANY, "entries of a portal at one place before it is recorded"),
-    Parameter("trace_eagerness", 50, "guard failures", 1, _MANY, "failures of one guard before a bridge is recorded"),
+    Parameter("threshold", 0, "back-edges", 0, _MANY, "visits of one guest loop before it is recorded; 0: when it pays"),
+    Parameter("function_threshold", 0, "entries", 0, _MANY, "of a portal at one place before it is recorded; 0: when it pays"),
+    Parameter("trace_eagerness", 0, "guard failures", 0, _MANY, "of one guard before a bridge is recorded; 0: when it pays"),
+    Parameter("payback", 0.3, "times", 0, 1000, "the cost of compiling that a place has to have taken before compiling pays"),
     Parameter("trace_limit", 6000, "operations", 10, 1_000_000, "recorded operations after which a recording aborts"),
     Parameter("inlining", True, "", 0, 1, "trace into the interpreter's own functions; off: they are called"),
     Parameter("max_inline_depth", 30, "frames", 1, 500, "inlined frames above the portal before a callee is called"),
@@ -96,6 +97,7 @@ class Parameters:
     threshold: int
     function_threshold: int
     trace_eagerness: int
+    payback: float
     trace_limit: int
     inlining: bool
     max_inline_depth: int

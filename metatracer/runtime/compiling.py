@@ -14,7 +14,7 @@ from metatracer.ir.opcodes import FINISH, GUARD_FALSE, GUARD_NOT_INVALIDATED, PT
 from metatracer.ir.values import Const, FrameState, Input, LabelRef, LoopRef, Operation, Snapshot, Trace, Value
 from metatracer.optimizer.versions import Goal
 from metatracer.recorder.polymorphism import Branches
-from metatracer.runtime import assumptions
+from metatracer.runtime import assumptions, hotness
 from metatracer.runtime.loops import PLACING, GuardState, Loop, Piece, hold, register_guards, release, retire, root_of
 from metatracer.runtime.summaries import code_added, collecting, still_hold
 from metatracer.runtime.summaries import register as register_reliances
@@ -151,6 +151,7 @@ def install_optimized(
     STATISTICS.machine_code_bytes += code.size_bytes
     piece = Piece(loop, code, optimized, guard, next(_numbers))
     piece.cpu_seconds = cpu
+    hotness.compiled(guard is not None, recording + optimizing + compiling)
     piece.targets = list({
         id(op.descr): op.descr.token for op in optimized.operations if isinstance(op.descr, LoopRef)
     }.values())
@@ -301,8 +302,7 @@ def note_miss(loop: Loop, reason: AbortReason = AbortReason.LEFT_PORTAL) -> None
     """A recording left the loop, or is not the one wanted: it is thrown away, and the next visit but two is recorded."""
     STATISTICS.count_abort(reason.name)
     loop.record.add_abort(reason.name, reason.value)
-    params = loop.portal.driver.params
-    loop.count = max(0, int(params.threshold * loop.wait) - 2)
+    loop.count = max(0, int(hotness.wanted_back_edges(loop)) - 2)
 
 
 def note_abort(loop: Loop, aborted: RecordingAborted, guard: GuardState | None) -> None:
@@ -313,9 +313,10 @@ def note_abort(loop: Loop, aborted: RecordingAborted, guard: GuardState | None) 
     STATISTICS.count_abort(reason.name)
     record.add_abort(reason.name, reason.value, aborted.detail, aborted.filename, aborted.lineno)
     if guard is None and reason is AbortReason.CALLEE_FIRST:
-        loop.count = max(0, int(params.threshold * loop.wait) - 2)
+        loop.count = max(0, int(hotness.wanted_back_edges(loop)) - 2)
     elif guard is None:
         loop.count = loop.entries = 0
+        loop.spent = 0.0
         loop.attempts += 1
         loop.wait = min(loop.wait * params.backoff_factor, params.backoff_limit)
         if loop.piece is None:

@@ -29,7 +29,7 @@ from metatracer.recorder.metainterp import Limits
 from metatracer.recorder.polymorphism import Branches, merge_context
 from metatracer.recorder.record import record_bridge, record_loop
 from metatracer.recorder.resume import rebuild
-from metatracer.runtime import assumptions, replacing
+from metatracer.runtime import assumptions, hotness, replacing
 from metatracer.runtime.compiling import install_recorded, note_abort, note_miss
 from metatracer.runtime.host import RecordingHost
 from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended
@@ -57,9 +57,10 @@ class _Driving:
         exits: Exit tuples not looked at yet. Machine code puts its tuple here without returning to the interpreter
             in between, where a signal handler could raise and the tuple be lost.
         ticket: Of the machine code that is being run (`loops.began`), 0 if none.
+        left: The guard of the last exit, until what it costs is known; left_at: When that was, in `hotness.interpreter_time`.
     """
 
-    __slots__ = ("exception", "exits", "frames", "fresh", "request", "result", "ticket", "values")
+    __slots__ = ("exception", "exits", "frames", "fresh", "left", "left_at", "request", "result", "ticket", "values")
 
     def __init__(self) -> None:
         self.frames: list[ResumeFrame] = []
@@ -70,6 +71,8 @@ class _Driving:
         self.values: list[Any] = []
         self.exits: list[tuple[Any, ...]] = []
         self.ticket = 0
+        self.left: GuardState | None = None
+        self.left_at = 0.0
 
     def run(self) -> tuple[BaseException | None, Any]:
         """Run to the end; gives (exception, value)."""
@@ -83,6 +86,7 @@ class _Driving:
                     elif self.frames:
                         self._continue_frame()
                     else:
+                        self._charge()
                         return self.exception, self.result
             except BaseException as arrived:  # noqa: BLE001 - a signal handler's exception belongs to the guest
                 caught = arrived
@@ -110,7 +114,9 @@ class _Driving:
             else:
                 self._interpret(loop)
             return
+        self._charge()
         n_greens = len(loop.portal.green_numbers)
+        start = time.perf_counter()
         reds = self.values[n_greens:]
         self.values = []
         self.request = None
@@ -118,7 +124,16 @@ class _Driving:
         loop.record.entries += 1
         enter = piece.code.enter
         assert enter is not None
-        self.exits.extend(map(enter, (reds,)))
+        try:
+            self.exits.extend(map(enter, (reds,)))
+        finally:
+            hotness.was_machine_code(start)
+
+    def _charge(self) -> None:
+        """The time since the last exit was what its guard's failure has cost."""
+        guard, self.left = self.left, None
+        if guard is not None:
+            guard.spent += max(0.0, hotness.interpreter_time() - self.left_at)
 
     def _left_code(self) -> None:
         if self.ticket:
@@ -135,9 +150,7 @@ class _Driving:
         params = loop.portal.driver.params
         if not params.enable or loop.is_recording or getattr(_recording, "active", False):
             return False
-        due = (
-            loop.count >= params.threshold * loop.wait or loop.entries >= params.function_threshold * loop.wait
-        )
+        due = hotness.back_edges_pay(loop) or hotness.entries_pay(loop)
         return due and _is_confirmed(loop, self.values)
 
     def _may_challenge(self, loop: Loop) -> bool:
@@ -162,6 +175,7 @@ class _Driving:
         seconds = time.perf_counter() - start
         STATISTICS.recording_seconds += seconds
         self._recorded(loop, ended_, host, None, seconds)
+        hotness.was_compiling(start)
 
     # --- out --------------------------------------------------------------------------------------------------------------
 
@@ -181,6 +195,7 @@ class _Driving:
             self.exception, self.result, self.fresh = None, put_together(FORMATS[number].shape, exit_tuple[2:]), False
             return
         guard = GUARDS[number]
+        left_at = hotness.interpreter_time()
         exception = exit_tuple[1]
         is_unwinding = exception.__class__ is Unwound
         if not is_unwinding:
@@ -196,6 +211,7 @@ class _Driving:
             _note_unwound(guard, exception.exit)
             return
         guard.failures += 1
+        self.left, self.left_at = guard, left_at
         loop = guard.piece.loop
         STATISTICS.guard_exits += 1
         loop.record.guard_exits += 1
@@ -270,12 +286,12 @@ class _Driving:
         if getattr(_recording, "active", False):
             return False
         loop = guard.piece.loop
-        if loop.record.bridges >= params.bridge_limit or guard.failures < max(guard.wait, params.trace_eagerness):
+        if loop.record.bridges >= params.bridge_limit or not hotness.failures_pay(guard, params):
             return False
         if guard.is_before_label and guard.bridges_seen != loop.base.branches.total:
             # Each exit of the loop comes in again this way: as long as the loop itself gets bridges, these would be in vain.
             guard.bridges_seen = loop.base.branches.total
-            guard.wait = guard.failures + _PATIENCE * params.trace_eagerness
+            guard.wait = guard.failures + _PATIENCE * hotness.wanted_failures(params)
             return False
         return not _is_given_up(guard)
 
@@ -297,6 +313,7 @@ class _Driving:
         seconds = time.perf_counter() - start
         STATISTICS.recording_seconds += seconds
         self._recorded(loop, ended_, host, guard, seconds)
+        hotness.was_compiling(start)
 
     # --- what recordings leave behind ---------------------------------------------------------------------------------------
 
@@ -440,6 +457,7 @@ def _is_confirmed(loop: Loop, values: list[Any]) -> bool:
         loop.record.status = "refused"
         loop.record.reason = AbortReason.HOOK_REFUSED.value
     loop.count = loop.entries = 0
+    loop.spent = 0.0
     return False
 
 
@@ -475,8 +493,7 @@ def _left_the_loop(loop: Loop) -> bool:
 
     What is recorded first becomes the root; a loop's rare last iteration must not. Function entries may well end so.
     """
-    params = loop.portal.driver.params
-    if loop.entries >= params.function_threshold * loop.wait or loop.misses >= _MOST_MISSES:
+    if loop.entries >= hotness.wanted_entries(loop) or loop.misses >= _MOST_MISSES:
         return False
     loop.misses += 1
     return True

@@ -37,6 +37,7 @@ class Loop:
         portal: Whose.
         key, greens: Its green key, and the green values (kept alive with the loop).
         count: Back-edges counted since the last attempt. entries: function entries, likewise.
+        spent: Seconds of the interpreter since then. charged: When some were added last (see `hotness`).
         misses: Recordings thrown away because they left the loop. ways_missed: Because they went a way to be avoided.
         waited_for: Recordings given up because they want to call this loop and it has no code yet.
         wait: Factor on the thresholds; grows with each abort.
@@ -60,6 +61,7 @@ class Loop:
         "base",
         "beside",
         "branches",
+        "charged",
         "count",
         "done_before",
         "entries",
@@ -76,6 +78,7 @@ class Loop:
         "recorded",
         "ref",
         "replacement",
+        "spent",
         "stale",
         "unwound",
         "unwound_since",
@@ -91,6 +94,7 @@ class Loop:
         self.greens = greens
         self.count = 0
         self.entries = 0
+        self.spent = self.charged = 0.0
         self.wait = 1.0
         self.attempts = 0
         self.misses = self.ways_missed = 0
@@ -152,7 +156,7 @@ class GuardState:
         operation: With its snapshot.
         piece: The code it belongs to.
         live: Its live values, in the order in which exits hand them over.
-        failures: Exits into the interpreter so far.
+        failures: Exits into the interpreter so far. spent: Seconds from them to the next machine code.
         wait: At how many failures the next bridge is tried.
         bridge: The code attached.
         refused: No bridge is ever recorded here (the guard's meaning is to leave).
@@ -164,6 +168,7 @@ class GuardState:
     piece: Piece
     live: tuple[Value, ...]
     failures: int = 0
+    spent: float = 0.0
     wait: float = 0.0
     bridge: Piece | None = None
     refused: bool = False

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from metatracer.errors import UsageError
 from metatracer.ir.values import NULL_OBJECT, Site
 from metatracer.recorder.polymorphism import Polymorphism
+from metatracer.runtime.hotness import back_edges_pay, charge, entries_pay, wanted_entries
 from metatracer.runtime.loops import Loop
 from metatracer.runtime.ticker import PERIOD, Ticker
 from metatracer.statistics import LoopRecord
@@ -113,13 +115,14 @@ class Portal:
             return None
         if loop.piece is not None:
             return loop
+        charge(loop)
         if marker.is_entry:
             loop.entries += self._entry.weight
-            due = loop.entries >= params.function_threshold * loop.wait
+            due = entries_pay(loop)
         else:
             loop.count += self._back_edge.weight
             loop.record.back_edges += self._back_edge.weight
-            due = loop.count >= params.threshold * loop.wait
+            due = back_edges_pay(loop)
         return loop if due and not loop.is_recording else None
 
     # --- keys and loops -----------------------------------------------------------------------------------------------
@@ -161,8 +164,8 @@ class Portal:
     def _parameter_changed(self, _name: str) -> None:
         params = self.driver.params
         has_code = any(loop.piece is not None for loop in self.loops.values())
-        self._entry.set_always(has_code or params.function_threshold < PERIOD)
-        self._back_edge.set_always(has_code or params.threshold < PERIOD)
+        self._entry.set_always(has_code or 0 < params.function_threshold < PERIOD)
+        self._back_edge.set_always(has_code or 0 < params.threshold < PERIOD)
 
     # --- what the recorder asks -----------------------------------------------------------------------------------------
 
@@ -197,7 +200,8 @@ class Portal:
         if loop.piece is not None or loop.attempts or loop.waited_for >= _MOST_WAITING:
             return False
         loop.waited_for += 1
-        loop.entries = int(self.driver.params.function_threshold * loop.wait) + 1
+        loop.entries = int(wanted_entries(loop)) + 1
+        loop.spent = math.inf
         return True
 
     def run_from_merge_point(self, values: list[Any]) -> Any:

@@ -28,7 +28,7 @@ from metatracer.errors import AbortReason
 from metatracer.profile.policy import Decision, Generation, History, Layout, Way, decide
 from metatracer.profile.trial import ForcedTrial, Side, Trial
 from metatracer.recorder.polymorphism import Branches
-from metatracer.runtime import earlier
+from metatracer.runtime import earlier, hotness
 from metatracer.runtime.compiling import install_recorded
 from metatracer.runtime.flow import LEAST_ENTRIES, Flow, cost_of_tree, site_of
 from metatracer.runtime.loops import GUARDS, PLACING, retire
@@ -390,7 +390,7 @@ class Replacement:
 
     def _inherit(self, attempt: _Attempt, champion: Piece, challenger: Piece) -> None:
         """Let the guards of a challenger have failed as often as they would have, so that it soon has its bridges."""
-        eagerness = self.loop.portal.driver.params.trace_eagerness
+        eagerness = hotness.wanted_failures(self.loop.portal.driver.params)
         expected = self._flow.inherit(champion, attempt.wanted)
         for guard in challenger.guards.values():
             site = site_of(guard.operation)
@@ -398,6 +398,7 @@ class Replacement:
                 continue
             failures = expected.get((site, guard.operation.opcode), expected.get((site, None), HEAD_START * eagerness))
             guard.failures = min(int(failures), eagerness - 1)
+            guard.spent = hotness.cost_of_bridges() * guard.failures / eagerness
 
     def _activate(self, contest: _Contest) -> None:
         """Put the side whose turn it is into the cell, for a window."""

@@ -20,6 +20,7 @@ from metatracer.ir.shapes import all_joined
 from metatracer.ir.values import Input, Operation, Trace
 from metatracer.optimizer.versions import Goal
 from metatracer.runtime.compiling import install_optimized, install_stub, note_abort, optimized_trace, stub_trace
+from metatracer.runtime.hotness import wanted_failures
 from metatracer.runtime.loops import Version
 from metatracer.runtime.summaries import collecting
 
@@ -92,7 +93,7 @@ def visit(version: Version) -> None:
     """Machine code has entered a version that has no valid code: compile it when it is worth it."""
     base = version.base
     version.visits += 1
-    wanted = min(MOST_VISITS, base.portal.driver.params.trace_eagerness)
+    wanted = min(MOST_VISITS, wanted_failures(base.portal.driver.params))
     if version.visits >= wanted and version.piece is None and base.piece is not None:
         version.visits = 0
         compile_version(version)

@@ -69,7 +69,8 @@ def loop_lines(record: dict[str, Any], parameters: dict[str, Any]) -> list[str]:
     if status == "counting" and not record.get("aborts"):
         threshold = parameters["threshold"]
         seen = record.get("back_edges", 0)
-        lines.append(f"not hot: seen {seen} times; loops are recorded after {threshold} (the parameter `threshold`)")
+        when = f"after {threshold} (the parameter `threshold`)" if threshold else "when it pays (the parameter `payback`)"
+        lines.append(f"not hot: seen {seen} times; loops are recorded {when}")
     elif status == "refused":
         lines.append(f"refused: {record.get('reason') or 'confirm_enter_jit or a hook said no'}")
     elif status == "invalidated":

@@ -169,14 +169,15 @@ def trace(
 ) -> None:
     """Run a script traced and print its traces: as recorded, optimized, and as machine code.
 
+    Loops are compiled soon here, whether it pays or not (payback=0).
     Stages are, in order: recorded; each pass of METATRACER_OPT by its name (the trace with the passes up to that one);
     optimized (what is compiled); llvm, llvm-passes, and machine.
     """
     path = guest.find_script(script)
     stages = traces.chosen_stages(stage)
-    job = Job(
-        path, guest.find_programs(path, args or []), parameters=",".join(param or ()), stages=stages, snapshots=snapshots
-    )
+    # Whoever wants to see traces does not want to run the program for long first.
+    parameters = ",".join(["payback=0", *(param or ())])
+    job = Job(path, guest.find_programs(path, args or []), parameters=parameters, stages=stages, snapshots=snapshots)
     result = guest.start(job, capture=False, show_output=show_output)
     if result.failure:
         raise UsageError(f"there are no traces to show: {result.failure}")

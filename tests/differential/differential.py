@@ -39,7 +39,7 @@ class Mode:
 
 
 UNTRACED = Mode("untraced", "off")
-TRACED = Mode("traced", "on")
+TRACED = Mode("traced", "payback=0")
 EAGERLY = Mode("thresholds 1", EAGER)
 OPTIMIZED = Mode("thresholds 1, optimized", f"{ONES},compile_level=2")
 # Every guard fails, so without a limit there would be a bridge for each guard of each bridge, hundreds to compile.

@@ -97,7 +97,7 @@ def test_values_are_converted_to_their_type(driver, name, value, expected):
         ("threshold", "many", "threshold takes a whole number, not 'many'"),
         ("threshold", 1.5, "threshold takes a whole number, not 1.5"),
         ("threshold", True, "threshold takes a whole number, not True"),
-        ("threshold", 0, "threshold must be from 1 to"),
+        ("threshold", -1, "threshold must be from 0 to"),
         ("inlining", "perhaps", "inlining takes on or off"),
         ("inlining", 2, "inlining takes on or off"),
         ("backoff_factor", "nan", "backoff_factor must be from"),

@@ -66,7 +66,7 @@ def test_off_and_parameters_reach_the_process(command, script, capfd):
     path = script("import metatracer as m, os; p = m.JitDriver(['pc']).params; print(p.enable, p.threshold)")
     command("run", "--off", path)
     command("run", "-p", "threshold=3", path)
-    assert capfd.readouterr().out.splitlines() == ["False 200", "True 3"]
+    assert capfd.readouterr().out.splitlines() == ["False 0", "True 3"]
 
 
 def test_log_reaches_the_process(command, script, tmp_path):

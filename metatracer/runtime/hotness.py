@@ -1,0 +1,150 @@
+"""When code pays: the time that was spent at a place in the interpreter, against what compiling it will cost.
+
+Whether a guest loop goes on for ever or ends now is not known. Compiling it once the interpreter has spent on it what
+compiling costs is at most twice as slow as knowing would be (the ski-rental rule). Both sides are measured: the clock,
+without machine code and compiling, goes to the loop whose marker is met next, as a sampling profiler would do it, and
+from an exit to the next machine code to the guard that failed; what compiling costs is a mean over what was compiled.
+
+A threshold that the user has set is a plain count and nothing here is asked.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from metatracer.params import Parameters
+    from metatracer.runtime.loops import GuardState, Loop
+
+FEWEST_BACK_EDGES = 200
+"""A loop is recorded after so many, however long they took."""
+FEWEST_ENTRIES = 400
+FEWEST_FAILURES = 20
+MOST_AT_ONCE = 0.1
+"""Seconds from one marker to the next that may be the guest's: beyond them it has waited for something."""
+HALF_LIFE = 20.0
+"""Seconds after which time spent at a place counts half."""
+GRACE = 0.5
+"""Seconds of compiling that every process may have."""
+
+
+class _Clock:
+    """Where the time of the process went.
+
+    Attributes:
+        start: When it began.
+        machine: Seconds in machine code (and in what it called).
+        toolkit: Seconds of recording and compiling.
+        seen: When a marker was met last, in `interpreter_time`.
+    """
+
+    __slots__ = ("machine", "seen", "start", "toolkit")
+
+    def __init__(self) -> None:
+        self.machine = self.toolkit = 0.0
+        self.start = self.seen = perf_counter()
+
+
+class _Mean:
+    """What one compile took: a mean that follows the latest, and begins with an estimate."""
+
+    __slots__ = ("count", "seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.count = 1
+
+    def add(self, seconds: float) -> None:
+        self.count = min(self.count + 1, 8)
+        self.seconds += (seconds - self.seconds) / self.count
+
+
+CLOCK = _Clock()
+_roots = _Mean(0.1)
+_bridges = _Mean(0.04)
+
+
+def interpreter_time() -> float:
+    """Seconds, from any start, without those in machine code and compiling."""
+    return perf_counter() - CLOCK.machine - CLOCK.toolkit
+
+
+def was_machine_code(since: float) -> None:
+    """The time since then (by `perf_counter`) was machine code's."""
+    CLOCK.machine += perf_counter() - since
+
+
+def was_compiling(since: float) -> None:
+    """The time since then was the toolkit's."""
+    CLOCK.toolkit += perf_counter() - since
+
+
+def charge(loop: Loop) -> None:
+    """A marker of a loop was met: the time since the one before is the loop's."""
+    now = interpreter_time()
+    spent = now - CLOCK.seen
+    CLOCK.seen = now
+    if now - loop.charged > HALF_LIFE:
+        loop.spent *= 0.5 ** ((now - loop.charged) / HALF_LIFE)
+    loop.charged = now
+    if spent > 0.0:
+        loop.spent += min(spent, MOST_AT_ONCE)
+
+
+def compiled(is_bridge: bool, seconds: float) -> None:
+    """Note what recording, optimizing and compiling have taken together."""
+    (_bridges if is_bridge else _roots).add(seconds)
+
+
+def cost_of_bridges() -> float:
+    """Seconds that one bridge may be expected to cost."""
+    return _bridges.seconds
+
+
+# --- what is due ----------------------------------------------------------------------------------------------------------
+
+
+def wanted_back_edges(loop: Loop) -> float:
+    """How many a loop must have seen."""
+    return (loop.portal.driver.params.threshold or FEWEST_BACK_EDGES) * loop.wait
+
+
+def wanted_entries(loop: Loop) -> float:
+    """How many a place must have seen."""
+    return (loop.portal.driver.params.function_threshold or FEWEST_ENTRIES) * loop.wait
+
+
+def wanted_failures(params: Parameters) -> int:
+    """How many a guard must have seen."""
+    return params.trace_eagerness or FEWEST_FAILURES
+
+
+def back_edges_pay(loop: Loop) -> bool:
+    """Whether a loop is to be recorded for its back-edges."""
+    params = loop.portal.driver.params
+    return loop.count >= wanted_back_edges(loop) and (params.threshold > 0 or _root_pays(loop, params.payback))
+
+
+def entries_pay(loop: Loop) -> bool:
+    """Whether a portal is to be recorded for its entries at a place."""
+    params = loop.portal.driver.params
+    return loop.entries >= wanted_entries(loop) and (params.function_threshold > 0 or _root_pays(loop, params.payback))
+
+
+def failures_pay(guard: GuardState, params: Parameters) -> bool:
+    """Whether a bridge is to be recorded for a guard's failures."""
+    return guard.failures >= max(guard.wait, wanted_failures(params)) and (
+        params.trace_eagerness > 0 or _pays(guard.spent, _bridges.seconds, params.payback)
+    )
+
+
+def _root_pays(loop: Loop, payback: float) -> bool:
+    return _pays(loop.spent, _roots.seconds * loop.wait, payback)
+
+
+def _pays(spent: float, cost: float, payback: float) -> bool:
+    if spent < payback * cost:
+        return False
+    guest = perf_counter() - CLOCK.start - CLOCK.toolkit
+    return payback == 0.0 or CLOCK.toolkit + cost <= guest + GRACE
