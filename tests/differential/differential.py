@@ -43,14 +43,15 @@ TRACED = Mode("traced", "payback=0")
 EAGERLY = Mode("thresholds 1", EAGER)
 OPTIMIZED = Mode("thresholds 1, optimized", f"{ONES},compile_level=2")
 # Every guard fails, so without a limit there would be a bridge for each guard of each bridge, hundreds to compile.
-FORCED = tuple(Mode(f"exits forced at {k}", f"{EAGER},bridge_limit=20,force_exits={k}") for k in (1, 2, 3, 7))
-REPLACED = Mode("roots replaced", f"{EAGER},bridge_limit=20,replace=full,force_replace=3")
+FEW = "bridge_limit=6"
+FORCED = tuple(Mode(f"exits forced at {k}", f"{EAGER},{FEW},force_exits={k}") for k in (1, 2, 7))
+REPLACED = Mode("roots replaced", f"{EAGER},{FEW},replace=full,force_replace=3")
 AT_ONCE = f"{EAGER},tier2_threshold=3,tier2_level=0"
 REPLACED_TREES = Mode(
     "trees at once, roots replaced", f"{AT_ONCE},background=off,bridge_limit=20,replace=full,force_replace=5"
 )
 TREES = Mode("trees at once", f"{AT_ONCE},background=off")
-FORCED_TREES = Mode("trees at once, exits forced at 7", f"{AT_ONCE},background=off,bridge_limit=20,force_exits=7")
+FORCED_TREES = Mode("trees at once, exits forced at 7", f"{AT_ONCE},background=off,{FEW},force_exits=7")
 """The first executions are counted in each trace's own code, the one that fails is in a tree."""
 TREES_BEHIND = Mode("trees in the background", AT_ONCE)
 TRACED_MODES = (TRACED, EAGERLY, OPTIMIZED, REPLACED, *FORCED, TREES, FORCED_TREES, TREES_BEHIND, REPLACED_TREES)

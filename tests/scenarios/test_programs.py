@@ -39,7 +39,7 @@ def reference() -> Iterator[Worker]:
         yield worker
 
 
-@pytest.fixture(scope="module", params=mode_params((TRACED, EAGERLY, REPLACED, *FORCED[:3], FORCED_TREES, REPLACED_TREES)))
+@pytest.fixture(scope="module", params=mode_params((TRACED, EAGERLY, REPLACED, *FORCED[:2], FORCED_TREES, REPLACED_TREES)))
 def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
     mode: Mode = request.param
     with Worker(mode) as started:
@@ -55,9 +55,5 @@ def test_program_does_the_same(name: str, worker: Worker, reference: Worker) -> 
     if problems:
         problems.append(f"saved as {save(scenario(name))}")
     assert not problems, "\n".join(problems)
-
-
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_program_is_traced(name: str) -> None:
-    with Worker(EAGERLY) as worker:
-        assert worker.run(scenario(name)).statistics["loops_compiled"] >= 1
+    if worker.mode is EAGERLY:
+        assert outcome.statistics["loops_compiled"] >= 1
