@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from metatracer.backend import threadstate
@@ -14,6 +13,7 @@ from metatracer.ir.values import CallShape, Const, Snapshot
 from metatracer.recorder import residual
 from metatracer.recorder.frames import Box, MetaFrame, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, Thrown, handles
+from metatracer.recorder.tracebacks import Place, add_entries, raise_here
 from metatracer.recorder.virtual_exceptions import (
     Handling,
     add_places,
@@ -27,104 +27,6 @@ from metatracer.recorder.virtual_exceptions import (
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
-
-
-class Place:
-    """An instruction of the author's code, as a traceback shows it.
-
-    Its frame is that of a generator which is never started: it has no caller that it would keep alive, and so can be
-    used by every traceback.
-    """
-
-    __slots__ = ("code", "frame", "index", "lasti", "lineno")
-
-    def __init__(self, code: CodeType, namespace: dict[str, Any], index: int, lineno: int) -> None:
-        self.code = code
-        self.index = index
-        self.lineno = lineno
-        self.frame: FrameType = FunctionType(_stub_code(code, index, lineno), namespace)().gi_frame
-        self.lasti = max(self.frame.f_lasti, 0)
-
-
-def _stub_code(code: CodeType, index: int, lineno: int) -> CodeType:
-    """A generator's code, named and placed like the author's; every instruction stands at one place."""
-    from bytecode import Bytecode, Instr
-    from bytecode.instr import InstrLocation
-
-    position = list(code.co_positions())[index // 2]
-    line, end_line, column, end_column = position
-    if line is None:
-        line = lineno
-    if end_line is None or end_line < line:
-        end_line = line
-    location = InstrLocation(line, end_line, column, end_column if column is not None else None)
-    template = Bytecode.from_code(_never_started.__code__)
-    placed = Bytecode()
-    for item in template:
-        if isinstance(item, Instr):
-            item.location = location
-        placed.append(item)
-    placed.filename = code.co_filename
-    placed.name = code.co_name
-    placed.qualname = code.co_qualname
-    placed.first_lineno = code.co_firstlineno
-    placed.flags = template.flags
-    return placed.to_code()
-
-
-def _never_started() -> Any:
-    yield
-
-
-def add_entries(exception: BaseException, *places: Place) -> BaseException:
-    """Add the traceback entries that the author's frames, innermost first, would have added (called from traces)."""
-    traceback = without_toolkit(exception.__traceback__)
-    for place in places:
-        traceback = TracebackType(traceback, place.frame, place.lasti, place.lineno)
-    exception.__traceback__ = traceback
-    return exception
-
-
-def without_toolkit(traceback: TracebackType | None) -> TracebackType | None:
-    """The traceback without the leading entries that are the toolkit's own frames."""
-    while traceback is not None and is_toolkit_code(traceback.tb_frame.f_code):
-        traceback = traceback.tb_next
-    return traceback
-
-
-_TOOLKIT = __file__[: __file__.rindex("recorder")]
-
-
-def is_toolkit_code(code: CodeType) -> bool:
-    """Whether a frame with this code belongs to the toolkit and not to its user."""
-    return code.co_filename.startswith(_TOOLKIT)
-
-
-def raise_here(what: Any, cause: Any, has_cause: bool, *places: Place) -> BaseException:
-    """What `raise what [from cause]` raises, on its way through `places` (called from traces).
-
-    Normalized, with cause and context. An error while making the exception (its class's constructor raises) is what is
-    raised then.
-    """
-    if not has_cause and isinstance(what, BaseException) and sys.exception() is None:
-        # With nothing to become its context, raising it would only give it this function's traceback entry.
-        return add_entries(what, *places)
-    exception = None
-    try:
-        exception = residual.make_exception(what)
-        if has_cause:
-            if isinstance(cause, type) and issubclass(cause, BaseException):
-                cause = cause()
-            if cause is not None and not isinstance(cause, BaseException):
-                raise TypeError("exception causes must derive from BaseException")  # noqa: TRY301 - as `raise` does
-            exception.__cause__ = cause
-        traceback = exception.__traceback__
-        raise exception  # noqa: TRY301 - raising it gives it its context
-    except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the guest
-        raised = error
-        if raised is exception:
-            raised.__traceback__ = traceback
-    return add_entries(raised, *places)
 
 
 class Raise(Thrown):
@@ -236,6 +138,8 @@ def raise_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) ->
     """`raise`, `raise x`, `raise x from y`."""
     if not instruction.src:
         # Like RERAISE, a bare `raise` adds no traceback entry for its frame.
+        if meta.handling:
+            raise Thrown(meta.handling[-1].exception, add_entry=False)
         handled = meta.residual_call(frame, instruction, const_box(sys.exception), [], store=lambda _: None,
                                      snapshot=lambda: meta.snapshot_of(frame.state_at(instruction.index, instruction.index)))
         if handled.object is None:

@@ -211,6 +211,8 @@ class MetaInterpreter:
         self.super_parts: dict[Value, tuple[Box, Box]] = {}
         # Handlers that have been entered with a virtual exception.
         self.handling: list[Handling] = []
+        self._depth = 0
+        self._started: tuple[JitCode, int]
         self.effect_done = False
         self._stored_classes: list[type] = []
         self._snapshot: Snapshot | None = None
@@ -219,18 +221,33 @@ class MetaInterpreter:
 
     def emit(self, opcode: Opcode, *args: Value, descr: Any = None) -> Operation:
         """Append an operation that is no guard."""
+        if self.handling:
+            self.make_handled_first()
         op = Operation(opcode, args, descr)
         self.operations.append(op)
         return op
 
     def guard(self, opcode: Opcode, *args: Value, descr: Any = None, snapshot: Snapshot | None = None) -> Operation:
         """Append a guard; without `snapshot` it leaves to the start of the current instruction."""
+        if self.handling:
+            self.make_handled_first()
         op = Operation(opcode, args, descr, snapshot or self.snapshot())
         self.operations.append(op)
         return op
 
+    def make_handled_first(self) -> None:
+        """The first thing is recorded in a handler of a virtual exception: what is handled must be real before it."""
+        if self.effect_done or len(self.frames) != self._depth:
+            jitcode, index = self._started
+            jitcode.notes.setdefault("records late", set()).add(index)  # the next recording makes it beforehand
+            raise self.aborted(AbortReason.UNSUPPORTED, "something is recorded in the middle of an instruction of a handler")
+        make_handled(self)
+        self._snapshot = None
+
     def snapshot(self) -> Snapshot:
         """The state at the start of the current instruction; shared by its guards."""
+        if self.handling:
+            self.make_handled_first()
         if self._snapshot is None:
             assert not self.effect_done, "a guard behind the side effect needs a snapshot of its own"
             top = self.frames[-1]
@@ -643,6 +660,7 @@ class MetaInterpreter:
         frame.index = instruction.index
         self._snapshot = None
         self.effect_done = False
+        self._depth = len(self.frames)
         registers = frame.registers
         for register in range(jitcode.n_locals + instruction.depth, jitcode.n_registers):
             registers[register] = None
@@ -650,8 +668,10 @@ class MetaInterpreter:
             raise self.aborted(AbortReason.TRACE_TOO_LONG, f"{len(self.operations)} operations")
         portal = frame.portal
         is_merge_point = portal is not None and instruction.index == portal.merge_start
-        if self.handling and (is_merge_point or not keeps_virtual(self, frame)):
-            make_handled(self)
+        if self.handling:
+            self._started = jitcode, frame.index
+            if is_merge_point or not keeps_virtual(self, frame):
+                make_handled(self)
         if portal is None:
             return False
         if is_merge_point:

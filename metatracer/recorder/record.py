@@ -13,9 +13,10 @@ from metatracer.ir.class_facts import keeps_instances
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import NULL_OBJECT, Const, Input, Snapshot, Value, VirtualObject, VirtualSequence
 from metatracer.recorder import attributes, calls, containers, control, exceptions, intrinsics, numeric, patterns
-from metatracer.recorder.exceptions import is_toolkit_code, unwind, without_toolkit
+from metatracer.recorder.exceptions import unwind
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, ResumeFrame, const_box, resume_frame
 from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown, Unrecordable
+from metatracer.recorder.tracebacks import is_toolkit_code, without_toolkit
 from metatracer.recorder.virtuals import MADE_FROM_PARTS, VirtualBox
 
 if TYPE_CHECKING:

@@ -13,22 +13,23 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
-from types import FunctionType
+from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.fields import has_finalizer, lookup_attribute, raw_lookup
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const
 from metatracer.recorder.frames import Box, const_box
+from metatracer.recorder.tracebacks import add_entries, raise_here
 from metatracer.recorder.virtuals import VirtualBox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from metatracer.frontend.jitcode import Instruction
-    from metatracer.recorder.exceptions import Place
     from metatracer.recorder.frames import MetaFrame
     from metatracer.recorder.metainterp import MetaInterpreter
+    from metatracer.recorder.tracebacks import Place
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,15 +50,22 @@ class Recipe:
 
     def make(self, *values: Any) -> BaseException:
         """The real exception."""
-        from metatracer.recorder.exceptions import raise_here
-
         cls, n_args = self.cls, self.n_args
         made = cls.__new__(cls, *values[:n_args])
         if self.names:
             contents = made.__dict__
-            for name, value in zip(self.names, values[n_args:], strict=True):
-                contents[name] = value
-        return raise_here(made, None, False, *self.places) if self.places else made
+            for name in self.names:
+                contents[name] = values[n_args]
+                n_args += 1
+        if not self.places:
+            return made
+        if sys.exception() is not None:
+            return raise_here(made, None, False, *self.places)
+        entries = None
+        for place in self.places:
+            entries = TracebackType(entries, place.frame, place.lasti, place.lineno)
+        made.__traceback__ = entries
+        return made
 
 
 _PLAIN = (BaseException, Exception, object)
@@ -126,8 +134,6 @@ def write_attribute(meta: MetaInterpreter, box: Box, name: str, value: Box) -> b
 
 def add_places(meta: MetaInterpreter, box: Box, places: Sequence[Place]) -> None:
     """It has been raised, or left frames."""
-    from metatracer.recorder.exceptions import add_entries
-
     assert isinstance(box, VirtualBox)
     recipe = _recipe(box)
     meta.effect_done = True
@@ -163,7 +169,13 @@ class Handling:
 
 
 def keeps_virtual(meta: MetaInterpreter, frame: MetaFrame) -> bool:
-    """Whether the CPython instruction that begins now records nothing, so that what is handled need not be real."""
+    """Whether what is handled need not be real yet when the CPython instruction that begins now has started.
+
+    Either it records nothing, or what it records first comes before anything that it does (`_WATCHED`), so that the
+    exception can still be made then.
+    """
+    if frame.index in frame.jitcode.notes.get("records late", ()):
+        return False
     instructions = frame.jitcode.instructions
     position = frame.position
     start = position
@@ -177,9 +189,17 @@ def keeps_virtual(meta: MetaInterpreter, frame: MetaFrame) -> bool:
 _SILENT = frozenset({"move", "swap", "const", "null", "jump", "pop_except", "reraise", "push_exc_info"})
 
 
+_WATCHED = frozenset(
+    {
+        "load_method", "call", "compare", "compare_truth", "is", "get_iter", "for_iter", "getitem", "return", "truth", "not",
+        "branch_none", "branch_not_none", "raise", "unpack_sequence",
+    }
+)  # fmt: skip
+
+
 def _keeps_virtual(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> bool:
     name = instruction.op
-    if name in _SILENT:
+    if name in _SILENT or name in _WATCHED:
         return True
     registers = frame.registers
     if name in ("load_local", "delete_local"):
@@ -192,12 +212,11 @@ def _keeps_virtual(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruc
         exception, classes = (frame.box(register) for register in instruction.src)
         return is_virtual_exception(exception) and classes.is_const and meta.is_steady(type(exception.object))
     if name in ("branch", "branch_not"):
-        box = frame.box(instruction.src[0])
-        return type(box.object) is bool and box.is_const
+        return True
     if name == "getattr":
         box = frame.box(instruction.src[0])
         if not (is_virtual_exception(box) and isinstance(box, VirtualBox)):
-            return False
+            return True
         recipe = _recipe(box)
         return instruction.arg in recipe.names and meta.is_steady(recipe.cls)
     return False

@@ -78,6 +78,10 @@ class VirtualBox(Box):
 
     def make(self, meta: MetaInterpreter) -> Value:
         """Record the making of the real object."""
+        if meta.handling:
+            meta.make_handled_first()
+            if self.ref is not None:
+                return self.ref
         callee: list[Value] = [Const("r", make_from_parts), Const("r", self.cls)]
         parts = self.parts
         if self.cls is BaseException:

@@ -23,12 +23,12 @@ from metatracer.frontend.decode import jitcode_for
 from metatracer.ir.known import known_classes
 from metatracer.ir.shapes import put_together
 from metatracer.ir.values import NULL_OBJECT
-from metatracer.recorder.exceptions import without_toolkit
 from metatracer.recorder.frames import ResumeFrame
 from metatracer.recorder.metainterp import Limits
 from metatracer.recorder.polymorphism import Branches, merge_context
 from metatracer.recorder.record import record_bridge, record_loop
 from metatracer.recorder.resume import rebuild
+from metatracer.recorder.tracebacks import without_toolkit
 from metatracer.runtime import assumptions, hotness, replacing
 from metatracer.runtime.compiling import install_recorded, note_abort, note_miss
 from metatracer.runtime.host import RecordingHost

@@ -107,6 +107,48 @@ def handlers_of_others_are_passed(a, b):
         return returned.value
 
 
+HANDLERS = ((1, 5), (7, 9))
+
+
+def find(place):
+    for low, high in HANDLERS:
+        if low <= place < high:
+            return high
+    return None
+
+
+@recorded(3, 4)
+def a_handler_that_calls_what_the_trace_knows(a, b):
+    """
+    ...
+    ! call(
+    ! push_exc_info
+    """
+    try:
+        give(Return, a)
+    except Return as returned:
+        if find(3) is None:
+            return b
+        return returned.value
+
+
+@recorded(3, 4)
+def a_handler_that_raises_again(a, b):
+    """
+    ...
+    ! call(
+    ! push_exc_info
+    """
+    try:
+        try:
+            give(Return, a)
+        except Return:
+            if find(6) is None:
+                raise
+    except Return as returned:
+        return returned.value
+
+
 @pytest.mark.parametrize("step", cases(globals()), ids=lambda step: step.__name__)
 def test_recorded(step):
     check(step)
@@ -162,6 +204,74 @@ def kept_and_looked_at_in_a_later_handler(a, b):
         return saved.value % 7 + (saved.__context__ is None)
 
 
+def raised_again_and_looked_at(a, b):
+    try:
+        try:
+            give(Return, a)
+        except Return:
+            if find(6) is None:
+                raise
+    except Return as error:
+        return len(_entries(error)) + _entries(error)[-1][1] + (error.__context__ is None)
+
+
+def known_calls_then_others(a, b):
+    try:
+        give(Return, a)
+    except Return as error:
+        found = find(a % 9)
+        return (found or 100) + (sys.exception() is error) + error.value
+
+
+def asked_for_in_a_callee(a, b):
+    try:
+        give(Return, a)
+    except Return as error:
+        return handled_is(error) + a
+
+
+def handled_is(error):
+    found = find(3)
+    return found + (sys.exception() is error)
+
+
+def another_is_handled_in_a_callee(a, b):
+    try:
+        give(Return, a)
+    except Return as error:
+        inner = catches_another(b)
+        return inner + (sys.exception() is error) + error.value
+
+
+def catches_another(b):
+    try:
+        give(Break if find(3) else Return, b)
+    except Break as error:
+        return 10 * (sys.exception() is error) + isinstance(error.__context__, Return)
+
+
+def raises_another_in_a_callee(a, b):
+    try:
+        try:
+            give(Return, a)
+        except Return:
+            give(Return, find(3) + b)
+    except Return as error:
+        return error.value + error.__context__.value
+
+
+def a_loop_in_the_handler(a, b):
+    total = 0
+    try:
+        give(Return, a)
+    except Return as error:
+        for number in (1, 2, 3):
+            total += number
+        for number in range(a % 4):
+            total += number * error.value
+    return total + (sys.exception() is None)
+
+
 def kept_over_a_real_handler(a, b):
     saved = None
     try:
@@ -173,6 +283,52 @@ def kept_over_a_real_handler(a, b):
     except IndexError:
         give_back = str(saved.__context__)
     return len(give_back) + a % 3
+
+
+def a_known_list_is_iterated_in_the_handler(a, b):
+    total = 0
+    numbers = [a % 5, b]
+    total += len(str(numbers))
+    try:
+        give(Return, a)
+    except Return as error:
+        for number in numbers:
+            total += number + (sys.exception() is error)
+    return total
+
+
+def a_key_is_looked_for_in_the_handler(a, b):
+    numbers = {3: 4}
+    total = len(str(numbers))
+    try:
+        give(Return, a)
+    except Return as error:
+        if b in numbers:
+            return total
+        return sys.exception() is error
+
+
+def the_exception_is_compared_in_the_handler(a, b):
+    try:
+        give(Return, a)
+    except Return as error:
+        return (error == b) + (error != a) + (sys.exception() is error)
+
+
+def an_object_is_made_in_the_handler(a, b):
+    try:
+        give(Return, a)
+    except Return as error:
+        made = Sometimes(a)
+        pair = [made, error]
+        return pair[0].value + (sys.exception() is pair[1]) + len(pair)
+
+
+def the_handler_calls_an_initializer_that_branches(a, b):
+    try:
+        give(Return, a)
+    except Return:
+        return Sometimes(b + a).value
 
 
 def raised_twice(a, b):
@@ -259,8 +415,13 @@ class Sometimes(Exception):
     "step",
     [
         traceback_is_looked_at, args_are_read, handled_exception_is_asked_for, context_is_what_is_handled,
-        kept_and_looked_at_in_a_later_handler, kept_over_a_real_handler, raised_twice, raised_from, finally_runs_code,
-        made_but_not_raised, changed_in_the_handler, iterated, branch_in_the_initializer,
+        kept_and_looked_at_in_a_later_handler, kept_over_a_real_handler,
+        a_known_list_is_iterated_in_the_handler, a_key_is_looked_for_in_the_handler,
+        the_exception_is_compared_in_the_handler, an_object_is_made_in_the_handler,
+        the_handler_calls_an_initializer_that_branches, raised_twice, raised_from, finally_runs_code,
+        raised_again_and_looked_at, known_calls_then_others, asked_for_in_a_callee, another_is_handled_in_a_callee,
+        raises_another_in_a_callee, a_loop_in_the_handler, made_but_not_raised, changed_in_the_handler, iterated,
+        branch_in_the_initializer,
         *map(_with, (WithDefault, WithProperty, WithSlots, WithSuper, WithNew, Fussy)),
     ],
     ids=lambda step: step.__name__,
