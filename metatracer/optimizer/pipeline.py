@@ -44,7 +44,8 @@ def selected_passes(selection: str | None = None) -> frozenset[str]:
     """The passes that METATRACER_OPT (or `selection`) asks for."""
     text = os.environ.get("METATRACER_OPT", "all") if selection is None else selection
     names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name.lstrip("-") not in (*PASSES, "all", "none")]
+    known = (*PASSES, "all", "none")
+    unknown = [name for name in names if name.lstrip("-") not in known]
     if unknown:
         raise UsageError(f"METATRACER_OPT: no pass named {unknown[0].lstrip('-')!r}; there are: {', '.join(PASSES)}")
     chosen = set(PASSES) if not names or names[0].startswith("-") else set()

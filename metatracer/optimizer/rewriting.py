@@ -7,7 +7,7 @@ looked up by its row and those of its arguments; for nearly all there is no cand
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from metatracer.ir.opcodes import OPCODES, GuardFailed, Opcode
 from metatracer.ir.values import Const, Operation, Value
@@ -48,7 +48,7 @@ def _admits(part: Any, kind: Opcode | str | None) -> bool:
 class Rewriter:
     """The rules of one pass."""
 
-    fired: set[str] | None = None
+    fired: ClassVar[set[str] | None] = None
     """When set (by tests), the names of the rules that were applied are added to it."""
 
     def __init__(self, forward: Forward, *, by_ranges: bool) -> None:

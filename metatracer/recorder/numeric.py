@@ -562,9 +562,12 @@ def _compare_identity(
     return None
 
 
+_DEFAULT = vars(object)
+
+
 def _has_default_equality(cls: type) -> bool:
     return all(
-        raw_lookup(cls, name)[0] is object.__dict__[name] for name in ("__eq__", "__ne__")
+        raw_lookup(cls, name)[0] is _DEFAULT[name] for name in ("__eq__", "__ne__")
     ) and type(cls) in (type, EnumType, ABCMeta)
 
 
