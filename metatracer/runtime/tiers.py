@@ -387,6 +387,11 @@ def _work() -> None:
             del job
 
 
+def is_at_work() -> bool:
+    """Whether the background thread has LLVM, for which everybody else would have to wait."""
+    return _Worker.is_running
+
+
 def wait_for_trees() -> None:
     """Wait until the background thread has nothing to do, and put in place what it has done."""
     while _Worker.is_running:

@@ -23,6 +23,7 @@ from metatracer.runtime.compiling import install_optimized, install_stub, note_a
 from metatracer.runtime.hotness import wanted_failures
 from metatracer.runtime.loops import Version
 from metatracer.runtime.summaries import collecting
+from metatracer.runtime.tiers import is_at_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +94,10 @@ def visit(version: Version) -> None:
     """Machine code has entered a version that has no valid code: compile it when it is worth it."""
     base = version.base
     version.visits += 1
-    wanted = min(MOST_VISITS, wanted_failures(base.portal.driver.params))
+    params = base.portal.driver.params
+    if not params.trace_eagerness and is_at_work():
+        return
+    wanted = min(MOST_VISITS, wanted_failures(params))
     if version.visits >= wanted and version.piece is None and base.piece is not None:
         version.visits = 0
         compile_version(version)

@@ -48,7 +48,7 @@ FORCED = tuple(Mode(f"exits forced at {k}", f"{EAGER},{FEW},force_exits={k}") fo
 REPLACED = Mode("roots replaced", f"{EAGER},{FEW},replace=full,force_replace=3")
 AT_ONCE = f"{EAGER},tier2_threshold=3,tier2_level=0"
 REPLACED_TREES = Mode(
-    "trees at once, roots replaced", f"{AT_ONCE},background=off,bridge_limit=20,replace=full,force_replace=5"
+    "trees at once, roots replaced", f"{AT_ONCE},background=off,{FEW},replace=full,force_replace=5"
 )
 TREES = Mode("trees at once", f"{AT_ONCE},background=off")
 FORCED_TREES = Mode("trees at once, exits forced at 7", f"{AT_ONCE},background=off,{FEW},force_exits=7")
