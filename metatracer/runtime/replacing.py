@@ -58,7 +58,7 @@ MOST_RECORDINGS = 4
 """Of one attempt, because the others took another way."""
 HEAD_START = 0.8
 """Guards of a challenger of which nothing is known count as having failed this share of `trace_eagerness`."""
-TREE_PERIOD = 0.01
+TREE_PERIOD = 0.02
 """Seconds between two looks while a tree is being compiled: a look is what puts it in place."""
 PGO_SECONDS = 10.0
 """In the mode "pgo" a loop that has given no reason for an attempt in this time is not looked at any more."""
@@ -253,8 +253,9 @@ class Replacement:
         if self._wants_tree is not None or root.is_being_compiled:
             period = min(period, TREE_PERIOD)
         wanted = min(int(period / max(self._pace, 1e-12)), GROWTH * passes)
-        if may_become_tree(root):
-            wanted = min(wanted, max(self.loop.portal.driver.params.tier2_threshold - root.passes, FIRST_PASSES))
+        until_hot = self.loop.portal.driver.params.tier2_threshold - root.passes
+        if until_hot > 0 and may_become_tree(root):
+            wanted = min(wanted, until_hot)
         return max(FIRST_PASSES, wanted)
 
     def surprised(self, bridge: Piece) -> None:
