@@ -267,6 +267,13 @@ def test_threads_share_a_loop_whose_roots_come_and_go() -> None:
 TREES = {"tier2_threshold": 200, "tier2_level": 0, "background": False}
 
 
+@pytest.fixture
+def _looked_at_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replacing, "PERIOD", 1e-4)
+    monkeypatch.setitem(replacing.LONGEST_PERIOD, "full", 1e-4)
+
+
+@pytest.mark.usefixtures("_looked_at_often")
 def test_a_root_that_is_left_alone_becomes_a_tree_that_is_looked_at() -> None:
     run = machine()
     with parameters(**TREES):
@@ -283,6 +290,7 @@ def test_a_root_that_is_left_alone_becomes_a_tree_that_is_looked_at() -> None:
     assert only_loop(run).record.replacements == []
 
 
+@pytest.mark.usefixtures("_looked_at_often")
 def test_a_tree_competes_with_a_tree_and_the_winner_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     run = machine()
     with parameters(**TREES, replace_margin=1.0):
@@ -304,7 +312,8 @@ def test_a_tree_competes_with_a_tree_and_the_winner_keeps_its_own(monkeypatch: p
 
         monkeypatch.setattr(trial.Trial, "window", window)
         monkeypatch.setattr(trial.Trial, "passes", lambda self: 30)
-        assert run(5, [1], 5000) == 25_000
+        for _ in range(4):
+            assert run(5, [1], 5000) == 25_000
     assert compared == [[True, True]] * 4
     assert [record.outcome for record in loop.record.replacements] == ["installed"]
     assert loop.piece is not champion
@@ -312,6 +321,7 @@ def test_a_tree_competes_with_a_tree_and_the_winner_keeps_its_own(monkeypatch: p
     assert champion.code.is_freed
 
 
+@pytest.mark.usefixtures("_looked_at_often")
 def test_a_champion_with_a_tree_goes_on_as_that_when_the_challenger_is_not_better(monkeypatch: pytest.MonkeyPatch) -> None:
     settle(monkeypatch, "rolled back")
     run = machine()
@@ -319,19 +329,21 @@ def test_a_champion_with_a_tree_goes_on_as_that_when_the_challenger_is_not_bette
         record_rare_way_first(run)
         run(5, [0], 3000)
         loop = only_loop(run)
-        champion, tree = loop.piece, loop.piece.tree
-        assert run(5, [1], 5000) == 25_000
-    assert [record.outcome for record in loop.record.replacements] == ["rolled back"]
+        champion = loop.piece
+        assert champion.tree is not None
+        for _ in range(4):
+            assert run(5, [1], 5000) == 25_000
+    assert {record.outcome for record in loop.record.replacements} == {"rolled back"}
     assert loop.piece is champion
-    assert not tree.code.is_freed or champion.tree is not tree
+    assert champion.tree is not None
+    assert not champion.tree.code.is_freed
     assert read_word(loop.ref.cell) == champion.in_use.address
 
 
+@pytest.mark.usefixtures("_looked_at_often")
 def test_a_tree_is_laid_out_anew_when_its_counts_do_not_hold_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "DOMINANCE", 1e9)  # no challengers
     monkeypatch.setattr(policy, "LAYOUT_SAVING", 1e9)
-    monkeypatch.setattr(replacing, "PERIOD", 1e-4)
-    monkeypatch.setitem(replacing.LONGEST_PERIOD, "full", 1e-4)
     run = machine()
     with parameters(**TREES):
         record_rare_way_first(run)
@@ -345,8 +357,7 @@ def test_a_tree_is_laid_out_anew_when_its_counts_do_not_hold_any_more(monkeypatc
     assert loop.piece is root
     assert root.tree is not tree
     assert tree.code.is_freed
-    (bridge,) = root.tree.bridges
-    assert bridge.runs > root.runs / 2
+    assert max(bridge.runs for bridge in root.tree.bridges) > root.runs / 2
 
 
 def test_trees_and_old_code_are_freed() -> None:
