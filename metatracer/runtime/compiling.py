@@ -15,6 +15,7 @@ from metatracer.ir.values import Const, FrameState, Input, LabelRef, LoopRef, Op
 from metatracer.optimizer.versions import Goal
 from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import assumptions, hotness
+from metatracer.runtime.collector import collector_waits
 from metatracer.runtime.loops import PLACING, GuardState, Loop, Piece, hold, register_guards, release, retire, root_of
 from metatracer.runtime.summaries import code_added, collecting, still_hold
 from metatracer.runtime.summaries import register as register_reliances
@@ -43,7 +44,8 @@ def optimized_trace(trace: Trace, **how: Any) -> Trace:
     """`optimize`, and tell who watches."""
     from metatracer.optimizer.pipeline import optimize
 
-    result = optimize(trace, **how)
+    with collector_waits():
+        result = optimize(trace, **how)
     if watching is not None:
         watching.optimized(trace, how, result)
     return result
@@ -128,15 +130,16 @@ def install_optimized(
         elif not heat:
             heat = heat_alone(optimized, params)
             is_quick = heat > 0
-        code = compile_trace(
-            optimized,
-            # What gets a second level if it stays hot is compiled quickly first.
-            level=0 if is_quick else params.compile_level,
-            force_exits=params.force_exits or None,
-            counted=counted,
-            heat=heat,
-            is_bridge=guard is not None,
-        )
+        with collector_waits():
+            code = compile_trace(
+                optimized,
+                # What gets a second level if it stays hot is compiled quickly first.
+                level=0 if is_quick else params.compile_level,
+                force_exits=params.force_exits or None,
+                counted=counted,
+                heat=heat,
+                is_bridge=guard is not None,
+            )
     except BaseException:
         for other in entered:
             release(other)

@@ -363,6 +363,11 @@ class _Worker:
     stopping = False
 
 
+def own_threads() -> int:
+    """How many of the process's threads are the toolkit's."""
+    return int(_Worker.is_running)
+
+
 def _start(job: _Job) -> None:
     with _Worker.lock:
         _Worker.jobs.append(job)
