@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from metatracer.ir.values import Const, Input, Operation, Snapshot, Value, VirtualObject, VirtualSequence
+from metatracer.ir.values import Const, FrameState, Input, Operation, Snapshot, Value, VirtualObject, VirtualSequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,15 +28,29 @@ def live_values(snapshot: Snapshot) -> tuple[Value, ...]:
         found: dict[Value, None] = {}
         virtuals: set[int] = set()
         for frame in snapshot.frames:
-            _collect([value for _, value in frame.locals], found, virtuals)
-            _collect(frame.stack, found, virtuals)
-            _collect(frame.kept, found, virtuals)
+            if frame.live is None:
+                frame.live = _plain_values(frame)
+            if frame.live is None:
+                _collect(frame.values(), found, virtuals)
+            else:
+                found.update(frame.live)
         for store in snapshot.pending:
             _collect(store.args, found, virtuals)
         _collect((snapshot.raising,), found, virtuals)
-        object.__setattr__(snapshot, "live", tuple(found))
-    assert snapshot.live is not None
+        snapshot.live = tuple(found)
     return snapshot.live
+
+
+def _plain_values(frame: FrameState) -> dict[Value, None] | None:
+    """The frame's own values; None if it has virtuals, whose parts may have come up in a frame before it."""
+    found: dict[Value, None] = {}
+    for value in frame.values():
+        cls = value.__class__
+        if cls is Operation or cls is Input:
+            found[value] = None
+        elif cls is not Const:
+            return None
+    return found
 
 
 def _collect(values: Iterable[Any], found: dict[Value, None], virtuals: set[int]) -> None:

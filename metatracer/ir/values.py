@@ -285,7 +285,7 @@ class VirtualSequence:
     items: list[Any] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PendingStore:
     """A store that machine code has delayed; done when a guard exits, in order.
 
@@ -298,9 +298,11 @@ class PendingStore:
     descr: Any = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FrameState:
-    """One interpreter frame as it must be rebuilt at an exit.
+    """One interpreter frame as it must be rebuilt at an exit. Snapshots share frames: they are not changed.
+
+    They and snapshots are not `frozen`: making a frozen one takes four times as long, and there are several per operation.
 
     Attributes:
         jitcode: The `frontend.jitcode.JitCode`; the IR does not look into it.
@@ -318,6 +320,7 @@ class FrameState:
         pushes: Whether the pending call's result is pushed at all.
         entry_key: For a portal's frame, the green key it was entered with (the recorder's; nobody else looks at it).
         context: How the frame came about (`recorder.polymorphism`; nobody else looks at it).
+        live: For `ir.snapshots.live_values`.
     """
 
     jitcode: Any
@@ -331,6 +334,7 @@ class FrameState:
     pushes: bool = True
     entry_key: Any = None
     context: int = 0
+    live: dict[Value, None] | None = field(default=None, init=False, repr=False, compare=False)
 
     def values(self) -> Iterator[Any]:
         """Every value (or virtual) in the frame, in a fixed order."""
@@ -340,7 +344,7 @@ class FrameState:
         yield from self.kept
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Snapshot:
     """Everything needed to go on in the interpreter: frames (outermost first) and stores that were delayed.
 

@@ -42,14 +42,14 @@ class DelayedAppends:
         if len(state.appended.get(owner, ())) >= MAX_DELAYED:
             self.flush(owner)
         state.appended.setdefault(owner, []).append(value)
-        state.version += 1
+        state.stores_version += 1
 
     def pop(self, owner: Value) -> Value | None:
         """Take back the last item put off, if there is one."""
         delayed = self._state.appended.get(owner)
         if not delayed:
             return None
-        self._state.version += 1
+        self._state.stores_version += 1
         value = delayed.pop()
         if not delayed:
             del self._state.appended[owner]
@@ -59,7 +59,7 @@ class DelayedAppends:
         """Do the appends to one list."""
         state = self._state
         for value in state.appended.pop(owner, ()):
-            state.version += 1
+            state.stores_version += 1
             self._forward.emit(Operation(LIST_APPEND, (owner, self._forward.force(value))))
 
     def flush_all(self) -> None:

@@ -152,7 +152,7 @@ class HeapCache:
             self._flush_aliases(pending, owner)
         for other in [other for other in contents if state.may_alias(other, owner)]:
             del contents[other]
-        state.version += 1
+        state.stores_version += 1
         if self._lazy:
             if pending is None:
                 pending = state.pending_fields[place] = {}
@@ -305,7 +305,7 @@ class HeapCache:
             found = self._find_delayed(owner, index)
             if found is not None:
                 state.appended[owner][found] = value
-                state.version += 1
+                state.stores_version += 1
                 return DROP
         own = state.pending_items.get(owner)
         if own is None or index not in own:
@@ -320,7 +320,7 @@ class HeapCache:
             if meeting and (other is owner or self._lists_alias(other, owner)):
                 for place in meeting:
                     del items[place]
-        state.version += 1
+        state.stores_version += 1
         if self._lazy:
             state.pending_items.setdefault(owner, {})[index] = Pending(op.opcode, op.args, None)
         else:
@@ -369,7 +369,7 @@ class HeapCache:
 
     def do(self, store: Pending) -> None:
         """Emit a pending store, which the caller has taken out of its table."""
-        self._state.version += 1
+        self._state.stores_version += 1
         args = tuple([self._forward.force(arg) for arg in store.args])
         self._store(Operation(store.opcode, args, store.descr))
 

@@ -44,9 +44,13 @@ class Materializer:
         self._state = forward.state
         self._fills: list[tuple[Virtual, Value]] = []
         self._forcing = False
-        self._version = -1
-        self._frames: dict[int, FrameState] = {}
+        self._version = self._substitutions = self._stores_version = -1
+        # By the id of the recorded frame, which the second item keeps alive.
+        self._frames: dict[int, tuple[FrameState, FrameState]] = {}
+        self._plain_frames: dict[int, tuple[FrameState, FrameState]] = {}
+        self._stores: list[PendingStore] | None = None
         self._virtuals: dict[Any, Any] = {}
+        self._met_virtual = False
         self._last: tuple[Snapshot, Snapshot] | None = None
 
     # --- forcing ----------------------------------------------------------------------------------------------------
@@ -169,26 +173,41 @@ class Materializer:
 
     def snapshot(self, recorded: Snapshot) -> Snapshot:
         """The recorded snapshot in terms of what has been built, with virtuals and pending stores."""
-        if self._state.version != self._version:
-            self._version = self._state.version
+        state = self._state
+        if state.version != self._version:
+            self._version = state.version
             self._virtuals.clear()
             self._frames.clear()
+            self._stores = None
+            if state.substitutions != self._substitutions:
+                self._substitutions = state.substitutions
+                self._plain_frames.clear()
+        elif state.stores_version != self._stores_version:
+            self._stores = None
         elif self._last is not None and self._last[0] is recorded:
             return self._last[1]
-        frames = []
-        for frame in recorded.frames:
-            built = self._frames.get(id(frame))
-            if built is None:
-                built = self._frames[id(frame)] = self._frame(frame)
-            frames.append(built)
+        frames = [self._frame(frame) for frame in recorded.frames]
+        if self._stores is None:
+            self._stores_version = state.stores_version
+            self._stores = [self._store(store.opcode, store.args, store.descr) for store in state.stores()]
         pending = [self._store(store.opcode, store.args, store.descr) for store in recorded.pending]
-        pending.extend([self._store(store.opcode, store.args, store.descr) for store in self._state.stores()])
+        pending += self._stores
         raising = None if recorded.raising is None else self._value(recorded.raising)
         snapshot = Snapshot(tuple(frames), tuple(pending), raising)
         self._last = (recorded, snapshot)
         return snapshot
 
     def _frame(self, frame: FrameState) -> FrameState:
+        """A recorded frame in terms of what has been built. One without virtuals is kept while no value is substituted."""
+        known = self._plain_frames.get(id(frame)) or self._frames.get(id(frame))
+        if known is not None:
+            return known[0]
+        self._met_virtual = False
+        built = self._build_frame(frame)
+        (self._frames if self._met_virtual else self._plain_frames)[id(frame)] = built, frame
+        return built
+
+    def _build_frame(self, frame: FrameState) -> FrameState:
         values = self._values
         numbers = [number for number, _ in frame.locals]
         return FrameState(
@@ -227,6 +246,7 @@ class Materializer:
             elif cls is Const:
                 built.append(unique(value))
             else:
+                self._met_virtual = True
                 built.append(self._value(value))
         return built
 

@@ -200,7 +200,8 @@ class State:
         imported: Facts that came over the back edge, by key: (key on the other side, value here); `used`: those
             that something was concluded from; `used_valid`: the same for `valid`.
         classes: Which objects keep their class whatever runs; None: all.
-        version: Changes whenever a snapshot of the same frames could look different.
+        version: Changes whenever a snapshot of the same frames could look different, but for pending stores.
+        substitutions: Changes whenever this could be so for frames without virtuals. stores_version: for pending stores.
     """
 
     def __init__(self, pool: ConstantPool) -> None:
@@ -227,6 +228,8 @@ class State:
         self.imported_valid = False
         self.used_valid = False
         self.version = 0
+        self.substitutions = 0
+        self.stores_version = 0
         self.classes: ClassFacts | None = None
 
     # --- values -----------------------------------------------------------------------------------------------------
@@ -310,6 +313,7 @@ class State:
         """Let `newer` stand for `value` from here on: it was found to be equal."""
         self.replaced[value] = newer
         self.version += 1
+        self.substitutions += 1
         for stores in self.pending_fields.values():
             _rekey(stores, value, newer)
         for indexed in self.pending_items.values():

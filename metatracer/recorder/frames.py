@@ -161,19 +161,9 @@ class MetaFrame:
         instruction = pending.instruction
         index = instruction.next_index
         state = self.state_at_depth(index, self.jitcode.depths[index] - pending.pushes, instruction.index)
-        state = FrameState(
-            state.jitcode,
-            state.function,
-            index,
-            instruction.index,
-            state.locals,
-            state.stack,
-            pending.finish,
-            tuple(box.snapshot_value() for box in pending.kept),
-            pending.pushes,
-            self.entry_key,
-            self.context,
-        )
+        state.finish = pending.finish
+        state.kept = tuple([box.snapshot_value() for box in pending.kept])
+        state.pushes = pending.pushes
         if not any(box is not None and box.is_shared_virtual for box in (*self.registers, *pending.kept)):
             self.state = state
         return state
