@@ -133,7 +133,12 @@ def find_attribute(meta: MetaInterpreter, box: Box, name: str) -> _Found:
         return _find_in_module(meta, box, name)
     if isinstance(obj, type):
         return _find_in_class(meta, box, name)
-    if cls is FunctionType or cls is MethodType or not meta.is_steady(cls) or has_custom_getattribute(cls):
+    if cls is FunctionType or cls is MethodType or not meta.is_steady(cls):
+        return _ASK
+    slot = meta.known_slot(cls, name)
+    if slot is not None:
+        return _read_slot(meta, box, cls, slot)
+    if has_custom_getattribute(cls):
         return _ASK
     found = lookup_attribute(cls, name)
     if found.kind == "missing" and not has_instance_dict(cls):
@@ -173,6 +178,11 @@ def _find_slot(meta: MetaInterpreter, box: Box, cls: type, name: str) -> _Found:
     field = field_for(cls, name)
     if field is None:
         return _ASK
+    meta.note_slot(cls, name, field)
+    return _read_slot(meta, box, cls, field)
+
+
+def _read_slot(meta: MetaInterpreter, box: Box, cls: type, field: Field) -> _Found:
     obj = read_field(box.object, field)
     if obj is NULL_OBJECT:
         return _ASK

@@ -14,6 +14,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from metatracer.backend.fields import version_tag
 from metatracer.backend.shapes import object_shape
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir import opcodes as ops
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from metatracer.frontend.jitcode import Instruction, JitCode
     from metatracer.ir.opcodes import Opcode
-    from metatracer.ir.values import CFunction, FrameState
+    from metatracer.ir.values import CFunction, Field, FrameState
 
 Handler = "Callable[[MetaInterpreter, MetaFrame, Instruction], None]"
 HANDLERS: dict[str, Any] = {}
@@ -215,6 +216,9 @@ class MetaInterpreter:
         self._started: tuple[JitCode, int]
         self.effect_done = False
         self._stored_classes: list[type] = []
+        # By the id of a class, its version when it was relied on; by that id and a name, its version then and a slot.
+        self._relied: dict[int, int] = {}
+        self._slots: dict[tuple[int, str], tuple[int, Field]] = {}
         self._snapshot: Snapshot | None = None
 
     # --- emitting -----------------------------------------------------------------------------------------------------
@@ -291,7 +295,21 @@ class MetaInterpreter:
 
     def rely_on_class(self, cls: type) -> None:
         """The trace is valid only as long as a class, which must be steady, and its bases stay as they are."""
-        self.assume(self.host.class_unchanged(cls))
+        tag = version_tag(cls)
+        if not tag or self._relied.get(id(cls)) != tag:
+            self.assume(self.host.class_unchanged(cls))
+            self._relied[id(cls)] = tag
+
+    def known_slot(self, cls: type, name: str) -> Field | None:
+        """What `note_slot` was told of an attribute of instances, if the class (no version comes twice) is as it was then."""
+        known = self._slots.get((id(cls), name))
+        return known[1] if known is not None and known[0] == version_tag(cls) else None
+
+    def note_slot(self, cls: type, name: str, field: Field) -> None:
+        """Keep for this recording that an attribute is a slot, and what a class says of attributes is not overridden."""
+        tag = version_tag(cls)
+        if tag:
+            self._slots[id(cls), name] = tag, field
 
     def note_class_store(self, cls: type) -> None:
         """The trace is about to store a class attribute: what relies on the class would break each time."""
@@ -698,6 +716,7 @@ class MetaInterpreter:
         self.inputs = []
         self.operations = []
         self.assumptions = {}
+        self._relied.clear()
         self._stored_classes.clear()
         for known in (self.types, self.raws, self.heap, self.super_parts, self.cells, self.stored):
             known.clear()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from tests.recorder.recording import agrees, cases, check, record, recorded
@@ -278,3 +280,19 @@ def test_computed_attributes_are_noted_or_called():
     recording = record(lambda a, b: a + b.four, 1, Dynamic())
     assert recording.result == 5
     assert "call_c_r" in recording.names
+
+
+def test_a_slot_that_becomes_a_property_meanwhile_is_read_as_one() -> None:
+    class Changing:
+        __slots__ = ("count",)
+
+    replace = functools.partial(type.__setattr__, Changing, "count", property(lambda self: 1000))
+
+    def step(a, b):
+        first = b.count + b.count
+        replace()
+        return a + first + b.count
+
+    changing = Changing()
+    changing.count = 4
+    assert record(step, 1, changing).result == 1009
