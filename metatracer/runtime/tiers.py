@@ -77,6 +77,7 @@ class _Job:
         text: What LLVM gets.
         wake: Addresses of the heat words of code that may be running.
         code, error: What came of it.
+        seconds: Of processor time: on a busy machine the clock says much more, and a tree would seem to be worth its cost late.
     """
 
     root: Piece
@@ -85,6 +86,7 @@ class _Job:
     wake: tuple[int, ...]
     code: TreeCode | None = None
     error: str = ""
+    seconds: float = 0.0
 
 
 FINISHED: deque[_Job] = deque()
@@ -275,7 +277,7 @@ def put_in_place() -> None:
             )
             before = root.tree
             if is_valid:
-                root.tree = Tree(job.code, job.bridges)
+                root.tree = Tree(job.code, job.bridges, job.seconds)
                 root.trees_compiled += 1
                 _lead_to(root, job.code)
         if not is_valid:
@@ -336,10 +338,12 @@ def _failed(job: _Job) -> None:
 
 
 def _compile(job: _Job) -> None:
+    start = time.thread_time()
     try:
         job.code = link_tree(job.text)
     except Exception as error:  # noqa: BLE001 - whatever it is: the guest goes on without the tree
         job.error = "".join(traceback.format_exception(error)).strip()
+    job.seconds = time.thread_time() - start
     FINISHED.append(job)
     for address in job.wake:
         write_word(address, 1)
