@@ -265,9 +265,9 @@ class Materializer:
             instance = self._virtuals[value] = VirtualObject(value.cls)
             null = self._state.pool.null
             for field, content in value.fields.items():
-                content = self._value(content)
-                if content is not null:
-                    instance.fields.append((field, content))
+                part = self._value(content)
+                if part is not null:
+                    instance.fields.append((field, part))
             return instance
         assert isinstance(value, VirtualItems)
         sequence = self._virtuals[value] = VirtualSequence(value.cls)
