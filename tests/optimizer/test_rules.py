@@ -193,6 +193,7 @@ def is_integral(rule: Rule) -> bool:
     return rule.pattern[0].startswith(("int_", "uint_", "bool_"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [rule for rule in RULES if is_integral(rule)], ids=lambda rule: rule.name)
 def test_integer_rule_is_proved(rule: Rule) -> None:
     letters: dict[str, Any] = {}
