@@ -186,6 +186,8 @@ def pop_except(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction
     if meta.handling:
         entered = meta.handling.pop()
         assert entered.previous is box
+        # Where a `finally` passes on an exception, a copy stays on the stack below it. Nobody looks at that again.
+        box.ref = Const("r", None)
     else:
         meta.emit(ops.POP_EXC_INFO, meta.ref(box))
     meta.effect_done = True

@@ -351,6 +351,13 @@ def raised_from(a, b):
         return type(error.__cause__) is Break
 
 
+def no_handler_wants_it(a, b):
+    try:
+        give(Return, a + b)
+    except Break:
+        return b
+
+
 def finally_runs_code(a, b):
     try:
         try:
@@ -418,7 +425,7 @@ class Sometimes(Exception):
         kept_and_looked_at_in_a_later_handler, kept_over_a_real_handler,
         a_known_list_is_iterated_in_the_handler, a_key_is_looked_for_in_the_handler,
         the_exception_is_compared_in_the_handler, an_object_is_made_in_the_handler,
-        the_handler_calls_an_initializer_that_branches, raised_twice, raised_from, finally_runs_code,
+        the_handler_calls_an_initializer_that_branches, raised_twice, raised_from, no_handler_wants_it, finally_runs_code,
         raised_again_and_looked_at, known_calls_then_others, asked_for_in_a_callee, another_is_handled_in_a_callee,
         raises_another_in_a_callee, a_loop_in_the_handler, made_but_not_raised, changed_in_the_handler, iterated,
         branch_in_the_initializer,
