@@ -31,6 +31,7 @@ def comparison() -> Iterator[Comparison]:
         yield opened
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(rnd=RANDOMS)
 def test_generated_guest_program_does_the_same(comparison: Comparison, rnd: random.Random) -> None:
@@ -40,6 +41,7 @@ def test_generated_guest_program_does_the_same(comparison: Comparison, rnd: rand
     assert not problems, "\n".join(problems)
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(rnd=RANDOMS)
 def test_generated_python_does_the_same(comparison: Comparison, rnd: random.Random) -> None:

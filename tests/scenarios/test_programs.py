@@ -14,7 +14,6 @@ from tests.differential.differential import (
     EAGERLY,
     FORCED,
     FORCED_TREES,
-    REPLACED,
     REPLACED_TREES,
     TRACED,
     UNTRACED,
@@ -39,7 +38,7 @@ def reference() -> Iterator[Worker]:
         yield worker
 
 
-@pytest.fixture(scope="module", params=mode_params((TRACED, EAGERLY, REPLACED, *FORCED[:2], FORCED_TREES, REPLACED_TREES)))
+@pytest.fixture(scope="module", params=mode_params((TRACED, EAGERLY, FORCED[0], FORCED_TREES, REPLACED_TREES)))
 def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
     mode: Mode = request.param
     with Worker(mode) as started:
