@@ -1,10 +1,10 @@
 """`python -m benchmarks.lua [PROGRAM ...]`: Lua programs on ours traced and untraced, PUC Lua, LuaJIT and its interpreter.
 
-Each side runs in fresh processes, by turns. A process loads the program once and runs it `--iterations` times, with its
-output thrown away; the steady state is the median of the second half. The whole process is another one, which runs the
-program once as a user would. All times are the processor's (of all threads), so that other processes matter less. Sides that
-are not installed, cannot run a program (LuaJIT has no integers) or take longer than `--timeout` have no figure, and the
-geometric means say how many programs they are of.
+Each side runs in fresh processes, by turns. A process loads the program once and runs it `--iterations` times (traced: and
+for `--seconds` at least), with its output thrown away; the steady state is the median of the second half. The whole process
+is another one, which runs the program once as a user would. All times are the processor's (of all threads), so that other
+processes matter less. Sides that are not installed, cannot run a program (LuaJIT has no integers) or take longer than
+`--timeout` have no figure, and the geometric means say how many programs they are of.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ RATIOS = (
 )
 
 
-def measure_here(program: str, iterations: int, size: str | None) -> list[float]:
+def measure_here(program: str, iterations: int, seconds: float, size: str | None) -> list[float]:
     """Run a program in this process; returns seconds per iteration."""
     from interpreters.lua.__main__ import prepare
 
     run = prepare([program] if size is None else [program, size])
-    times = []
-    for _ in range(iterations):
+    times: list[float] = []
+    while len(times) < iterations or sum(times) < seconds:
         out, sys.stdout = sys.stdout, io.StringIO()
         started = time.process_time()
         try:
@@ -72,11 +72,12 @@ def run(command: list[str], side: str, timeout: float) -> tuple[str, float] | No
     return (done.stdout, seconds) if done.returncode == 0 else None
 
 
-def commands(side: str, program: Path, iterations: int, size: str | None) -> tuple[list[str], list[str]] | None:
+def commands(side: str, program: Path, iterations: int, seconds: float, size: str | None) -> tuple[list[str], list[str]] | None:
     """Return the commands for many runs in one process, and for one run; None when the side is not installed."""
     sized = [] if size is None else [size]
     if side in ("traced", "untraced"):
         many = [sys.executable, "-m", "benchmarks.lua", "--here", str(program), "--iterations", str(iterations)]
+        many += ["--seconds", str(seconds if side == "traced" else 0)]
         return [*many, *(["--size", size] if size is not None else [])], [
             sys.executable, "-m", "interpreters.lua", str(program), *sized,
         ]  # fmt: skip
@@ -101,6 +102,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("programs", nargs="*")
     parser.add_argument("--iterations", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--size")
     parser.add_argument("--timeout", type=float, default=60.0)
@@ -110,7 +112,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if arguments.here:
-        print(*measure_here(arguments.here, arguments.iterations, arguments.size))
+        print(*measure_here(arguments.here, arguments.iterations, arguments.seconds, arguments.size))
         return 0
     programs = [PROGRAMS / f"{name}.lua" for name in arguments.programs] or sorted(PROGRAMS.glob("*.lua"))
     sides = arguments.sides.split(",")
@@ -120,7 +122,7 @@ def main() -> int:
         for _ in range(arguments.runs):
             for side in sides:
                 iterations = 1 if side == "untraced" else arguments.iterations
-                both = commands(side, program, iterations, arguments.size)
+                both = commands(side, program, iterations, arguments.seconds, arguments.size)
                 if both is None:
                     continue
                 many, one = run(both[0], side, arguments.timeout), run(both[1], side, arguments.timeout)
