@@ -89,7 +89,8 @@ def _plain_class(node: ast.ClassDef, decorator: ast.expr, offset: Any) -> list[t
     }  # fmt: skip
     unknown = set(options) - {"frozen", "slots", "eq"}
     if unknown or node.bases:
-        raise NotImplementedError(f"dataclass {node.name}: {', '.join(map(str, unknown)) or 'bases'}")
+        what = ", ".join(map(str, unknown)) or "bases"
+        raise ValueError(f"dataclass {node.name} has {what}, which `_plain_class` cannot write out; leave its module out")
     edits = [(offset(decorator.lineno, decorator.col_offset) - 1, offset(decorator.end_lineno, decorator.end_col_offset), "")]
     parameters, body, compared, shown, given = [], [], [], [], []
     for statement in node.body:

@@ -2,7 +2,7 @@
 
 It is JSON::
 
-    {"program": "/home/me/vm.py", "loops": {"0a1b...": {"avoid": ["9f0c..."], "is_steady": false, "is_futile": false}}}
+    {"program": "the script's path", "loops": {"0a1b...": {"avoid": ["9f0c..."], "is_steady": false, "is_futile": false}}}
 
 A file that is damaged, of another program (names are shortened to hashes), or of another user is ignored, with one warning, and
 written anew. So is what does not look as it should.

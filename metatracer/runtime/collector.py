@@ -1,7 +1,7 @@
 """The cyclic collector waits while a trace is optimized and compiled.
 
 That makes tens of thousands of objects which live as long as the code, and next to no garbage. The collector would go through
-them again and again: a fifth of the optimizer's time in a Lua program with traces of a thousand operations.
+them again and again: a fifth of the optimizer's time where traces have a thousand operations.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def other_threads() -> int:
     """How many threads there are besides this one and the toolkit's own."""
-    return max(_thread._count() - tiers.own_threads(), 0)
+    return max(_thread._count() - tiers.is_at_work(), 0)
 
 
 @contextlib.contextmanager

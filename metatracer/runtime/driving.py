@@ -116,7 +116,7 @@ class _Driving:
             return
         self._charge()
         n_greens = len(loop.portal.green_numbers)
-        start = time.perf_counter()
+        start = hotness.interpreter_time()
         reds = self.values[n_greens:]
         self.values = []
         self.request = None
@@ -163,7 +163,7 @@ class _Driving:
         portal = loop.portal
         loop.is_recording = _recording.active = True
         STATISTICS.recordings_started += 1
-        start = time.perf_counter()
+        start, since = time.perf_counter(), hotness.interpreter_time()
         # While recording runs the guest, nothing here may keep its objects alive: `record_loop` empties the list.
         values, self.request, self.values = self.values, None, []
         try:
@@ -175,7 +175,7 @@ class _Driving:
         seconds = time.perf_counter() - start
         STATISTICS.recording_seconds += seconds
         self._recorded(loop, ended_, host, None, seconds)
-        hotness.was_compiling(start)
+        hotness.was_compiling(since)
 
     # --- out --------------------------------------------------------------------------------------------------------------
 
@@ -301,7 +301,7 @@ class _Driving:
         loop = guard.piece.loop
         _recording.active = True
         STATISTICS.recordings_started += 1
-        start = time.perf_counter()
+        start, since = time.perf_counter(), hotness.interpreter_time()
         name = f"{loop.ref.name}_bridge_{guard.operation.guard_id}"
         try:
             classes = known_classes(guard.piece.trace, guard.operation)
@@ -313,7 +313,7 @@ class _Driving:
         seconds = time.perf_counter() - start
         STATISTICS.recording_seconds += seconds
         self._recorded(loop, ended_, host, guard, seconds)
-        hotness.was_compiling(start)
+        hotness.was_compiling(since)
 
     # --- what recordings leave behind ---------------------------------------------------------------------------------------
 

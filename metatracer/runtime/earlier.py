@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from metatracer.runtime.loops import Loop
     from metatracer.runtime.replacing import Replacement
 
+
 @dataclass(slots=True)
 class _Known:
     """What is known in this process.

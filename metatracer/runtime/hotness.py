@@ -1,7 +1,8 @@
 """When code pays: the time that was spent at a place in the interpreter, against what compiling it will cost.
 
-Whether a guest loop goes on for ever or ends now is not known. Compiling it once the interpreter has spent on it what
-compiling costs is at most twice as slow as knowing would be (the ski-rental rule). Both sides are measured: the clock,
+Whether a guest loop goes on for ever or ends now is not known. If costs were known, compiling it once the interpreter has
+spent on it what compiling costs would be at most twice as slow as knowing (the ski-rental rule); the parameter `payback`
+scales that, and costs are estimates. Both sides are measured: the clock,
 without machine code and compiling, goes to the loop whose marker is met next, as a sampling profiler would do it, and
 from an exit to the next machine code to the guard that failed; what compiling costs is a mean over what was compiled.
 
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from metatracer.runtime.loops import GuardState, Loop
 
 FEWEST_BACK_EDGES = 200
-"""A loop is recorded after so many, however long they took."""
+"""A loop is not recorded before it has had so many, however long they took."""
 FEWEST_ENTRIES = 400
+"""Of a portal at one place, likewise."""
 FEWEST_FAILURES = 20
+"""Of a guard before it gets a bridge, likewise."""
 MOST_AT_ONCE = 0.1
 """Seconds from one marker to the next that may be the guest's: beyond them it has waited for something."""
 HALF_LIFE = 20.0
@@ -75,13 +78,13 @@ def interpreter_time() -> float:
 
 
 def was_machine_code(since: float) -> None:
-    """The time since then (by `perf_counter`) was machine code's."""
-    CLOCK.machine += perf_counter() - since
+    """The `interpreter_time` since then was machine code's: what in it was left out before is not left out twice."""
+    CLOCK.machine += interpreter_time() - since
 
 
 def was_compiling(since: float) -> None:
-    """The time since then was the toolkit's."""
-    CLOCK.toolkit += perf_counter() - since
+    """The `interpreter_time` since then was the toolkit's."""
+    CLOCK.toolkit += interpreter_time() - since
 
 
 def charge(loop: Loop) -> None:

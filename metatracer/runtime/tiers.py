@@ -367,11 +367,6 @@ class _Worker:
     stopping = False
 
 
-def own_threads() -> int:
-    """How many of the process's threads are the toolkit's."""
-    return int(_Worker.is_running)
-
-
 def _start(job: _Job) -> None:
     with _Worker.lock:
         _Worker.jobs.append(job)
@@ -397,7 +392,7 @@ def _work() -> None:
 
 
 def is_at_work() -> bool:
-    """Whether the background thread has LLVM, for which everybody else would have to wait."""
+    """Whether there is a background thread (or about to be): it has LLVM, for which everybody else would have to wait."""
     return _Worker.is_running
 
 

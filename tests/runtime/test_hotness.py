@@ -82,15 +82,27 @@ def test_a_threshold_that_was_set_is_a_plain_count(loop, clock):
 
 def test_machine_code_and_compiling_are_not_charged(loop, clock):
     hotness.charge(loop)
-    start = clock.now
+    start = hotness.interpreter_time()
     clock.now += 5.0
     hotness.was_machine_code(start)
-    start = clock.now
+    start = hotness.interpreter_time()
     clock.now += 7.0
     hotness.was_compiling(start)
     clock.now += 0.01
     hotness.charge(loop)
     assert loop.spent == pytest.approx(0.01)
+
+
+def test_what_is_compiled_while_machine_code_waits_is_left_out_once(clock):
+    before = hotness.interpreter_time()
+    clock.now += 2.0
+    inner = hotness.interpreter_time()
+    clock.now += 3.0
+    hotness.was_compiling(inner)
+    clock.now += 1.0
+    hotness.was_machine_code(before)
+    assert hotness.interpreter_time() == pytest.approx(before)
+    assert (hotness.CLOCK.toolkit, hotness.CLOCK.machine) == pytest.approx((3.0, 3.0))
 
 
 def test_waiting_is_not_charged_as_work(loop, clock):
@@ -118,11 +130,11 @@ def test_what_compiling_cost_is_what_it_is_expected_to_cost(loop, clock):
 
 def test_compiling_takes_no_longer_than_the_guest(loop, clock):
     visit(loop, clock, 600, 0.0001)
-    start = clock.now
+    start = hotness.interpreter_time()
     clock.now += 3.0
     hotness.was_compiling(start)
     assert not hotness.back_edges_pay(loop)
-    start = clock.now
+    start = hotness.interpreter_time()
     clock.now += 3.0
     hotness.was_machine_code(start)
     assert hotness.back_edges_pay(loop)
