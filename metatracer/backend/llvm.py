@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LEVELS = (0, 1, 2)
-"""0: cheapest code generation (fast register allocation) and no passes: they took a third of the time, for 3 % less code;
+"""0: cheapest code generation (fast register allocation) and no passes, which took a fifth of LLVM's time and made short loops
+up to 1.5 times as fast: what runs long gets another level soon;
 1: optimizing code generation behind two light passes; 2: also the linear ones of LLVM's scalar passes."""
 
 _CODEGEN = {0: 0, 1: 1, 2: 2}
