@@ -251,6 +251,7 @@ def main(argv: Sequence[str]) -> int:
     for parameter in options.parameters:
         metatracer.set_user_param(driver, parameter)
     vm = new_state(sandbox=options.sandbox)
+    common.collect_seldom()
     code = 1
     try:
         with common.limits(limits_of(options)):
@@ -290,6 +291,7 @@ def prepare(argv: Sequence[str]) -> Callable[[], object]:
     if options.script is None:
         raise SystemExit("a script is needed")
     vm = new_state()
+    common.collect_seldom()
     arguments = set_arguments(vm, argv, options)
     source, name = read_script(vm, options.script)
     function = vm.load(strip_first_line(source), name)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from interpreters.common.command import (
-    OPTIONS_HELP, LimitExceededError, OptionError, Options, apply_parameters, limits, parse_options, show_statistics,
+    OPTIONS_HELP, LimitExceededError, OptionError, Options, apply_parameters, collect_seldom, limits, parse_options,
+    show_statistics,
 )  # fmt: skip
 from interpreters.scheme import prims_system
 from interpreters.scheme.objects import (
@@ -82,12 +82,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _new_runtime() -> Runtime:
-    """A runtime in a process that does nothing else: the collector of cycles runs less often than Python's default has
-    it. Guest programs allocate continuation frames and pairs, few of which are ever in a cycle."""
     runtime = Runtime()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    collect_seldom()
     return runtime
 
 

@@ -259,7 +259,7 @@ class TreeCode:
         self.size_bytes = machine.size_bytes
         self.seconds = {"emit": tree.seconds, **machine.seconds}
         self._machine: llvm.Machine | None = machine
-        self._root: Branch | None = tree.root
+        self._memories = _memories(tree.root)
 
     @property
     def is_freed(self) -> bool:
@@ -270,7 +270,16 @@ class TreeCode:
         """Unmap the code and let go of the objects it refers to; see `CompiledCode.free`."""
         if self._machine is not None:
             self._machine.free()
-            self._machine = self._root = None
+            self._machine = None
+            self._memories = []
+
+
+def _memories(root: Branch) -> list[CodeMemory]:
+    """The words of a tree's traces, which hold what the code refers to."""
+    found = [root.memory]
+    for branch in root.branches.values():
+        found += _memories(branch)
+    return found
 
 
 def compile_trace(

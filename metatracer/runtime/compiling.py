@@ -20,6 +20,7 @@ from metatracer.runtime.loops import PLACING, GuardState, Loop, Piece, hold, reg
 from metatracer.runtime.summaries import code_added, collecting, still_hold
 from metatracer.runtime.summaries import register as register_reliances
 from metatracer.runtime.tiers import first_heat, heat_alone
+from metatracer.runtime.untracked import put_aside
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
         return None
     if guard is None:
         loop.recorded = trace, is_loop
+        put_aside(piece, trace)
     for call in host.residual_calls:
         loop.record.add_residual_call(call)
     return piece
@@ -185,6 +187,7 @@ def install_optimized(
         if other.reason:
             piece.invalidate(f"it goes to {other.code.name}, which was invalidated")
     code_added(piece)
+    put_aside(piece)
     if watching is not None:
         watching.compiled(piece, trace, optimized, code)
     kind = "compile" if guard is None else "bridge"

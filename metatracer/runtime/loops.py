@@ -15,6 +15,7 @@ from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import LabelRef, LoopRef, Value
 from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import summaries
+from metatracer.runtime.untracked import take_back
 from metatracer.statistics import STATISTICS, LoopRecord
 
 if TYPE_CHECKING:
@@ -441,6 +442,7 @@ def free_retired() -> None:
             GUARDS.pop(number, None)
         assumptions.forget(piece)
         summaries.forget(piece)
+        take_back(piece)
         piece.code.free()
         STATISTICS.retired_codes_freed += 1
         for target in piece.targets:

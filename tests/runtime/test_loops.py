@@ -13,6 +13,8 @@ from metatracer.runtime.loops import Piece, hold, release, retire
 class Code:
     def __init__(self) -> None:
         self.is_freed = False
+        self.guards: dict[int, Any] = {}
+        self.memory = None
 
     def free(self) -> None:
         self.is_freed = True

@@ -1,0 +1,64 @@
+"""What is kept with code is out of the collector's sight, and goes when the code goes."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+from metatracer import JitDriver, parameters
+from metatracer.ir.values import FrameState
+from metatracer.runtime.loops import GUARDS, Piece, retire
+
+
+def _compiled(name: str) -> tuple[Piece, list[object]]:
+    """A loop's root, and a list of the guest's that its code refers to."""
+    driver = JitDriver(greens=["pc"], reds=["left", "done"], name=name)
+    items: list[object] = [1, 2, 3]
+
+    @driver.portal
+    def run(left, done):
+        pc = 0
+        while left > 0:
+            driver.jit_merge_point(pc=pc, left=left, done=done)
+            left -= items[0]
+            done.append(left)
+            driver.can_enter_jit(pc=pc, left=left, done=done)
+
+    before = set(GUARDS)
+    with parameters(threshold=3, replace="off"):
+        run(50, [])
+    pieces = {id(state.piece): state.piece for number, state in GUARDS.items() if number not in before}
+    (piece,) = [piece for piece in pieces.values() if piece.parent is None]
+    return piece, items
+
+
+def test_operations_snapshots_and_guards_are_not_tracked() -> None:
+    piece, _ = _compiled("aside")
+    operations = [op for op in piece.trace.operations if op.args]
+    frames = [frame for op in operations if op.snapshot is not None for frame in op.snapshot.frames]
+    assert operations
+    assert frames
+    assert all(isinstance(frame, FrameState) for frame in frames)
+    for described in ([piece.trace], operations, frames, piece.guards.values()):
+        assert not any(map(gc.is_tracked, described))
+
+
+def test_what_the_guest_owns_is_tracked() -> None:
+    piece, items = _compiled("owned")
+    assert gc.is_tracked(items)
+    assert gc.is_tracked(piece)
+    assert gc.is_tracked(piece.loop)
+
+
+def test_freed_code_takes_its_trace_along() -> None:
+    piece, _items = _compiled("freed")
+    loop = piece.loop
+    operation = next(op for op in piece.trace.operations if op.snapshot is not None)
+    gone = weakref.ref(piece)
+    retire(piece)
+    assert gc.is_tracked(operation)
+    del operation
+    loop.piece = loop.recorded = loop.ref.label = None
+    del piece
+    gc.collect()
+    assert gone() is None
