@@ -22,6 +22,7 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.pure_calls import NOTHING, fold, is_immutable, is_pure
 from metatracer.ir.values import NULL_OBJECT, Const
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
+from metatracer.recorder.lists import guard_length, list_item, new_list
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.polymorphism import call_context
 from metatracer.recorder.virtual_exceptions import initializer, is_plain_class, virtual_exception
@@ -203,13 +204,9 @@ def call_ex(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
         call_object(meta, frame, instruction, function, boxes, ())
         return
     if no_keywords and type(args.object) is list and len(args.object) < 32:
-        meta.guard_class(args)
+        guard_length(meta, args)
         value = meta.ref(args)
-        meta.guard(ops.GUARD_INT_VALUE, meta.emit(ops.LIST_LEN, value), descr=len(args.object))
-        boxes = [
-            meta.ref_box(item, meta.emit(ops.LIST_GETITEM, value, Const("i", position)))
-            for position, item in enumerate(args.object)
-        ]
+        boxes = [list_item(meta, value, Const("i", position), item) for position, item in enumerate(args.object)]
         call_object(meta, frame, instruction, function, boxes, ())
         return
     helper = const_box(_call_ex)
@@ -286,9 +283,7 @@ def _fold(meta: MetaInterpreter, function: Box, arguments: list[Box]) -> Box | N
         return const_box(result)
     if type(result) is not list or len(result) > _MOST_ITEMS or not all(map(is_immutable, result)):
         return None
-    made = meta.emit(ops.NEW_LIST, *[Const("r", item) for item in result])
-    meta.types[made] = list
-    return Box(result, made)
+    return Box(result, new_list(meta, [Const("r", item) for item in result]))
 
 
 def _method_parts(meta: MetaInterpreter, method: Box) -> tuple[Box, Box]:

@@ -16,6 +16,15 @@ from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
 from metatracer.recorder.hashing import is_dict_class, know_dict, know_key
+from metatracer.recorder.lists import (
+    append_item,
+    constant_index,
+    guard_length,
+    list_item,
+    list_length,
+    new_list,
+    store_item,
+)
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.numeric import as_int
 from metatracer.recorder.virtuals import VirtualBox, step, virtual_iterator
@@ -55,8 +64,10 @@ def length_of(meta: MetaInterpreter, box: Box) -> Value | None:
     opcode = _LENGTHS.get(cls)
     if opcode is None:
         return None
+    if cls is list:
+        return list_length(meta, box)
     meta.guard_class(box)
-    if box.is_const and (opcode.is_pure or meta.is_frozen(box)):
+    if box.is_const and opcode.is_pure:
         return Const("i", len(box.object))
     return meta.emit(opcode, meta.ref(box))
 
@@ -71,7 +82,7 @@ def _index(meta: MetaInterpreter, sequence: Box, key: Box) -> Value | None:
     index = as_int(meta, key)
     assert index is not None
     if type(sequence.object) is list and isinstance(index, Const) and position >= 0:
-        return _list_index(meta, sequence, index)
+        return constant_index(meta, sequence, index)
     length = length_of(meta, sequence)
     assert length is not None
     if position < 0:
@@ -82,21 +93,6 @@ def _index(meta: MetaInterpreter, sequence: Box, key: Box) -> Value | None:
         index = meta.emit(ops.INT_ADD, index, length)
     if not (isinstance(index, Const) and isinstance(length, Const)):
         meta.guard(ops.GUARD_TRUE, meta.emit(ops.UINT_LT, index, length))
-    return index
-
-
-def _list_index(meta: MetaInterpreter, sequence: Box, index: Const) -> Value:
-    """A constant index of a list, checked unless a larger one has been: an interpreter's registers are asked for often."""
-    meta.guard_class(sequence)
-    bound = (meta.ref(sequence), "bound")
-    checked = meta.heap.get(bound)
-    if not isinstance(checked, Const) or checked.value < index.value:
-        length = length_of(meta, sequence)
-        assert length is not None
-        if isinstance(length, Const):
-            return index
-        meta.guard(ops.GUARD_TRUE, meta.emit(ops.UINT_LT, index, length))
-        meta.heap[bound] = index
     return index
 
 
@@ -177,7 +173,7 @@ def _get_sequence_item(
     if cls is list:
         if both_const and meta.is_frozen(container):
             return const_box(obj)
-        return _get_list_item(meta, owner, index, obj)
+        return list_item(meta, owner, index, obj)
     if cls is bytes:
         return const_box(obj) if both_const else meta.int_box(obj, meta.emit(ops.BYTES_GETITEM, owner, index))
     if cls is bytearray:
@@ -189,18 +185,6 @@ def _get_sequence_item(
             frame, instruction, c.STR_GETITEM, [owner, index], [container.object, key.object], known=str
         )
     return _get_array_item(meta, container, owner, index, obj)
-
-
-def _get_list_item(meta: MetaInterpreter, owner: Value, index: Value, obj: Any) -> Box:
-    key = (owner, "item", index.value) if isinstance(index, Const) else None
-    value = meta.heap.get(key) if key is not None else None
-    if value is None:
-        value = meta.emit(ops.LIST_GETITEM, owner, index)
-        if key is not None:
-            meta.heap[key] = value
-    if isinstance(value, Const):
-        return const_box(value.value)
-    return meta.ref_box(obj, value)
 
 
 def _get_array_item(meta: MetaInterpreter, container: Box, owner: Value, index: Value, obj: Any) -> Box | None:
@@ -269,14 +253,9 @@ def _set_sequence_item(meta: MetaInterpreter, container: Box, key: Box, value: B
         if index is None:
             return False
         owner, content = meta.ref(container), meta.ref(value)
-        meta.emit(ops.LIST_SETITEM, owner, index, content)
+        store_item(meta, owner, index, content)
         meta.effect_done = True
         container.object[key.object] = value.object
-        if isinstance(index, Const):
-            forget_items(meta, index.value)
-            meta.heap[owner, "item", index.value] = content
-        else:
-            forget_items(meta)
         return True
     if cls is array.array:
         return _set_array_item(meta, container, key, value)
@@ -333,19 +312,6 @@ def _set_array_item(meta: MetaInterpreter, container: Box, key: Box, value: Box)
     meta.effect_done = True
     container.object[key.object] = obj
     return True
-
-
-def forget_items(meta: MetaInterpreter, index: int = -1) -> None:
-    """A store to a list at an index (-1: at any) may be to any list that the trace knows items of."""
-    for key in [key for key in meta.heap if type(key) is tuple and len(key) == 3 and key[1] == "item"]:
-        if index < 0 or key[2] == index:
-            del meta.heap[key]
-
-
-def forget_bounds(meta: MetaInterpreter) -> None:
-    """A list has become shorter, which may be any list."""
-    for key in [key for key in meta.heap if type(key) is tuple and key[1] == "bound"]:
-        del meta.heap[key]
 
 
 @handles("contains")
@@ -452,9 +418,8 @@ def build_tuple(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
 def build_list(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """`[a, b]`."""
     boxes = [frame.box(register) for register in instruction.src]
-    op = meta.emit(ops.NEW_LIST, *[meta.ref(box) for box in boxes])
-    meta.types[op] = list
-    frame.registers[instruction.dst[0]] = Box([box.object for box in boxes], op)
+    made = new_list(meta, [meta.ref(box) for box in boxes])
+    frame.registers[instruction.dst[0]] = Box([box.object for box in boxes], made)
 
 
 @handles("list_append")
@@ -462,14 +427,6 @@ def list_append(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
     """The append of a comprehension."""
     target, item = frame.box(instruction.src[0]), frame.box(instruction.src[1])
     append_item(meta, target, item)
-
-
-def append_item(meta: MetaInterpreter, target: Box, item: Box) -> None:
-    """Record and do `target.append(item)` on an exact list."""
-    meta.guard_class(target)
-    meta.emit(ops.LIST_APPEND, meta.ref(target), meta.ref(item))
-    meta.effect_done = True
-    target.object.append(item.object)
 
 
 _MOST_EXTENDED = 8
@@ -489,11 +446,14 @@ def list_extend(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
     source = meta.ref(values)
     if meta.is_frozen(values):
         boxes = [const_box(item) for item in items]
+    elif cls is list:
+        guard_length(meta, values)
+        boxes = [list_item(meta, source, Const("i", position), item) for position, item in enumerate(items)]
     else:
-        length, getitem = (ops.LIST_LEN, ops.LIST_GETITEM) if cls is list else (ops.TUPLE_LEN, ops.TUPLE_GETITEM)
-        meta.guard(ops.GUARD_INT_VALUE, meta.emit(length, source), descr=len(items))
+        meta.guard(ops.GUARD_INT_VALUE, meta.emit(ops.TUPLE_LEN, source), descr=len(items))
         boxes = [
-            meta.ref_box(item, meta.emit(getitem, source, Const("i", position))) for position, item in enumerate(items)
+            meta.ref_box(item, meta.emit(ops.TUPLE_GETITEM, source, Const("i", position)))
+            for position, item in enumerate(items)
         ]
     for box in boxes:
         append_item(meta, target, box)

@@ -16,8 +16,9 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const, Operation
 from metatracer.recorder.attributes import call_getter, find_attribute, note_super
 from metatracer.recorder.calls import intrinsic, set_result
-from metatracer.recorder.containers import append_item, forget_bounds, forget_items, length_of
+from metatracer.recorder.containers import length_of
 from metatracer.recorder.frames import Box, MetaFrame, const_box
+from metatracer.recorder.lists import append_item, forget_bounds, forget_items
 from metatracer.recorder.numeric import as_float, as_int, compare_numbers
 from metatracer.recorder.truth import truth_raw
 from metatracer.recorder.virtuals import virtual_enumerate, virtual_method, virtual_range, virtual_zip

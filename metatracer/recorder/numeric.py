@@ -15,6 +15,7 @@ from metatracer.ir.values import Const, Value
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
 from metatracer.recorder.hashing import has_plain_equality
+from metatracer.recorder.lists import guard_length, list_item, new_list
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 
 if TYPE_CHECKING:
@@ -226,13 +227,13 @@ def _repeat_list(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructi
     count = len(left.object)
     if not right.is_const or not 0 < count * right.object <= _MOST_REPEATED:
         return False
-    meta.guard_class(left)
+    guard_length(meta, left)
     owner = meta.ref(left)
-    meta.guard(ops.GUARD_INT_VALUE, meta.emit(ops.LIST_LEN, owner), descr=count)
-    items = [meta.emit(ops.LIST_GETITEM, owner, Const("i", position)) for position in range(count)]
-    op = meta.emit(ops.NEW_LIST, *(items * right.object))
-    meta.types[op] = list
-    frame.registers[instruction.dst[0]] = Box(left.object * right.object, op)
+    items = [
+        meta.ref(list_item(meta, owner, Const("i", position), item)) for position, item in enumerate(left.object)
+    ]
+    made = new_list(meta, items * right.object)
+    frame.registers[instruction.dst[0]] = Box(left.object * right.object, made)
     return True
 
 

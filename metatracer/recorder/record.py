@@ -15,6 +15,7 @@ from metatracer.ir.values import NULL_OBJECT, Const, Input, Snapshot, Value, Vir
 from metatracer.recorder import attributes, calls, containers, control, exceptions, intrinsics, numeric, patterns
 from metatracer.recorder.exceptions import unwind
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, ResumeFrame, const_box, resume_frame
+from metatracer.recorder.lists import new_list
 from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown, Unrecordable
 from metatracer.recorder.tracebacks import is_toolkit_code, without_toolkit
 from metatracer.recorder.virtuals import MADE_FROM_PARTS, VirtualBox
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FunctionType
 
-    from metatracer.ir.opcodes import Opcode
     from metatracer.ir.values import FrameState, Operation
     from metatracer.recorder.metainterp import Host
     from metatracer.recorder.resume import Rebuilt
@@ -217,10 +217,12 @@ class _BridgeStart:
             parts = [self.box(part) for part in value.items]
             virtual = self.boxes[id(value)] = VirtualBox(self.objects[id(value)], value.cls, parts)
             return virtual
-        opcodes: dict[type, Opcode] = {list: ops.NEW_LIST, tuple: ops.NEW_TUPLE}
-        opcode = opcodes.get(value.cls, ops.NEW_CELL)
-        op = meta.emit(opcode, *[meta.ref(self.box(part)) for part in value.items])
-        meta.types[op] = value.cls
+        items = [meta.ref(self.box(part)) for part in value.items]
+        if value.cls is list:
+            op = new_list(meta, items)
+        else:
+            op = meta.emit(ops.NEW_TUPLE if value.cls is tuple else ops.NEW_CELL, *items)
+            meta.types[op] = value.cls
         box = self.boxes[id(value)] = Box(self.objects[id(value)], op)
         return box
 

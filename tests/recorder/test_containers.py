@@ -104,15 +104,15 @@ def store_at_one_index_forgets_what_other_lists_have_there_alone(a, b):
     ...
     list_setitem(r2, 1, r5)
     guard_type(r5) {int}
-    i13 = int_unbox(r5)
+    i11 = int_unbox(r5)
     guard_type(r8) {int}
-    i14 = int_unbox(r8)
-    i15 = int_sub_ovf(i13, i14)
-    r16 = list_getitem(r1, 1)
-    guard_type(r16) {int}
-    i17 = int_unbox(r16)
-    i18 = int_add_ovf(i15, i17)
-    i19 = int_sub_ovf(i18, i13)
+    i12 = int_unbox(r8)
+    i13 = int_sub_ovf(i11, i12)
+    r14 = list_getitem(r1, 1)
+    guard_type(r14) {int}
+    i15 = int_unbox(r14)
+    i16 = int_add_ovf(i13, i15)
+    i17 = int_sub_ovf(i16, i11)
     ...
     """
     c = [0, 0, 0]
@@ -120,6 +120,65 @@ def store_at_one_index_forgets_what_other_lists_have_there_alone(a, b):
     d = c if a else b
     d[1] = x
     return x - y + b[1] - b[0]
+
+
+@recorded(1, [5])
+def items_of_a_list_that_is_made_are_known(a, b):
+    """
+    r2 = new_list(r0)
+    list_append(r2, &7)
+    ...
+    ! list_len
+    ! list_getitem
+    """
+    c = [a]
+    c.append(7)
+    return c[0] + c[-1] + len(c)
+
+
+@recorded(1, [5, 6, 7])
+def append_to_a_list_that_may_be_another_forgets_its_length(a, b):
+    """
+    r2 = new_list(r0)
+    ...
+    list_append(r8, &7)
+    i9 = list_len(r2)
+    ...
+    """
+    c = [a]
+    b[a] = c
+    b[a].append(7)
+    return len(c)
+
+
+@recorded(1, [5, 6, 7])
+def pop_forgets_items_and_lengths(a, b):
+    """
+    ...
+    r11 = list_pop(r8)
+    i12 = list_len(r2)
+    ...
+    r15 = list_getitem(r2, 0)
+    ...
+    """
+    c = [a, a]
+    b[a] = c
+    b[a].pop()
+    return len(c) + c[0]
+
+
+@recorded(1, [5])
+def repeated_items_are_known(a, b):
+    """
+    r2 = new_list(r0)
+    r3 = new_list(r0, r0, r0)
+    ...
+    ! list_len
+    ! list_getitem
+    """
+    c = [a] * 3
+    c[1] = a + 1
+    return c[0] + c[1] + len(c)
 
 
 @recorded(1, [5, 6, 7])
