@@ -215,3 +215,20 @@ class JitCode:
     call_layout: str = "null_first"
     super_arguments: tuple[int, int] | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    _liveness: dict[tuple[int, int], tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
+
+    def liveness(self, index: int, throw_index: int = -1) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The locals that may be read at or after an instruction, and all others; both ascending.
+
+        Args:
+            index: Byte offset of the instruction.
+            throw_index: What the handler of an exception thrown there reads counts, too; -1: nowhere.
+        """
+        found = self._liveness.get((index, throw_index))
+        if found is None:
+            live = self.live_locals[index]
+            if throw_index >= 0:
+                live |= self.live_locals[throw_index]
+            others = tuple(number for number in range(self.n_locals) if number not in live)
+            found = self._liveness[index, throw_index] = tuple(sorted(live)), others
+        return found

@@ -148,7 +148,7 @@ class Exit:
             state.jitcode,
             state.index,
             state.throw_index,
-            {number: self.materialize(value) for number, value in state.locals},
+            {number: self.materialize(value) for number, value in zip(state.numbers, state.locals, strict=True)},
             [self.materialize(value) for value in state.stack],
             state.finish,
             [self.materialize(value) for value in state.kept],

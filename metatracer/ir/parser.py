@@ -372,7 +372,8 @@ class _Parser:
 
     def frame(self) -> FrameState:
         if not self.peek("@", 1):
-            return FrameState(None, None, 0, -1, tuple(enumerate(self.parts())), ())
+            values = tuple(self.parts())
+            return FrameState(None, None, 0, -1, tuple(range(len(values))), values, ())
         function, jitcode = self.frame_code()
         self.expect("@")
         index = int(self.take("int"))
@@ -389,8 +390,9 @@ class _Parser:
             self.expect("(")
             kept = self.sequence(self.part, ")")
         pushes = not self.accept("nopush")
-        bound, items = tuple(locals_), tuple(stack)
-        return FrameState(jitcode, function, index, throw_index, bound, items, finish, tuple(kept), pushes)
+        numbers, values = tuple(number for number, _ in locals_), tuple(value for _, value in locals_)
+        items = tuple(stack)
+        return FrameState(jitcode, function, index, throw_index, numbers, values, items, finish, tuple(kept), pushes)
 
     def frame_code(self) -> tuple[Any, Any]:
         pair = self._namespace.get("@" + self._tokens[self._at][1])

@@ -209,15 +209,15 @@ class Printer:
         return f"[{text}]"
 
     def _frame(self, frame: FrameState) -> str:
-        values = [value for _, value in frame.locals]
-        plain = FrameState(None, None, 0, -1, tuple(enumerate(values)), ())
+        plain = FrameState(None, None, 0, -1, tuple(range(len(frame.locals))), frame.locals, ())
         if frame == plain:
-            return ", ".join(map(self.value, values))
+            return ", ".join(map(self.value, frame.locals))
         text = f"{self._frame_name(frame)} @ {frame.index}"
         if frame.throw_index != -1:
             text += f"!{frame.throw_index}"
         if frame.locals:
-            text += ": " + ", ".join(f"{number}={self.value(value)}" for number, value in frame.locals)
+            bound = zip(frame.numbers, frame.locals, strict=True)
+            text += ": " + ", ".join(f"{number}={self.value(value)}" for number, value in bound)
         if frame.stack:
             text += " | " + ", ".join(map(self.value, frame.stack))
         if frame.finish is not None or frame.kept:

@@ -311,7 +311,8 @@ class FrameState:
             frame the instruction is executed (again); for outer frames it is the one *after* the pending call.
         throw_index: The instruction at which an exception is raised: the pending call (outer frames, and the
             innermost one of a `guard_no_exception`), else -1.
-        locals: (number, value) of each bound live local; numbers index `co_varnames`+cells+frees ("localsplus").
+        numbers: Of the bound live locals, ascending; they index `co_varnames`+cells+frees ("localsplus").
+        locals: Their values.
         stack: Values of the operand stack at `index`, NULL for a cleared slot. For outer frames *without* the result
             of the pending call, which is pushed when it is known.
         finish: None, or a module-level function `finish(result, *kept)` whose value is used in place of the callee's
@@ -327,7 +328,8 @@ class FrameState:
     function: Any
     index: int
     throw_index: int
-    locals: tuple[tuple[int, Any], ...]
+    numbers: tuple[int, ...]
+    locals: tuple[Any, ...]
     stack: tuple[Any, ...]
     finish: Any = None
     kept: tuple[Any, ...] = ()
@@ -338,8 +340,7 @@ class FrameState:
 
     def values(self) -> Iterator[Any]:
         """Every value (or virtual) in the frame, in a fixed order."""
-        for _, value in self.locals:
-            yield value
+        yield from self.locals
         yield from self.stack
         yield from self.kept
 

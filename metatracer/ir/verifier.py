@@ -216,7 +216,8 @@ class _Verifier:
 
     def frame(self, frame: FrameState, op: Operation) -> None:
         self.check(frame.index >= 0 and frame.throw_index >= -1, "a frame's index is negative", op)
-        numbers = [number for number, _ in frame.locals]
+        numbers = frame.numbers
+        self.check(len(numbers) == len(frame.locals), "a frame has not a number for each local", op)
         self.check(len(set(numbers)) == len(numbers), "a frame's local is given twice", op)
         self.check(min(numbers, default=0) >= 0, "a frame's local has a negative number", op)
         self.check(frame.finish is not None or not frame.kept, "a frame keeps values for no finish function", op)

@@ -159,7 +159,7 @@ def _at(header: Snapshot, values: Mapping[Value, Value]) -> Snapshot | None:
         return None
     frame = dataclasses.replace(
         frame,
-        locals=tuple([(number, values.get(value, value)) for number, value in frame.locals]),
+        locals=tuple([values.get(value, value) for value in frame.locals]),
         stack=tuple([values.get(value, value) for value in frame.stack]),
         kept=tuple([values.get(value, value) for value in frame.kept]),
     )

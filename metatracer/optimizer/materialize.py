@@ -209,13 +209,13 @@ class Materializer:
 
     def _build_frame(self, frame: FrameState) -> FrameState:
         values = self._values
-        numbers = [number for number, _ in frame.locals]
         return FrameState(
             frame.jitcode,
             frame.function,
             frame.index,
             frame.throw_index,
-            tuple(zip(numbers, values([content for _, content in frame.locals]), strict=True)),
+            frame.numbers,
+            tuple(values(frame.locals)),
             tuple(values(frame.stack)),
             frame.finish,
             tuple(values(frame.kept)),

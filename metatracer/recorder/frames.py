@@ -170,36 +170,28 @@ class MetaFrame:
 
     def state_at_depth(self, index: int, depth: int, throw_index: int) -> FrameState:
         """As `state_at`, with only the lowest `depth` stack slots."""
-        jitcode = self.jitcode
-        live = tuple(
-            (number, box.snapshot_value())
-            for number in _live(jitcode, self.registers, index, throw_index)
-            if (box := self.registers[number]) is not None
-        )
+        jitcode, registers = self.jitcode, self.registers
+        numbers = _live(jitcode, registers, index, throw_index)
+        boxes = [registers[number] for number in numbers]
+        if None in boxes:
+            numbers = tuple([number for number, box in zip(numbers, boxes, strict=True) if box is not None])
+        values = tuple([box.snapshot_value() for box in boxes if box is not None])
         base = jitcode.n_locals
-        stack = tuple(
-            NULL if box is None else box.snapshot_value() for box in self.registers[base : base + depth]
-        )
+        stack = tuple([NULL if box is None else box.snapshot_value() for box in registers[base : base + depth]])
         return FrameState(
-            jitcode, self.function, index, throw_index, live, stack, entry_key=self.entry_key, context=self.context
+            jitcode, self.function, index, throw_index, numbers, values, stack, entry_key=self.entry_key, context=self.context
         )
 
 
-def _live(jitcode: JitCode, registers: list[Box | None], index: int, throw_index: int) -> list[int]:
+def _live(jitcode: JitCode, registers: list[Box | None], index: int, throw_index: int) -> tuple[int, ...]:
     """The locals that a state holds.
 
     They are those needed at an index, and by the handler of an exception that is thrown at `throw_index`. An object
     whose end is observed lives as long as a local refers to it, even if nobody reads that local again.
     """
-    live = jitcode.live_locals[index]
-    if throw_index >= 0:
-        live = live | jitcode.live_locals[throw_index]
-    observed = [
-        number
-        for number in range(jitcode.n_locals)
-        if number not in live and (box := registers[number]) is not None and _is_observed(box.object)
-    ]
-    return sorted([*live, *observed])
+    live, others = jitcode.liveness(index, throw_index)
+    observed = [number for number in others if (box := registers[number]) is not None and _is_observed(box.object)]
+    return tuple(sorted([*live, *observed])) if observed else live
 
 
 _HEAP_TYPE = 1 << 9

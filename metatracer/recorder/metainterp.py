@@ -11,6 +11,7 @@ is the start of the instruction, which may be executed again); guards after it h
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -752,9 +753,10 @@ class MetaInterpreter:
             state = header.frames[0]
             for red, _ in unbound_known:
                 number = portal.red_numbers[self.inputs.index(red)]
-                if all(number != known for known, _ in state.locals):
-                    known_locals = sorted([*state.locals, (number, red)], key=lambda item: item[0])
-                    state = dataclasses.replace(state, locals=tuple(known_locals))
+                if number not in state.numbers:
+                    at = bisect(state.numbers, number)
+                    numbers = (*state.numbers[:at], number, *state.numbers[at:])
+                    state = dataclasses.replace(state, numbers=numbers, locals=(*state.locals[:at], red, *state.locals[at:]))
             header = Snapshot((state,))
         self.guard(ops.GUARD_NO_ATTENTION, snapshot=header)
         self.guard(ops.GUARD_NOT_INVALIDATED, snapshot=header)

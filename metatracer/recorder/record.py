@@ -153,7 +153,7 @@ class _BridgeStart:
         for state in states:
             frame = MetaFrame(state.jitcode, state.function, meta.host.portal_of(state.function))
             base = state.jitcode.n_locals
-            for number, value in state.locals:
+            for number, value in zip(state.numbers, state.locals, strict=True):
                 box = self.box(value)
                 frame.registers[number] = None if box is NULL_BOX else box
             for depth, value in enumerate(state.stack):

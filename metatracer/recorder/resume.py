@@ -88,7 +88,7 @@ def rebuild(snapshot: Snapshot, values: Sequence[Any], live: Sequence[Value] | N
             state.function,
             state.index,
             state.throw_index,
-            [(number, get(value)) for number, value in state.locals],
+            list(zip(state.numbers, [get(value) for value in state.locals], strict=True)),
             tuple([get(value) for value in state.stack]),
             state.finish,
             tuple([get(value) for value in state.kept]) if state.kept else (),

@@ -279,13 +279,13 @@ def stub_trace(loop: Loop) -> Trace:
     """A trace that leaves to the interpreter at once, as if recorded."""
     portal = loop.portal
     reds = tuple(Input("r") for _ in portal.red_numbers)
-    bound: list[tuple[int, Value]] = [
-        (number, Const("r", green)) for number, green in zip(portal.green_numbers, loop.greens, strict=True)
-    ]
-    bound += zip(portal.red_numbers, reds, strict=True)
-    state = FrameState(
-        jitcode_for(portal.layout.code), portal.function, portal.merge_start, -1, tuple(sorted(bound, key=_number)), ()
-    )
+    bound: dict[int, Value] = {
+        number: Const("r", green) for number, green in zip(portal.green_numbers, loop.greens, strict=True)
+    }
+    bound.update(zip(portal.red_numbers, reds, strict=True))
+    numbers = tuple(sorted(bound))
+    values = tuple(bound[number] for number in numbers)
+    state = FrameState(jitcode_for(portal.layout.code), portal.function, portal.merge_start, -1, numbers, values, ())
     leave = Operation(GUARD_NOT_INVALIDATED, (), None, Snapshot((state,)))
     return Trace(reds, [leave, Operation(FINISH, (Const("r", None),))], [], f"{loop.ref.name}_stub")
 
@@ -298,10 +298,6 @@ def install_stub(loop: Loop, trace: Trace) -> None:
     register_guards(piece)
     set_cell(loop.ref, code)
     loop.stale = piece
-
-
-def _number(bound: tuple[int, Value]) -> int:
-    return bound[0]
 
 
 def note_miss(loop: Loop, reason: AbortReason = AbortReason.LEFT_PORTAL) -> None:

@@ -121,7 +121,7 @@ def _greens(frame: FrameState) -> list[Any]:
     portal = PORTALS.get(frame.function.__code__)
     if portal is None:
         return []
-    bound = dict(frame.locals)
+    bound = dict(zip(frame.numbers, frame.locals, strict=True))
     values = [bound.get(number) for number in portal.green_numbers]
     return [value.value if isinstance(value, Const) else None for value in values]
 

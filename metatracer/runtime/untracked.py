@@ -2,9 +2,9 @@
 
 A trace with its snapshots is a dozen objects for each operation. They live as long as the code, and a full collection of the
 guest's would go through them each time: half a second where 35,000 operations were recorded. So they are taken out of the
-collector's lists (`put_aside`). What they refer to is then, to the collector, held by somebody whom it does not know, and that is
-true as long as the code is there. Before the code is freed they are put into the lists again (`take_back`), because some are in
-cycles.
+collector's lists when the first full collection after compiling begins (`put_aside`). To the collector, what they refer to
+is then held by somebody whom it does not know, and that is true as long as the code is there. Before the code is freed they are
+put into the lists again (`take_back`), because some are in cycles.
 
 An object of the guest's that was put aside by mistake would be freed all the same when nobody refers to it any more, unless it is
 in a cycle. So nothing is looked into that may refer to lists and dictionaries of the guest.
@@ -15,6 +15,7 @@ from __future__ import annotations
 import ctypes
 import gc
 from enum import Enum
+from itertools import filterfalse
 from typing import TYPE_CHECKING, Any
 
 from metatracer.frontend.jitcode import Instruction, JitCode
@@ -40,7 +41,7 @@ class _Kind(Enum):
 
 _HAVE_GC = 1 << 14
 _DESCRIBING = ("metatracer.ir.", "metatracer.optimizer.", "metatracer.backend.emit.", "metatracer.backend.refcounts.")
-_ASSUMING = ("metatracer.runtime.assumptions.", "metatracer.runtime.class_facts.")
+_ALONE = ("metatracer.runtime.assumptions.", "metatracer.runtime.class_facts.", "metatracer.runtime.loops.GuardState.")
 _kinds: dict[type, _Kind] = {
     **dict.fromkeys((tuple, list, dict, JitCode, Instruction), _Kind.OPEN),
     **dict.fromkeys((Const, Field, CFunction, CallShape, LoopRef, Site, ClassFacts), _Kind.ALONE),
@@ -50,25 +51,36 @@ _untrack = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyObject_GC_UnTrack", cty
 _track = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyObject_GC_Track", ctypes.pythonapi))
 
 
+_waiting: dict[int, tuple[Piece, Trace | None]] = {}
+"""What is put aside when the next full collection begins. Programs that end before need not wait for it."""
+
+
 def put_aside(piece: Piece, recorded: Trace | None = None) -> None:
-    """Take what is kept with code, and with the recording that it was made from, out of the collector's lists."""
-    _change([*_kept_with(piece), recorded], aside=True)
-    for guard in piece.guards.values():
-        _untrack(guard)
+    """Let the collector's next full collection, and all after it, leave out what is kept with code and its recording."""
+    if _begins not in gc.callbacks:
+        gc.callbacks.append(_begins)
+    _waiting[id(piece)] = piece, recorded
 
 
 def take_back(piece: Piece) -> None:
     """Undo `put_aside`, before the code is freed."""
-    _change(_kept_with(piece), aside=False)
-    for guard in piece.guards.values():
-        if not gc.is_tracked(guard):
-            _track(guard)
+    if _waiting.pop(id(piece), None) is None:
+        _change(_kept_with(piece), aside=False)
+
+
+def _begins(phase: str, info: dict[str, int]) -> None:
+    if phase != "start" or info["generation"] < 2:
+        return
+    while _waiting:
+        piece, recorded = _waiting.popitem()[1]
+        _change([*_kept_with(piece), recorded], aside=True)
 
 
 def _kept_with(piece: Piece) -> list[Any]:
     """From where the objects that describe code are found; those that lead to other code or to the guest are not among them."""
-    found: list[Any] = [piece.trace, piece.code.guards]
-    for guard in piece.guards.values():
+    guards = piece.guards.values()
+    found: list[Any] = [piece.trace, piece.code.guards, *guards]
+    for guard in guards:
         found += (guard.operation, guard.live)
     if piece.code.memory is not None:
         found += (piece.code.memory.exits, piece.code.memory.polled)
@@ -79,34 +91,33 @@ def _kept_with(piece: Piece) -> list[Any]:
 
 def _change(found: list[Any], *, aside: bool) -> None:
     """Track or untrack objects and what they refer to; what is as wanted already is not looked into."""
-    change = _untrack if aside else _track
-    is_tracked = gc.is_tracked
+    change, select = (_untrack, filter) if aside else (_track, filterfalse)
+    kind_of = _kinds.get
+    alone, strict, foreign = _Kind.ALONE, _Kind.STRICT, _Kind.FOREIGN
     while found:
-        strict: list[Any] = []
-        open_: list[Any] = []
-        for obj in found:
-            if is_tracked(obj) is not aside:
-                continue
+        looked_into: list[Any] = []
+        operations: list[Any] = []
+        for obj in select(gc.is_tracked, found):  # one that comes twice is as wanted by then
             cls = type(obj)
-            kind = _kinds.get(cls) or _kind_of(cls)
-            if kind is _Kind.FOREIGN or (cls is tuple and not obj):  # the empty tuple is everybody's
+            kind = kind_of(cls) or _kind_of(cls)
+            if kind is foreign or (cls is tuple and not obj):  # the empty tuple is everybody's
                 continue
             change(obj)
-            if kind is _Kind.OPEN:
-                open_.append(obj)
-            elif kind is _Kind.STRICT:
-                strict.append(obj)
-        found = gc.get_referents(*open_)
-        found += [obj for obj in gc.get_referents(*strict) if type(obj) not in (list, dict)]
+            if kind is strict:
+                operations.append(obj)
+            elif kind is not alone:
+                looked_into.append(obj)
+        found = gc.get_referents(*looked_into)
+        found += [obj for obj in gc.get_referents(*operations) if type(obj) not in (list, dict)]
 
 
 def _kind_of(cls: type) -> _Kind:
-    module = f"{cls.__module__}."
+    name = f"{cls.__module__}.{cls.__qualname__}."
     if not cls.__flags__ & _HAVE_GC:
         kind = _Kind.FOREIGN
-    elif module.startswith(_ASSUMING):
+    elif name.startswith(_ALONE):
         kind = _Kind.ALONE
     else:
-        kind = _Kind.OPEN if module.startswith(_DESCRIBING) else _Kind.FOREIGN
+        kind = _Kind.OPEN if name.startswith(_DESCRIBING) else _Kind.FOREIGN
     _kinds[cls] = kind
     return kind

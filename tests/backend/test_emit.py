@@ -153,7 +153,7 @@ def test_division_by_a_power_of_two_needs_no_division() -> None:
 def test_frames_of_snapshots_need_not_be_anonymous() -> None:
     """Exits know values only: what a frame is does not matter to the backend."""
     value = Input("r", "r0")
-    snapshot = Snapshot((FrameState("jitcode", None, 4, 8, ((0, value),), (value, Const("i", 3))),))
+    snapshot = Snapshot((FrameState("jitcode", None, 4, 8, (0,), (value,), (value, Const("i", 3))),))
     false = Const("b", False)
     trace = Trace((value,), [Operation(OPCODES["guard_true"], (false,), None, snapshot), Operation(OPCODES["finish"], (value,))])
     code = compile_trace(trace)

@@ -222,13 +222,14 @@ class _Writer:
             return self.operations[-1].snapshot
         frames = []
         for _ in range(self.draw(st.integers(1, 2 if self.virtuals else 1))):
-            values = tuple(enumerate(self.part() for _ in range(self.draw(st.integers(0, 3)))))
+            values = tuple(self.part() for _ in range(self.draw(st.integers(0, 3))))
+            numbers = tuple(range(len(values)))
             if not self.virtuals or self.draw(st.booleans()):
-                frames.append(FrameState(None, None, 0, -1, values, ()))
+                frames.append(FrameState(None, None, 0, -1, numbers, values, ()))
                 continue
             frames.append(
                 FrameState(
-                    self.choose([None, "jitcode"]), bump, 2 * len(values), self.choose([-1, 24]), values,
+                    self.choose([None, "jitcode"]), bump, 2 * len(values), self.choose([-1, 24]), numbers, values,
                     tuple(self.part() for _ in range(self.draw(st.integers(0, 2)))),
                     *self.choose([(None, (), True), (add_one, (NULL,), False)]),
                 )
@@ -502,7 +503,7 @@ def cases(
 
 def attention(writer: _Writer, values: list[Value]) -> None:
     """The header's guard, with everything that goes round the loop in its snapshot."""
-    snapshot = Snapshot((FrameState(None, None, 0, -1, tuple(enumerate(values)), ()),))
+    snapshot = Snapshot((FrameState(None, None, 0, -1, tuple(range(len(values))), tuple(values), ()),))
     writer.operations.append(Operation(OPCODES["guard_no_attention"], (), None, snapshot))
 
 

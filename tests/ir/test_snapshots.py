@@ -7,7 +7,7 @@ from metatracer.ir.values import Const, FrameState, Input, Snapshot, VirtualSequ
 
 
 def frame_of(*values):
-    return FrameState(None, None, 0, -1, tuple(enumerate(values)), ())
+    return FrameState(None, None, 0, -1, tuple(range(len(values))), tuple(values), ())
 
 
 def test_a_value_comes_once_at_its_first_place() -> None:

@@ -63,8 +63,7 @@ def same(left: Any, right: Any, pairs: dict[int, Any]) -> bool:
             getattr(left, name) == getattr(right, name)
             for name in ("jitcode", "function", "index", "throw_index", "finish", "pushes")
         )
-        numbers = [number for number, _ in left.locals] == [number for number, _ in right.locals]
-        return plain and numbers and same(list(left.values()), list(right.values()), pairs)
+        return plain and left.numbers == right.numbers and same(list(left.values()), list(right.values()), pairs)
     if isinstance(left, VirtualObject):
         pairs[id(left)] = right
         fields = [field for field, _ in left.fields] == [field for field, _ in right.fields]
@@ -154,19 +153,21 @@ def test_parsed_forms_mean_what_they_say() -> None:
     assert frame.function is bump
     assert frame.index == 24
     assert frame.throw_index == -1
-    assert frame.locals == ((0, trace.inputs[0]), (3, trace.inputs[1]))
+    assert frame.numbers == (0, 3)
+    assert frame.locals == (trace.inputs[0], trace.inputs[1])
     assert frame.stack == (trace.inputs[0], NULL)
     outer, inner = by_name["int_add_ovf"].snapshot.frames
     assert (outer.index, outer.throw_index, outer.pushes) == (4, 2, False)
     assert outer.finish is NAMESPACE["add_one"]
     assert outer.kept == (trace.inputs[1],)
     assert inner.function is None
-    assert inner.locals == ((1, trace.inputs[0]),)
-    cyclic = by_name["guard_int_value"].snapshot.frames[0].locals[0][1]
+    assert inner.numbers == (1,)
+    assert inner.locals == (trace.inputs[0],)
+    cyclic = by_name["guard_int_value"].snapshot.frames[0].locals[0]
     assert cyclic.cls is W_Node
     assert cyclic.fields[0][1] is cyclic
     assert by_name["guard_int_value"].descr == -7
-    cell = by_name["guard_true"].snapshot.frames[0].locals[1][1]
+    cell = by_name["guard_true"].snapshot.frames[0].locals[1]
     assert cell.cls is types.CellType
     assert cell.items == [NULL]
     assert [store.opcode.name for store in by_name["guard_false"].snapshot.pending] == ["setfield", "list_setitem"]
@@ -211,7 +212,7 @@ def test_light_forms_are_filled_in() -> None:
     assert trace.name == "trace"
     assert trace.operations[0].descr == Field(W_Node, "value", "slot", 24)
     assert trace.operations[1].descr == Field(W_Int, "x", "inline", 3)
-    virtual = trace.operations[2].snapshot.frames[0].locals[0][1]
+    virtual = trace.operations[2].snapshot.frames[0].locals[0]
     assert virtual.fields == [(Field(W_Node, "value", "slot", 24), trace.inputs[0])]
 
 
@@ -260,7 +261,7 @@ def test_literals_keep_their_identity_through_the_namespace() -> None:
 
 def test_frames_of_one_function_with_two_jitcodes_keep_theirs() -> None:
     codes = [object(), object(), None]
-    snapshots = [Snapshot((FrameState(code, bump, 2, -1, (), ()),)) for code in codes]
+    snapshots = [Snapshot((FrameState(code, bump, 2, -1, (), (), ()),)) for code in codes]
     guards = [Operation(OPCODES["guard_not_invalidated"], (), None, snapshot) for snapshot in snapshots]
     trace = Trace((), [*guards, Operation(OPCODES["finish"], (NULL,))])
     namespace = dict(NAMESPACE)

@@ -146,7 +146,7 @@ def _op(name: str, *args: Value, **rest: object) -> Operation:
 
 
 def _plain(*values: object) -> Snapshot:
-    return Snapshot((FrameState(None, None, 0, -1, tuple(enumerate(values)), ()),))
+    return Snapshot((FrameState(None, None, 0, -1, tuple(range(len(values))), tuple(values), ()),))
 
 
 def _use_before_definition() -> Trace:
@@ -216,7 +216,7 @@ def _wrong_constant(kind: str, value: object) -> Callable[[], Trace]:
 
 
 def _kept_without_finish() -> Trace:
-    snapshot = Snapshot((FrameState(None, None, 0, -1, (), (), None, (NULL,)),))
+    snapshot = Snapshot((FrameState(None, None, 0, -1, (), (), (), None, (NULL,)),))
     return Trace((), [_op("guard_not_invalidated", snapshot=snapshot), _op("finish", NULL)])
 
 

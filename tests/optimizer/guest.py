@@ -83,7 +83,8 @@ class Recorder:
         self.type(self.frame, Frame)
 
     def snapshot(self) -> Snapshot:
-        return Snapshot((FrameState(None, None, 0, -1, tuple(enumerate([self.frame, *self.locals])), ()),))
+        values = (self.frame, *self.locals)
+        return Snapshot((FrameState(None, None, 0, -1, tuple(range(len(values))), values, ()),))
 
     def op(self, name: str, *args: Value, descr: Any = None, result: Any = None) -> Operation:
         opcode = OPCODES[name]

@@ -88,7 +88,7 @@ def test_unknown_classes_are_checked() -> None:
     assert done.count("guard_type") == done.count("int_unbox") == 2
     check = next(op for op in trace.operations if op.opcode.name == "guard_type")
     assert check.snapshot is not None
-    assert [value for _, value in check.snapshot.frames[0].locals] == list(trace.inputs)
+    assert list(check.snapshot.frames[0].locals) == list(trace.inputs)
 
 
 def test_wrong_class_goes_to_the_entry() -> None:
@@ -154,7 +154,7 @@ def mark_header(trace: Trace) -> None:
         if op.opcode is GUARD_NO_ATTENTION:
             assert op.snapshot is not None
             frame = op.snapshot.frames[0]
-            op.snapshot = Snapshot((FrameState(None, None, AT_HEADER, -1, frame.locals, ()),))
+            op.snapshot = Snapshot((FrameState(None, None, AT_HEADER, -1, frame.numbers, frame.locals, ()),))
 
 
 def follow(

@@ -42,7 +42,7 @@ def test_guard_value_snapshot_has_the_value_before() -> None:
     trace = optimized("t(r0)\n guard_value(r0) {callee} -> [r0]\n finish(r0)", TYPES)
     snapshot = trace.operations[0].snapshot
     assert snapshot is not None
-    assert snapshot.frames[0].locals[0][1] is trace.inputs[0]
+    assert snapshot.frames[0].locals[0] is trace.inputs[0]
 
 
 def test_guard_on_a_negation_is_turned_round() -> None:

@@ -58,7 +58,7 @@ def test_failing_guard_snapshot_does_not_use_what_the_guard_tells() -> None:
     trace = optimized(I1 + " b2 = int_eq(i1, 3)\n guard_true(b2) -> [i1, b2]\n finish(r0)", RANGES)
     guard = trace.operations[2]
     assert guard.snapshot is not None
-    assert [value for _, value in guard.snapshot.frames[0].locals] == [trace.operations[0], trace.operations[1]]
+    assert list(guard.snapshot.frames[0].locals) == [trace.operations[0], trace.operations[1]]
 
 
 def test_unsigned_check_of_a_nonnegative_index_becomes_signed() -> None:

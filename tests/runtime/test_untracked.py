@@ -39,12 +39,14 @@ def test_operations_snapshots_and_guards_are_not_tracked() -> None:
     assert operations
     assert frames
     assert all(isinstance(frame, FrameState) for frame in frames)
+    gc.collect()
     for described in ([piece.trace], operations, frames, piece.guards.values()):
         assert not any(map(gc.is_tracked, described))
 
 
 def test_what_the_guest_owns_is_tracked() -> None:
     piece, items = _compiled("owned")
+    gc.collect()
     assert gc.is_tracked(items)
     assert gc.is_tracked(piece)
     assert gc.is_tracked(piece.loop)
@@ -55,6 +57,8 @@ def test_freed_code_takes_its_trace_along() -> None:
     loop = piece.loop
     operation = next(op for op in piece.trace.operations if op.snapshot is not None)
     gone = weakref.ref(piece)
+    gc.collect()
+    assert not gc.is_tracked(operation)
     retire(piece)
     assert gc.is_tracked(operation)
     del operation
