@@ -141,29 +141,26 @@ def string_gsub(vm: Machine, args: list[Any]) -> list[Any]:
     pattern = compile_pattern(source)
     try:
         if isinstance(replacement, bytes):
-            return list(substitute_text(pattern, text, replacement, limit))
+            result, count = substitute_text(vm, pattern, text, replacement, limit)
+            return [result, count]
         if isinstance(replacement, LuaTable):
-            return list(substitute(pattern, text, _table_replacer(vm, pattern, replacement), limit))
+            result, count = substitute(vm, pattern, text, replace_by_field, replacement, limit)
+            return [result, count]
         if type_name(replacement) == b"function":
-            return list(substitute(pattern, text, _function_replacer(vm, pattern, replacement), limit))
+            result, count = substitute(vm, pattern, text, replace_by_call, replacement, limit)
+            return [result, count]
     except PatternError as error:
         raise lua_error(str(error)) from None
     raise type_error(args, 2, "gsub", "string/function/table")
 
 
-def _table_replacer(vm: Machine, pattern: Pattern, table: LuaTable) -> Any:
-    def replace(match: Match) -> bytes | None:
-        return _replacement_text(vm.index(table, pattern.value(match, 0)))
-
-    return replace
+def replace_by_field(vm: Machine, table: LuaTable, pattern: Pattern, match: Match) -> bytes | None:
+    return _replacement_text(vm.index(table, pattern.value(match, 0)))
 
 
-def _function_replacer(vm: Machine, pattern: Pattern, function: Any) -> Any:
-    def replace(match: Match) -> bytes | None:
-        results = vm.call(function, pattern.values(match))
-        return _replacement_text(results[0]) if results else None
-
-    return replace
+def replace_by_call(vm: Machine, function: Any, pattern: Pattern, match: Match) -> bytes | None:
+    results = vm.call(function, pattern.values(match))
+    return _replacement_text(results[0]) if results else None
 
 
 def _replacement_text(value: Any) -> bytes | None:

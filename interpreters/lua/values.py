@@ -298,7 +298,7 @@ class StatefulBuiltin:
     """A function with a state of its own, such as an iterator: `function(vm, state, args) -> results`.
 
     All that one maker returns share `function`, for which a trace is made; a closure for each would be another function
-    each time, and another trace.
+    each time, and another trace. It is a leaf (see `LuaBuiltin`).
     """
 
     _immutable_fields_ = ["function", "state", "name"]

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from interpreters.lua import operations
 from interpreters.lua.compiler import compile_chunk
 from interpreters.lua.errors import LuaError, lua_error
-from interpreters.lua.frames import DIRECT, DIRECT_DEPTH, Frame, Proto
+from interpreters.lua.frames import (
+    DIRECT, DIRECT_DEPTH, MAX_DEPTH, Frame, Proto, Values, registers_for, stack_overflow,
+)  # fmt: skip
 from interpreters.lua.machine import run
 from interpreters.lua.protected import HOST, NO_HANDLER, PCALL, RESUME, XPCALL, unwinding_frame
 from interpreters.lua.stack import add_position, caller
 from interpreters.lua.strings.numbers import format_number
 from interpreters.lua.values import Cell, Coroutine, LuaBuiltin, LuaFunction, LuaTable, StatefulBuiltin, Userdata
-from metatracer import dont_look_inside
+from metatracer import dont_look_inside, promote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,9 +95,10 @@ class VM:
         captured = Cell(environment) if proto.environment_is_cell else environment
         return LuaFunction(proto, [captured])
 
-    @dont_look_inside
     def call(self, function: Any, arguments: list[Any], handler: Any = None) -> list[Any]:
         """Call a Lua value from Python.
+
+        A Lua function is called on the host's stack where nobody asks for frames, so that a trace can follow.
 
         Args:
             handler: called with the error value at the place of an error, instead of which what it returns is raised;
@@ -104,6 +107,49 @@ class VM:
         Raises:
             LuaError: The call raised one.
         """
+        if type(function) is not LuaFunction or handler is not None or self.direct_depth == 0:
+            return self.call_nested(function, arguments, handler)
+        level, below = self.host_level, self.frame
+        if level >= MAX_HOST_LEVEL:
+            raise lua_error(b"C stack overflow")
+        depth = 0 if below is None else below.depth + 1
+        if depth > MAX_DEPTH:
+            raise stack_overflow()
+        coroutine, coroutine_level = self.current, self.coroutine_level
+        proto = promote(function.proto)
+        frame = Frame(proto, registers_for(function, proto, arguments), DIRECT, depth)
+        self.host_level = level + 1
+        try:
+            result = run(self, frame)
+        except BaseException as error:
+            self.leave_call(error, below, level, coroutine, coroutine_level)
+            raise
+        self.host_level = level
+        self.frame = below
+        return result.items if type(result) is Values else [result]
+
+    @dont_look_inside
+    def leave_call(
+        self, error: BaseException, below: Frame | None, level: int, coroutine: Coroutine | None, coroutine_level: int
+    ) -> None:
+        """Do what an error has to go through that leaves a call from Python on the host's stack.
+
+        Raises:
+            LuaError: In its stead, where a variable that is closed raised another one.
+        """
+        try:
+            if isinstance(error, LuaError):
+                # Its frames are told who called: for message handlers, and for the traceback.
+                host = Frame(HOST, [None, None, below, None], None, 0 if below is None else below.depth + 1)
+                run(self, self.unwind(host, 0, error))
+        finally:
+            self.host_level = level
+            self.frame = below
+            self.current, self.coroutine_level = coroutine, coroutine_level
+
+    @dont_look_inside
+    def call_nested(self, function: Any, arguments: list[Any], handler: Any) -> list[Any]:
+        """Call a Lua value from Python, with a frame that stands for Python."""
         if type(function) is LuaBuiltin and (handler is None or handler is NO_HANDLER):
             results: list[Any] = function.function(self, arguments)
             return results

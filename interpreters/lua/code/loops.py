@@ -8,8 +8,8 @@ from interpreters.lua import operations
 from interpreters.lua.code.moves import Jump, Label
 from interpreters.lua.errors import lua_error
 from interpreters.lua.frames import Frame, Instruction
-from interpreters.lua.values import LuaTable, type_name
-from metatracer import dont_look_inside, unroll_safe
+from interpreters.lua.values import LuaTable, StatefulBuiltin, type_name
+from metatracer import dont_look_inside, promote, unroll_safe
 
 if TYPE_CHECKING:
     from interpreters.lua.vm import VM
@@ -166,6 +166,10 @@ class IteratorCall(Instruction):
                     if value is None:
                         return self.give_two(registers, base, None, None)
                     return self.give_two(registers, base, number, value)
+        elif type(function) is StatefulBuiltin:
+            arguments = [registers[base + 1], registers[base + 2]]
+            self.receive(frame, promote(function.function)(vm, function.state, arguments))
+            return self.next
         frame.pc = self.pc
         return operations.enter(vm, frame, function, [registers[base + 1], registers[base + 2]], self.what)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cmp_to_key
 from typing import TYPE_CHECKING, Any
 
 from interpreters.lua import operations
 from interpreters.lua.errors import bad_argument, lua_error
+from interpreters.lua.library.sorting import sorted_values
 from interpreters.lua.strings.arguments import check_integer, check_string, optional_integer, type_error
 from interpreters.lua.strings.numbers import format_number
 from interpreters.lua.values import LuaBuiltin, LuaTable, is_function, type_name
+from metatracer import dont_look_inside
 
 if TYPE_CHECKING:
     from interpreters.lua.vm import VM
@@ -101,11 +102,21 @@ def concat(vm: VM, args: list[Any]) -> list[Any]:
     separator = b"" if len(args) < 2 or args[1] is None else check_string(args, 1, "concat")
     first = optional_integer(args, 2, "concat", 1)
     last = optional_integer(args, 3, "concat", -1) if len(args) > 3 and args[3] is not None else size_of(vm, table)
+    if is_plain(table) and first >= 1 and last < len(table.array):
+        try:
+            return [separator.join(table.array[first : last + 1])]
+        except TypeError:
+            pass  # not all are strings
+    return [separator.join(texts(vm, table, first, last))]
+
+
+@dont_look_inside
+def texts(vm: VM, table: Any, first: int, last: int) -> list[bytes]:
+    """Return the strings to be concatenated, of numbers too."""
     parts: list[bytes] = []
     number = first
-    plain = table.array if is_plain(table) else None
     while number <= last:
-        value = plain[number] if plain is not None and 0 < number < len(plain) else get(vm, table, number)
+        value = get(vm, table, number)
         kind = type(value)
         if kind is bytes:
             parts.append(value)
@@ -116,7 +127,7 @@ def concat(vm: VM, args: list[Any]) -> list[Any]:
                 b"invalid value (%s) at index %d in table for 'concat'" % (type_name(value), number)
             )
         number += 1
-    return [separator.join(parts)]
+    return parts
 
 
 def unpack(vm: VM, args: list[Any]) -> list[Any]:
@@ -129,7 +140,7 @@ def unpack(vm: VM, args: list[Any]) -> list[Any]:
         raise lua_error(b"too many results to unpack")
     if is_plain(table) and first >= 1 and last < len(table.array):
         return table.array[first : last + 1]  # type: ignore[no-any-return]
-    return [get(vm, table, number) for number in range(first, last + 1)]
+    return items(vm, table, first, last)
 
 
 def pack(vm: VM, args: list[Any]) -> list[Any]:
@@ -173,59 +184,23 @@ def sort(vm: VM, args: list[Any]) -> list[Any]:
     if function is not None and not is_function(function):
         raise type_error(args, 1, "sort", "function")
     plain = is_plain(table) and size == len(table.array) - 1
-    values = table.array[1:] if plain else [get(vm, table, number) for number in range(1, size + 1)]
-    if function is None:
-        values = sort_default(vm, values)
-    else:
-        values = sort_by(vm, values, function)
+    values = sorted_values(vm, table.array[1:] if plain else items(vm, table, 1, size), function)
     if is_plain(table) and size == len(table.array) - 1:
         table.array[1:] = values
     else:
-        for number, value in enumerate(values):
-            put(vm, table, number + 1, value)
+        put_all(vm, table, values)
     return []
 
 
-def sort_default(vm: VM, values: list[Any]) -> list[Any]:
-    """Sort by `<`; numbers and strings are Python's to compare."""
-    kinds = {type(value) for value in values}
-    if kinds == {bytes} or (kinds <= {int, float} and all(value == value for value in values)):
-        return sorted(values)
-    return sorted(values, key=cmp_to_key(lambda a, b: -1 if vm.less(a, b) else (1 if vm.less(b, a) else 0)))
+@dont_look_inside
+def items(vm: VM, table: Any, first: int, last: int) -> list[Any]:
+    return [get(vm, table, number) for number in range(first, last + 1)]
 
 
-def sort_by(vm: VM, values: list[Any], function: Any) -> list[Any]:
-    """Sort by a function that says whether its first argument comes before its second."""
-    call = vm.call
-
-    def before(a: Any, b: Any) -> bool:
-        results = call(function, [a, b])
-        return bool(results) and results[0] is not None and results[0] is not False
-
-    return merge_sort(values, before)
-
-
-def merge_sort(values: list[Any], before: Any) -> list[Any]:
-    """Sort, with one comparison at a time; an inconsistent order gives some order."""
-    width = 1
-    size = len(values)
-    while width < size:
-        merged: list[Any] = []
-        for low in range(0, size, 2 * width):
-            middle, high = min(low + width, size), min(low + 2 * width, size)
-            left, right = low, middle
-            while left < middle and right < high:
-                if before(values[right], values[left]):
-                    merged.append(values[right])
-                    right += 1
-                else:
-                    merged.append(values[left])
-                    left += 1
-            merged.extend(values[left:middle])
-            merged.extend(values[right:high])
-        values = merged
-        width *= 2
-    return values
+@dont_look_inside
+def put_all(vm: VM, table: Any, values: list[Any]) -> None:
+    for number, value in enumerate(values, 1):
+        put(vm, table, number, value)
 
 
 LEAVES = {"pack": pack}

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from interpreters.lua.strings.machine import Machine
 from interpreters.lua.strings.patterns import Match, Pattern, PatternError
-from metatracer import dont_look_inside
+from interpreters.lua.values import LuaFunction
+from metatracer import JitDriver, dont_look_inside
+
+driver = JitDriver(greens=["replacer", "proto"], reds="auto", name="lua gsub")
 
 CACHE_SIZE = 512
 
@@ -36,25 +41,49 @@ class MatchIterator:
         return found
 
 
-@dont_look_inside
+Replacer = Callable[[Any, Any, Pattern, Match], "bytes | None"]
+"""`replacer(vm, replacement, pattern, match)` returns the text for a match, None for leaving it."""
+
+
 def substitute(
-    pattern: Pattern, subject: bytes, replace: Callable[[Match], bytes | None], limit: int | None
+    vm: Machine, pattern: Pattern, subject: bytes, replacer: Replacer, replacement: Any, limit: int | None
 ) -> tuple[bytes, int]:
-    """Do `gsub`: return the text with each match replaced, None for leaving it, and how many matches there were."""
+    """Do `gsub`: return the text with each match replaced, and how many matches there were."""
     matches = MatchIterator(pattern, subject)
+    found = matches.next() if limit is None or limit > 0 else None
+    if found is None:
+        return subject, 0
+    proto = replacement.proto if type(replacement) is LuaFunction else None
+    return replace_matches(vm, matches, found, replacer, replacement, proto, limit)
+
+
+@driver.portal
+def replace_matches(
+    vm: Machine, matches: MatchIterator, found: Match, replacer: Replacer, replacement: Any, proto: Any, limit: int | None
+) -> tuple[bytes, int]:
+    """Replace a match, and what follows it.
+
+    Args:
+        proto: the code of `replacement`, if that is a function of Lua.
+    """
+    subject, pattern = matches.subject, matches.pattern
     parts: list[bytes] = []
     copied = count = 0
-    while limit is None or count < limit:
-        found = matches.next()
-        if found is None:
-            break
+    while True:
+        driver.jit_merge_point(replacer=replacer, proto=proto)
         count += 1
-        text = replace(found)
+        text = replacer(vm, replacement, pattern, found)
         if text is not None:
-            parts += (subject[copied : found.start()], text)
+            parts.append(subject[copied : found.start()])
+            parts.append(text)
             copied = found.end()
-        if pattern.anchored:
+        if pattern.anchored or (limit is not None and count >= limit):
             break
+        following = matches.next()
+        if following is None:
+            break
+        found = following
+        driver.can_enter_jit(replacer=replacer, proto=proto)
     if not parts:
         return subject, count
     parts.append(subject[copied:])
@@ -97,6 +126,7 @@ class Replacement:
         if text:
             self.parts.append(text)
 
+    @dont_look_inside
     def expand(self, pattern: Pattern, match: Match) -> bytes:
         """Return what a match is replaced with."""
         parts: list[bytes] = []
@@ -112,6 +142,7 @@ class Replacement:
             raise PatternError("invalid use of '%' in replacement string")
         return b"".join(parts)
 
+    @dont_look_inside
     def template(self, pattern: Pattern) -> bytes | None:
         """Return the template that `re` takes for this, or None where there is none."""
         if self._pattern is not pattern:
@@ -137,6 +168,7 @@ class Replacement:
 _replacements: dict[bytes, Replacement] = {}
 
 
+@dont_look_inside
 def compile_replacement(source: bytes) -> Replacement:
     """Return a replacement string, read once."""
     replacement = _replacements.get(source)
@@ -148,8 +180,13 @@ def compile_replacement(source: bytes) -> Replacement:
     return replacement
 
 
-@dont_look_inside
-def substitute_text(pattern: Pattern, subject: bytes, source: bytes, limit: int | None) -> tuple[bytes, int]:
+def expand(_vm: Machine, replacement: Replacement, pattern: Pattern, match: Match) -> bytes:
+    return replacement.expand(pattern, match)
+
+
+def substitute_text(
+    vm: Machine, pattern: Pattern, subject: bytes, source: bytes, limit: int | None
+) -> tuple[bytes, int]:
     """Do `gsub` with a replacement string, inside `re` where that gives the same."""
     replacement = compile_replacement(source)
     if not (pattern.anchored or pattern.can_be_empty) and (limit is None or limit > 0):
@@ -157,4 +194,4 @@ def substitute_text(pattern: Pattern, subject: bytes, source: bytes, limit: int 
         regex = None if template is None else pattern.regex_for(subject)
         if template is not None and regex is not None:
             return regex.subn(template, subject, limit or 0)
-    return substitute(pattern, subject, lambda match: replacement.expand(pattern, match), limit)
+    return substitute(vm, pattern, subject, expand, replacement, limit)
