@@ -212,13 +212,24 @@ class _Analysis:
                 return place, None, False
         return place, value, True
 
+    def _is_called(self, place: int, start: int) -> bool:
+        """Whether the attribute is loaded for a call: as a method, or, of a driver that was imported, with a NULL beside it."""
+        load, root = self.items[place], self.items[start]
+        if load.name == "LOAD_METHOD" or (VERSION >= (3, 12) and load.arg & 1):
+            return True
+        calling = next((item.name for item in self.items[place:] if item.name.startswith("CALL")), "")
+        if calling not in ("CALL", "CALL_KW"):  # with a star
+            return False
+        if VERSION >= (3, 13):
+            return self.items[place + 1].name == "PUSH_NULL"
+        return root.name == "LOAD_GLOBAL" and bool(root.arg & 1)
+
     def _statement(self, hint: str, place: int, start: int, driver: Driver) -> Statement:
         """Check the form of a hint call and find its end."""
         load = self.items[place]
         lineno = load.position[0]
         shown = f"{hint}({', '.join(f'{name}={name}' for name in driver.greens)})"
-        is_call = load.name == "LOAD_METHOD" or (VERSION >= (3, 12) and load.arg & 1)
-        if not is_call:
+        if not self._is_called(place, start):
             self.mistake(f"{hint} has to be called as a statement of its own with named arguments: {shown}", lineno)
         if self.items[start].name not in ("LOAD_GLOBAL", "LOAD_NAME", *_LOCAL_LOADS, *_CELL_LOADS):
             self.mistake(f"put {hint} on a line of its own, and call it on a plain name of the driver", lineno)
@@ -236,7 +247,7 @@ class _Analysis:
             elif item.name in ("CALL", "CALL_KW"):
                 count = item.arg
                 break
-            elif item.name not in ("PRECALL", "NOP"):
+            elif item.name not in ("PRECALL", "NOP", "PUSH_NULL"):
                 self.mistake(
                     f"every argument of {hint} has to be the plain local variable of that name: {shown}; "
                     "put other values into local variables first",

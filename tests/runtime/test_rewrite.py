@@ -502,6 +502,24 @@ def test_a_dotted_receiver():
     assert analyse_portal(namespace["f"], resolve).driver is space.driver
 
 
+def test_an_imported_driver():
+    """CPython calls what it finds in an imported name as a function, not as a method."""
+    driver = sys.modules["module_of_a_driver"] = Driver(["pc"])  # type: ignore[assignment]
+    namespace = {}
+    try:
+        exec(
+            "import module_of_a_driver\n\ndef f(pc):\n    while pc:\n        module_of_a_driver.jit_merge_point(pc=pc)\n"
+            "        pc -= 1\n    return pc",
+            namespace,
+        )
+    finally:
+        del sys.modules["module_of_a_driver"]
+    layout = analyse_portal(namespace["f"], resolve)
+    assert layout.driver is driver
+    namespace["f"].__code__ = strip_portal(layout)
+    assert namespace["f"](3) == 0
+
+
 def test_hints_of_other_drivers_stay():
     other = Driver(["x"])
 
