@@ -101,7 +101,8 @@ class MetaFrame:
         backward_jumps: How often this frame went round a loop of its own.
         portal: The portal that the function is, or None.
         context: How the frame came about (see `polymorphism`).
-        entry_key, entry_greens: Green key, and greens, of the first merge point of a portal's frame, None before.
+        entry_key, entry_greens: Green key, and greens, of the first merge point of a portal's frame, None before. A frame
+            that a bridge begins with has the key alone.
         visited: Green keys of the merge points the frame has passed.
     """
 
@@ -135,7 +136,7 @@ class MetaFrame:
         self.portal = portal
         self.entry_key: Any = None
         self.context = 0
-        self.entry_greens: tuple[Any, ...] = ()
+        self.entry_greens: tuple[Any, ...] | None = None
         self.visited: set[Any] = set()
 
     def box(self, register: int) -> Box:

@@ -815,17 +815,34 @@ class MetaInterpreter:
     def _merge_inlined(self, frame: MetaFrame, portal: PortalView, key: Any, greens: Sequence[Any]) -> bool:
         """At a merge point of an inlined portal call. Whether it became a call."""
         if frame.entry_key is not None:
-            if self._is_round(frame, portal, key):
-                # A loop inside the callee: from now on it is called, and has traces of its own.
-                portal.refuse_inlining(frame.entry_key, frame.entry_greens)
-                raise self.aborted(AbortReason.CALLEE_FIRST, f"{frame.jitcode.code.co_qualname} loops")
-            return False
+            return self._merge_entered(frame, portal, key, greens)
         frame.entry_key = key
         frame.entry_greens = tuple(greens)
         recursion = sum(1 for other in self.frames[:-1] if other.portal is portal and other.entry_key == key)
         is_called = frame.context in self.polymorphism.called or not portal.may_inline(key)
         if not is_called and recursion < self.limits.max_unroll_recursion:
             return False
+        self._call_inlined(frame, portal, key, greens)
+        return True
+
+    def _merge_entered(self, frame: MetaFrame, portal: PortalView, key: Any, greens: Sequence[Any]) -> bool:
+        """At a later merge point of an inlined portal call. Whether the rest of it became a call."""
+        entered_here = frame.entry_greens is not None
+        is_round = self._is_round(frame, portal, key)
+        if not is_round and (entered_here or portal.may_inline(key)):
+            return False
+        # A loop inside the callee: from now on it is called, and has traces of its own.
+        if frame.entry_greens is not None:
+            portal.refuse_inlining(frame.entry_key, frame.entry_greens)
+            raise self.aborted(AbortReason.CALLEE_FIRST, f"{frame.jitcode.code.co_qualname} loops")
+        # A bridge that begins inside of the call has no other beginning: what is left of the call is one.
+        if is_round and key == frame.entry_key:
+            portal.refuse_inlining(key, greens)
+        self._call_inlined(frame, portal, key, greens)
+        return True
+
+    def _call_inlined(self, frame: MetaFrame, portal: PortalView, key: Any, greens: Sequence[Any]) -> None:
+        """Make a call of an inlined portal call, from the merge point where it stands."""
         own = self.start_key == key and self.own_loop is not None
         if own and self.own_loop is not None:
             self._call_portal(frame, portal, self.own_loop, unwinds=portal.may_unwind(key))
@@ -835,10 +852,9 @@ class MetaInterpreter:
                 raise self.aborted(AbortReason.CALLEE_FIRST, f"{frame.jitcode.code.co_qualname} has no code")
             loop = self.host.callable_loop(portal, key, greens)
             self._call_portal(frame, portal, loop, unwinds=is_compiled and portal.may_unwind(key))
-        return True
 
     def _call_portal(self, frame: MetaFrame, portal: PortalView, loop: LoopRef, *, unwinds: bool) -> None:
-        """Turn the inlined portal call, which stands at its first merge point, into a call from there.
+        """Turn the inlined portal call, which stands at a merge point, into a call from there.
 
         If it `unwinds`, the frames below wait, in the guard behind the call, for the result that the callee has not given
         when it leaves its machine code.

@@ -107,6 +107,27 @@ def test_a_hot_loop_runs_as_machine_code(counted, events):
     assert event.guard is None
 
 
+def test_a_call_that_was_inlined_and_goes_round_is_called_from_there(counted):
+    """A bridge that begins inside of it has no other beginning."""
+    walk_driver = JitDriver(greens=[], name="walk")
+    outer = machine()
+
+    @walk_driver.portal
+    def walk(number):
+        while number > 0:
+            walk_driver.jit_merge_point()
+            number -= 1
+        return number
+
+    rounds = [1] * 500 + [30] * 500
+    code = (("apply", lambda value: value + 1 + walk(rounds[value])), ("less", 1000), END)
+    assert outer(code, [0]) == 1000
+    outer(code, [0])
+    before = counted.guard_exits
+    assert outer(code, [0]) == 1000
+    assert counted.guard_exits - before < 10
+
+
 def test_later_calls_enter_what_is_there(counted):
     run = machine()
     assert [run(COUNT, [0]) for _ in range(5)] == [1000] * 5
