@@ -6,7 +6,8 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from interpreters.scheme.objects import Pair, Record, String
+from interpreters.scheme.objects import Pair, String
+from interpreters.scheme.primitives import driver
 from metatracer import dont_look_inside
 
 _NUMBERS = frozenset((int, float, Fraction, complex))
@@ -50,48 +51,56 @@ def is_equal(left: Any, right: Any) -> bool:
     return is_eqv(left, right)
 
 
-@dont_look_inside
+@driver.portal
 def _equal_compound(left: Any, right: Any) -> bool:
-    """By a list of what is still to be compared; after a while, pairs that were compared already are taken for equal,
-    so that cycles end."""
-    work = [(left, right)]
+    """Along the cdrs, with a list of what is still to be compared; after a while, pairs that were compared already are
+    taken for equal, so that cycles end."""
+    work: list[tuple[Any, Any]] = []
     seen: set[tuple[int, int]] = set()
     count = 0
-    while work:
-        left, right = work.pop()
-        while True:
-            if left is right:
-                break
-            kind = type(left)
-            if kind is not type(right):
-                return False
-            if kind is Pair or kind is list:
-                count += 1
-                if count > 10000:
-                    key = (id(left), id(right))
-                    if key in seen:
-                        break
-                    seen.add(key)
-            if kind is Pair:
-                work.append((left.cdr, right.cdr))
-                left, right = left.car, right.car
+    while True:
+        driver.jit_merge_point()
+        kind = type(left)
+        if left is right:
+            pass
+        elif kind is Pair and type(right) is Pair:
+            count += 1
+            if count <= 10000 or _is_new(seen, left, right):
+                first = left.car
+                second = right.car
+                left = left.cdr
+                right = right.cdr
+                kind = type(first)
+                if kind is Pair or kind is list:
+                    work.append((left, right))
+                    left = first
+                    right = second
+                elif not is_equal(first, second):
+                    return False
                 continue
-            if kind is list:
+        elif kind is list and type(right) is list:
+            count += 1
+            if count <= 10000 or _is_new(seen, left, right):
                 if len(left) != len(right):
                     return False
-                work.extend(zip(left, right, strict=True))
-                break
-            if kind is String:
-                if left.text != right.text:
-                    return False
-                break
-            if kind is bytearray:
-                if left != right:
-                    return False
-                break
-            if kind is Record:
-                return False
-            if not is_eqv(left, right):
-                return False
-            break
+                _add_items(work, left, right)
+        elif kind is Pair or kind is list or not is_equal(left, right):
+            return False
+        if len(work) == 0:
+            return True
+        left, right = work.pop()
+
+
+@dont_look_inside
+def _is_new(seen: set[tuple[int, int]], left: Any, right: Any) -> bool:
+    """Whether a pair of compounds was not compared before; it is noted."""
+    key = (id(left), id(right))
+    if key in seen:
+        return False
+    seen.add(key)
     return True
+
+
+@dont_look_inside
+def _add_items(work: list[tuple[Any, Any]], left: list[Any], right: list[Any]) -> None:
+    work.extend(zip(reversed(left), reversed(right), strict=True))

@@ -323,6 +323,7 @@ def to_python_list(value: Any, who: str = "") -> list[Any]:
     return result
 
 
+@dont_look_inside
 def is_circular(value: Any) -> bool:
     """Whether following the cdrs never ends."""
     slow = value
@@ -337,6 +338,7 @@ def is_circular(value: Any) -> bool:
     return False
 
 
+@dont_look_inside
 def is_list(value: Any) -> bool:
     """Whether this is a proper list."""
     slow = value

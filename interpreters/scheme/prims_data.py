@@ -1,18 +1,18 @@
-"""Booleans, pairs and lists, symbols, characters, vectors, bytevectors, records."""
+"""Booleans, symbols, characters, vectors, bytevectors, records."""
 
 from __future__ import annotations
 
 import unicodedata
-from itertools import pairwise
 from typing import Any
 
 from interpreters.scheme.calls import is_procedure
 from interpreters.scheme.equality import is_equal, is_eqv
 from interpreters.scheme.objects import (
-    NIL, UNSPECIFIED, Char, Pair, Primitive, Promise, Record, RecordType, String, Symbol, Values, char, error, intern,
-    is_list, make_list, to_python_list, wrong_type,
+    NIL, UNSPECIFIED, Char, Primitive, Promise, Record, RecordType, String, Symbol, Values, char, error, intern,
+    to_python_list, wrong_type,
 )  # fmt: skip
-from interpreters.scheme.primitives import opaque, primitive
+from interpreters.scheme.primitives import index, opaque, primitive, span
+from interpreters.scheme.prims_lists import items_of, list_from
 from metatracer import unroll_safe
 
 
@@ -62,295 +62,6 @@ def void(*items: Any) -> Any:
 @primitive("values")
 def values(*items: Any) -> Any:
     return items[0] if len(items) == 1 else Values(items)
-
-
-# --- pairs and lists
-
-
-@primitive("pair?")
-def is_pair(value: Any) -> bool:
-    return type(value) is Pair
-
-
-@primitive("null?")
-def is_null(value: Any) -> bool:
-    return value is NIL
-
-
-@primitive("cons")
-def cons(first: Any, rest: Any) -> Any:
-    return Pair(first, rest)
-
-
-@primitive("car")
-def car(pair: Any) -> Any:
-    if type(pair) is not Pair:
-        raise wrong_type("car", "a pair", pair)
-    return pair.car
-
-
-@primitive("cdr")
-def cdr(pair: Any) -> Any:
-    if type(pair) is not Pair:
-        raise wrong_type("cdr", "a pair", pair)
-    return pair.cdr
-
-
-@primitive("set-car!")
-def set_car(pair: Any, value: Any) -> Any:
-    if type(pair) is not Pair:
-        raise wrong_type("set-car!", "a pair", pair)
-    pair.car = value
-    return UNSPECIFIED
-
-
-@primitive("set-cdr!")
-def set_cdr(pair: Any, value: Any) -> Any:
-    if type(pair) is not Pair:
-        raise wrong_type("set-cdr!", "a pair", pair)
-    pair.cdr = value
-    return UNSPECIFIED
-
-
-def _path(name: str, letters: str) -> None:
-    steps = tuple([letter == "a" for letter in reversed(letters)])
-
-    @primitive(name)
-    @unroll_safe
-    def follow(pair: Any) -> Any:
-        value = pair
-        for is_car in steps:
-            if type(value) is not Pair:
-                raise wrong_type(name, "a pair", pair)
-            value = value.car if is_car else value.cdr
-        return value
-
-
-for _first in "ad":
-    for _second in "ad":
-        _path(f"c{_first}{_second}r", _first + _second)
-        for _third in "ad":
-            _path(f"c{_first}{_second}{_third}r", _first + _second + _third)
-            for _fourth in "ad":
-                _path(f"c{_first}{_second}{_third}{_fourth}r", _first + _second + _third + _fourth)
-
-
-@primitive("list")
-@unroll_safe
-def make(*items: Any) -> Any:
-    result: Any = NIL
-    for number in range(len(items) - 1, -1, -1):
-        result = Pair(items[number], result)
-    return result
-
-
-@opaque("cons*", "list*")
-def cons_star(first: Any, *items: Any) -> Any:
-    return make_list((first, *items)[:-1], (first, *items)[-1])
-
-
-@opaque("make-list")
-def make_filled(count: Any, fill: Any = UNSPECIFIED) -> Any:
-    result: Any = NIL
-    for _ in range(index("make-list", count)):
-        result = Pair(fill, result)
-    return result
-
-
-@opaque("list?", "proper-list?")
-def list_(value: Any) -> bool:
-    return is_list(value)
-
-
-@opaque("length")
-def length(value: Any) -> int:
-    count = 0
-    rest = value
-    while type(rest) is Pair:
-        rest = rest.cdr
-        count += 1
-        if count & 0xFFFF == 0 and not is_list(value):
-            break
-    if rest is not NIL:
-        raise wrong_type("length", "a proper list", value)
-    return count
-
-
-@opaque("append")
-def append(*lists: Any) -> Any:
-    if not lists:
-        return NIL
-    result = lists[-1]
-    for items in reversed(lists[:-1]):
-        for item in reversed(to_python_list(items, "append")):
-            result = Pair(item, result)
-    return result
-
-
-@opaque("reverse")
-def reverse(items: Any) -> Any:
-    result: Any = NIL
-    rest = items
-    while type(rest) is Pair:
-        result = Pair(rest.car, result)
-        rest = rest.cdr
-    if rest is not NIL:
-        raise wrong_type("reverse", "a proper list", items)
-    return result
-
-
-@opaque("reverse!")
-def reverse_in_place(items: Any) -> Any:
-    result: Any = NIL
-    while type(items) is Pair:
-        items.cdr, result, items = result, items, items.cdr
-    return result
-
-
-@opaque("append-reverse", "append-reverse!")
-def append_reverse(items: Any, tail: Any) -> Any:
-    while type(items) is Pair:
-        tail = Pair(items.car, tail)
-        items = items.cdr
-    return tail
-
-
-@opaque("append!")
-def append_in_place(*lists: Any) -> Any:
-    parts = [items for items in lists if items is not NIL]
-    for items, following in pairwise(parts):
-        last_pair(items).cdr = following
-    return parts[0] if parts else NIL
-
-
-@opaque("list-tail", "drop")
-def list_tail(items: Any, count: Any) -> Any:
-    rest = items
-    for _ in range(index("list-tail", count)):
-        if type(rest) is not Pair:
-            raise error("list-tail", "the list is too short:", items, count)
-        rest = rest.cdr
-    return rest
-
-
-@opaque("list-ref")
-def list_ref(items: Any, number: Any) -> Any:
-    rest = items
-    for _ in range(index("list-ref", number)):
-        if type(rest) is not Pair:
-            break
-        rest = rest.cdr
-    if type(rest) is not Pair:
-        raise error("list-ref", "the list is too short:", items, number)
-    return rest.car
-
-
-@opaque("list-set!")
-def list_set(items: Any, number: Any, value: Any) -> Any:
-    rest = list_tail(items, number)
-    if type(rest) is not Pair:
-        raise error("list-set!", "the list is too short:", items, number)
-    rest.car = value
-    return UNSPECIFIED
-
-
-@opaque("list-head", "take")
-def take(items: Any, count: Any) -> Any:
-    result = []
-    rest = items
-    for _ in range(index("list-head", count)):
-        if type(rest) is not Pair:
-            raise error("list-head", "the list is too short:", items, count)
-        result.append(rest.car)
-        rest = rest.cdr
-    return make_list(result)
-
-
-@opaque("list-copy")
-def list_copy(items: Any) -> Any:
-    result = []
-    while type(items) is Pair:
-        result.append(items.car)
-        items = items.cdr
-    return make_list(result, items)
-
-
-@opaque("last-pair")
-def last_pair(items: Any) -> Any:
-    if type(items) is not Pair:
-        raise wrong_type("last-pair", "a pair", items)
-    while type(items.cdr) is Pair:
-        items = items.cdr
-    return items
-
-
-@opaque("last")
-def last(items: Any) -> Any:
-    return last_pair(items).car
-
-
-@opaque("memq", "memv")
-def memv(value: Any, items: Any) -> Any:
-    rest = items
-    while type(rest) is Pair:
-        if rest.car is value or is_eqv(rest.car, value):
-            return rest
-        rest = rest.cdr
-    if rest is not NIL:
-        raise wrong_type("memv", "a proper list", items)
-    return False
-
-
-@opaque("%member")
-def member(value: Any, items: Any) -> Any:
-    rest = items
-    while type(rest) is Pair:
-        if is_equal(value, rest.car):
-            return rest
-        rest = rest.cdr
-    if rest is not NIL:
-        raise wrong_type("member", "a proper list", items)
-    return False
-
-
-@opaque("assq", "assv")
-def assv(value: Any, items: Any) -> Any:
-    rest = items
-    while type(rest) is Pair:
-        entry = rest.car
-        if type(entry) is not Pair:
-            raise wrong_type("assv", "an association list", items)
-        if entry.car is value or is_eqv(entry.car, value):
-            return entry
-        rest = rest.cdr
-    if rest is not NIL:
-        raise wrong_type("assv", "a proper list", items)
-    return False
-
-
-@opaque("%assoc")
-def assoc(value: Any, items: Any) -> Any:
-    rest = items
-    while type(rest) is Pair:
-        entry = rest.car
-        if type(entry) is not Pair:
-            raise wrong_type("assoc", "an association list", items)
-        if is_equal(value, entry.car):
-            return entry
-        rest = rest.cdr
-    if rest is not NIL:
-        raise wrong_type("assoc", "a proper list", items)
-    return False
-
-
-@opaque("iota")
-def iota(count: Any, start: Any = 0, step: Any = 1) -> Any:
-    from interpreters.scheme.arithmetic import add, multiply
-
-    size = index("iota", count)
-    if type(start) is int and type(step) is int and step != 0:
-        return make_list(range(start, start + size * step, step))
-    return make_list([add(start, multiply(number, step)) for number in range(size)])
 
 
 # --- symbols
@@ -496,23 +207,6 @@ def digit_to_char(value: Any, radix: Any = 10) -> Any:
 # --- vectors
 
 
-def index(who: str, value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise wrong_type(who, "an index", value)
-    return value
-
-
-def span(who: str, size: int, start: Any, end: Any) -> tuple[int, int]:
-    """Start and end of a part, checked."""
-    if end is None:
-        end = size
-    if type(start) is not int or type(end) is not int:
-        raise wrong_type(who, "an index", end if type(start) is int else start)
-    if not 0 <= start <= end <= size:
-        raise error(who, "range out of bounds:", start, end)
-    return start, end
-
-
 def vector(who: str, value: Any) -> list[Any]:
     if type(value) is not list:
         raise wrong_type(who, "a vector", value)
@@ -558,15 +252,15 @@ def vector_set(items: Any, number: Any, value: Any) -> Any:
     return UNSPECIFIED
 
 
-@opaque("vector->list", "subvector->list")
+@primitive("vector->list", "subvector->list")
 def vector_to_list(items: Any, start: Any = 0, end: Any = None) -> Any:
     start, end = span("vector->list", len(vector("vector->list", items)), start, end)
-    return make_list(items[start:end])
+    return list_from(items[start:end], NIL)
 
 
-@opaque("list->vector")
+@primitive("list->vector")
 def list_to_vector(items: Any) -> Any:
-    return to_python_list(items, "list->vector")
+    return items_of(items, "list->vector")
 
 
 @opaque("vector-fill!")

@@ -11,8 +11,8 @@ from interpreters.scheme.ports import (
     CURRENT_ERROR, CURRENT_INPUT, CURRENT_OUTPUT, INPUTS, OUTPUTS, BinaryInput, BinaryOutput, StandardOutput, TextInput,
     TextOutput, check_allowed,
 )  # fmt: skip
-from interpreters.scheme.primitives import opaque
-from interpreters.scheme.prims_data import index, octet, octets, span
+from interpreters.scheme.primitives import index, opaque, span
+from interpreters.scheme.prims_data import octet, octets
 from interpreters.scheme.printer import to_text
 
 

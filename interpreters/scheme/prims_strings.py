@@ -9,8 +9,8 @@ from typing import Any
 from interpreters.scheme.objects import (
     UNSPECIFIED, Char, String, char, error, make_list, to_python_list, wrong_type,
 )  # fmt: skip
-from interpreters.scheme.primitives import opaque, primitive
-from interpreters.scheme.prims_data import index, span, vector
+from interpreters.scheme.primitives import index, opaque, primitive, span
+from interpreters.scheme.prims_data import vector
 from metatracer import dont_look_inside
 
 

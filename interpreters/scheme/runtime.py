@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from interpreters.scheme import (  # noqa: F401
-    forms, library, prims_data, prims_io, prims_numbers, prims_strings, prims_system,
+    forms, library, prims_data, prims_io, prims_lists, prims_numbers, prims_strings, prims_system,
 )  # fmt: skip
 from interpreters.scheme.control import CONTROL
 from interpreters.scheme.core import Core, Seq
