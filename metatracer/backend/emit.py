@@ -477,7 +477,7 @@ class Emitter:
         self.line(f"br i1 {dead}, label %{last}, label %{done}")
         self.cold += [
             f"{last}:",
-            f"  call void {self.function('_Py_Dealloc')}(ptr {operand}) ; _Py_Dealloc",
+            f"  call void {self.function('dealloc')}(ptr {operand}) ; dealloc",
         ]
         main, self.lines = self.lines, self.cold
         self.begin_epoch()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from metatracer.backend import support
 from metatracer.backend.emit import Emitter, emits, pointer
 from metatracer.backend.fields import shadow_check
+from metatracer.backend.free_lists import is_plain
 from metatracer.backend.layout import TPFLAGS_IS_ABSTRACT, TPFLAGS_MANAGED_DICT, WORD, read_word
 from metatracer.backend.reuse import STORE_NEW, Construction
 from metatracer.errors import IRError
@@ -145,6 +146,10 @@ def emit_new(e: Emitter, op: Operation) -> None:
 
     With one, `object.__new__` also makes the dict or the values (3.11, 3.12); for abstract classes it raises TypeError.
     """
+    if is_plain(op.descr):
+        slots = (op.descr.__basicsize__ - object.__basicsize__) // WORD
+        e.result(op, f"call ptr {pointer(support.instance_maker(slots))}(ptr {e.object(op.descr)}) ; a new instance")
+        return
     flags = read_word(id(op.descr) + e.layout.tp_flags)
     allocate = read_word(id(op.descr) + e.layout.tp_alloc)
     has_dict = read_word(id(op.descr) + e.layout.tp_dictoffset) != 0
@@ -272,9 +277,8 @@ def emit_store_new(e: Emitter, op: Operation) -> None:
 
 @emits(ops.NEW_TUPLE)
 def emit_new_tuple(e: Emitter, op: Operation) -> None:
-    sequence = e.allocated(e.call("ptr", "PyTuple_New", f"i64 {len(op.args)}"))
-    _fill(e, sequence, e.layout.tuple_items, op.args)
-    e.alias(op, sequence)
+    args = ", ".join(e.typed(value) for value in op.args)
+    e.result(op, f"call ptr {pointer(support.tuple_maker(len(op.args)))}({args}) ; a new tuple")
 
 
 def _fill(e: Emitter, base: str, offset: int, values: tuple[Value, ...]) -> None:

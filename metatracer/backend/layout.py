@@ -135,10 +135,12 @@ class Layout:
     tp_flags: int
     tp_iter: int
     tp_iternext: int
+    tp_base: int
     tp_dictoffset: int
     tp_init: int
     tp_alloc: int
     tp_new: int
+    tp_free: int
     tp_version_tag: int
     tp_finalize: int
     ht_cached_keys: int
@@ -233,10 +235,12 @@ def known_layout(version: tuple[int, int]) -> Layout:
         tp_flags=168,
         tp_iter=216,
         tp_iternext=224,
+        tp_base=256,
         tp_dictoffset=288,
         tp_init=296,
         tp_alloc=304,
         tp_new=312,
+        tp_free=320,
         tp_version_tag=384,
         tp_finalize=392,
         ht_cached_keys=872 if is_311 else 880,

@@ -248,10 +248,12 @@ def _check_types(memory: Memory, figures: Layout) -> None:
         (Plain, figures.tp_setattro, "PyObject_GenericSetAttr"),
         (types.FunctionType, figures.tp_call, "PyVectorcall_Call"),
         (type(iter([])), figures.tp_iter, "PyObject_SelfIter"),
+        (Custom, figures.tp_free, "PyObject_GC_Del"),
     ]
     for cls, place, name in slots:
         _expect(memory.word(id(cls) + place), _symbol(name), f"the slot that holds {name}")
     plain, custom, base = id(Plain), id(Custom), id(object)
+    _expect((memory.word(plain + figures.tp_base), memory.word(id(bool) + figures.tp_base)), (base, id(int)), "tp_base")
     _expect(memory.word(plain + figures.tp_new), memory.word(base + figures.tp_new), "tp_new")
     _expect(memory.word(plain + figures.tp_init), memory.word(base + figures.tp_init), "tp_init")
     _expect(memory.word(custom + figures.tp_init) != memory.word(base + figures.tp_init), True, "tp_init")

@@ -16,7 +16,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from metatracer.backend import llvm
+from metatracer.backend import free_lists, llvm
 from metatracer.backend.emit import LLVM_TYPES, MOST_DROPPED, Addresses, pointer, register_positions
 from metatracer.backend.interposers import sweep_address
 from metatracer.backend.layout import layout
@@ -298,7 +298,10 @@ define void @no_memory() noreturn nounwind {{
 
 
 _DROPS = tuple(f"drop{count}" for count in range(1, MOST_DROPPED + 1))
-_BASE = ("fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory", "str_append", "leave", *_DROPS)
+_BASE = (
+    "fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory", "str_append", "leave", "dealloc",
+    *_DROPS,
+)  # fmt: skip
 
 
 @once
@@ -312,13 +315,14 @@ def _base() -> None:
         _no_memory(),
         append_text(_c),
         _leave(),
+        free_lists.dealloc_text("dealloc", "dealloc_at"),
         *[_drop(count) for count in range(1, MOST_DROPPED + 1)],
     )
     _link("\n".join(texts), _BASE)
 
 
 def _link(text: str, names: Iterable[str]) -> None:
-    machine = compile_stored(text, names, level=1, regions=_REGIONS)
+    machine = compile_stored(text, names, level=1, regions=(*_REGIONS, *free_lists.regions()))
     _machines.append(machine)
     _functions.update(machine.addresses)
 
@@ -328,6 +332,22 @@ def function_address(name: str) -> int:
     if name in _BASE:
         _base()
     return _functions.get(name) or llvm.symbol_address(name)
+
+
+@once
+def tuple_maker(length: int) -> int:
+    """Address of the function that makes tuples of so many items, and takes these over."""
+    name = f"tuple{length}"
+    _link(free_lists.tuple_text(name, length, function_address("no_memory")), [name])
+    return _functions[name]
+
+
+@once
+def instance_maker(slots: int) -> int:
+    """Address of the function that makes instances of plain classes (`free_lists.is_plain`) with so many slots."""
+    name = f"instance{slots}"
+    _link(free_lists.instance_text(name, slots, function_address("no_memory")), [name])
+    return _functions[name]
 
 
 def addresses() -> Addresses:
