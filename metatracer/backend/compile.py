@@ -209,7 +209,7 @@ class CompiledCode:
     @property
     def llvm_text(self) -> str:
         """The LLVM text behind the passes of this level."""
-        return str(llvm.optimized_module(self.ir_text, self.level))
+        return llvm.optimized_text(self.ir_text, self.level)
 
     def assembly(self) -> str:
         """The machine code as assembly text."""
@@ -411,7 +411,7 @@ def emit_tree(
 
 def link_tree(tree: TreeText) -> TreeCode:
     """Make machine code of a tree. Touches nothing of the guest's."""
-    machine = llvm.compile_text(tree.text, tree.symbols, level=tree.level)
+    machine = llvm.compile_text(tree.text, tree.symbols, level=tree.level, apart=True)
     code = TreeCode(tree, machine)
     if os.environ.get("METATRACER_PERF"):
         _write_perf_map(code)

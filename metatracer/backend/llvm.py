@@ -2,10 +2,15 @@
 
 Imported only when something is compiled, because llvmlite takes a while to import. Modules are made into objects by a
 target machine of the wanted level and linked by ORC; code goes away with its `ResourceTracker`.
+
+llvmlite has a lock around each call of LLVM, for the sake of what threads share. Here each module has a context of its own, and
+a `_Generator` its target machine and passes. So `compile_text(..., apart=True)`, with a second set of generators, leaves
+that lock out where LLVM works for long (parsing, passes, code generation), and nobody waits meanwhile.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import itertools
@@ -16,11 +21,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import binding  # type: ignore[import-untyped]  # it has no stubs
+from llvmlite.binding import ffi  # type: ignore[import-untyped]
 
 from metatracer.backend.once import once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 LEVELS = (0, 1, 2)
 """0: cheapest code generation (fast register allocation) and no passes, which took a fifth of LLVM's time and made short loops
@@ -66,23 +72,81 @@ def _initialize() -> Any:
     return binding.Target.from_default_triple()
 
 
-@once
-def target_machine(level: int) -> Any:
-    """The code generator of a level."""
-    return _target_machine(level, "pic", "small")
+class _Generator:
+    """LLVM's parser, passes and code generator of a level; for one thread at a time.
+
+    Args:
+        level: One of `LEVELS`.
+        is_apart: Without llvmlite's lock.
+    """
+
+    def __init__(self, level: int, relocation: str, code_model: str, *, is_apart: bool) -> None:
+        cpu, features = host()
+        self.machine = _initialize().create_target_machine(
+            opt=_CODEGEN[level], jit=True, reloc=relocation, codemodel=code_model, cpu=cpu, features=features
+        )
+        self._passes: tuple[Any, Any] | None = None
+        if _PASSES[level]:
+            options = binding.create_pipeline_tuning_options(speed_level=min(level + 1, 2))
+            manager = binding.create_new_module_pass_manager()
+            for name in _PASSES[level]:
+                getattr(manager, f"add_{name}_pass")()
+            self._passes = manager, binding.create_pass_builder(self.machine, options)
+        self._parse = _entry("LLVMPY_ParseAssembly", is_apart)
+        self._run = _entry("LLVMPY_RunNewModulePassManager", is_apart)
+        self._emit = _entry("LLVMPY_TargetMachineEmitToMemory", is_apart)
+        self.lock = threading.RLock()
+
+    @contextlib.contextmanager
+    def module(self, text: str, seconds: dict[str, float] | None = None) -> Iterator[Any]:
+        """The module of a text, behind the passes; it is gone afterwards.
+
+        Raises:
+            RuntimeError: LLVM does not understand the text.
+        """
+        with self.lock, contextlib.closing(binding.create_context()) as context:
+            start = time.perf_counter()
+            with ffi.OutputString() as message:
+                module = binding.ModuleRef(self._parse(context, ctypes.c_char_p(text.encode()), message), context)
+                with contextlib.closing(module):
+                    if message:
+                        raise RuntimeError(f"LLVM does not understand its text: {message}")
+                    parsed = time.perf_counter()
+                    if self._passes is not None:
+                        manager, builder = self._passes
+                        self._run(manager, module, builder)
+                    if seconds is not None:
+                        seconds["parse"] = parsed - start
+                        seconds["passes"] = time.perf_counter() - parsed
+                    yield module
+
+    def object_file(self, module: Any) -> bytes:
+        """The machine code of a module of `module`."""
+        with ffi.OutputString() as message:
+            buffer = self._emit(self.machine, module, 1, message)
+            if not buffer:
+                raise RuntimeError(f"LLVM does not generate code: {message}")
+        try:
+            return ctypes.string_at(ffi.lib.LLVMPY_GetBufferStart(buffer), ffi.lib.LLVMPY_GetBufferSize(buffer))
+        finally:
+            ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
+def _entry(name: str, is_apart: bool) -> Any:
+    """A function of LLVM's, without llvmlite's lock if it is to be apart (and llvmlite still keeps the function there)."""
+    function = getattr(ffi.lib, name)
+    return getattr(function, "_cfn", function) if is_apart else function
 
 
 @once
-def _object_machine(level: int) -> Any:
-    """The code generator of a level for objects in which addresses of symbols are 64-bit constants in the code."""
-    return _target_machine(level, "static", "large")
+def _generator(level: int, is_apart: bool) -> _Generator:
+    return _Generator(level, "pic", "small", is_apart=is_apart)
 
 
-def _target_machine(level: int, relocation: str, code_model: str) -> Any:
-    cpu, features = host()
-    return _initialize().create_target_machine(
-        opt=_CODEGEN[level], jit=True, reloc=relocation, codemodel=code_model, cpu=cpu, features=features
-    )
+@once
+def _object_generator(level: int) -> _Generator:
+    """For objects in which addresses of symbols are 64-bit constants in the code."""
+    return _Generator(level, "static", "large", is_apart=False)
 
 
 def pass_names(level: int) -> tuple[str, ...]:
@@ -102,41 +166,28 @@ def _linker() -> Any:
     return binding.create_lljit_compiler(machine, use_jit_link=False, suppress_errors=False)
 
 
-@once
-def _pass_manager(level: int) -> tuple[Any, Any]:
-    options = binding.create_pipeline_tuning_options(speed_level=min(level + 1, 2))
-    builder = binding.create_pass_builder(target_machine(level), options)
-    manager = binding.create_new_module_pass_manager()
-    for name in _PASSES[level]:
-        getattr(manager, f"add_{name}_pass")()
-    return manager, builder
+def optimized_text(text: str, level: int) -> str:
+    """The module of a text behind the passes of a level, as text."""
+    with _generator(level, False).module(text) as module:
+        return str(module)
 
 
-def optimized_module(text: str, level: int, seconds: dict[str, float] | None = None, *, passes: bool = True) -> Any:
-    """Parse `text` and run the passes of `level`."""
-    _initialize()
-    start = time.perf_counter()
-    module = binding.parse_assembly(text)
-    parsed = time.perf_counter()
-    if passes and _PASSES[level]:
-        manager, builder = _pass_manager(level)
-        manager.run(module, builder)
-    if seconds is not None:
-        seconds["parse"] = parsed - start
-        seconds["passes"] = time.perf_counter() - parsed
-    return module
+def compile_text(text: str, exports: Iterable[str], *, level: int = 0, apart: bool = False) -> Machine:
+    """Compile and link a module.
 
-
-def compile_text(text: str, exports: Iterable[str], *, level: int = 0, passes: bool = True) -> Machine:
-    """Compile and link a module; `exports` are the symbols whose addresses are wanted."""
-    with _lock:
-        seconds: dict[str, float] = {}
-        module = optimized_module(text, level, seconds, passes=passes)
+    Args:
+        text: Of the module.
+        exports: The symbols whose addresses are wanted.
+        level: One of `LEVELS`.
+        apart: Other threads may compile meanwhile.
+    """
+    seconds: dict[str, float] = {}
+    generator = _generator(level, apart)
+    with generator.module(text, seconds) as module:
         start = time.perf_counter()
-        image = target_machine(level).emit_object(module)
-        generated = time.perf_counter()
-        seconds["codegen"] = generated - start
-        return link(image, exports, {}, seconds)
+        image = generator.object_file(module)
+        seconds["codegen"] = time.perf_counter() - start
+    return link(image, exports, {}, seconds)
 
 
 def link(image: bytes, exports: Iterable[str], imports: dict[str, int], seconds: dict[str, float]) -> Machine:
@@ -157,8 +208,9 @@ def link(image: bytes, exports: Iterable[str], imports: dict[str, int], seconds:
 
 def emit_object(text: str, level: int) -> bytes:
     """The object file of a module with undefined symbols, which may be anywhere in memory."""
-    with _lock:
-        return bytes(_object_machine(level).emit_object(optimized_module(text, level)))
+    generator = _object_generator(level)
+    with generator.module(text) as module:
+        return generator.object_file(module)
 
 
 def owners(machine: Machine) -> tuple[Any, ...]:
@@ -184,8 +236,9 @@ def _code_size(image: bytes) -> int:
 
 def assembly(text: str, level: int) -> str:
     """The assembly text that `compile_text` would assemble."""
-    with _lock:
-        return str(target_machine(level).emit_assembly(optimized_module(text, level)))
+    generator = _generator(level, False)
+    with generator.module(text) as module:
+        return str(generator.machine.emit_assembly(module))
 
 
 @once

@@ -6,8 +6,6 @@ scales that, and costs are estimates. Both sides are measured: the clock,
 without machine code and compiling, goes to the loop whose marker is met next, as a sampling profiler would do it, and
 from an exit to the next machine code to the guard that failed; what compiling costs is a mean over what was compiled.
 
-While the background thread compiles a tree, nothing pays: LLVM serves one at a time, and the guest would wait for it.
-
 A threshold that the user has set is a plain count and nothing here is asked.
 """
 
@@ -15,8 +13,6 @@ from __future__ import annotations
 
 from time import perf_counter
 from typing import TYPE_CHECKING
-
-from metatracer.runtime.tiers import is_at_work
 
 if TYPE_CHECKING:
     from metatracer.params import Parameters
@@ -151,7 +147,7 @@ def _root_pays(loop: Loop, payback: float) -> bool:
 
 
 def _pays(spent: float, cost: float, payback: float) -> bool:
-    if spent < payback * cost or is_at_work():
+    if spent < payback * cost:
         return False
     guest = perf_counter() - CLOCK.start - CLOCK.toolkit
     return payback == 0.0 or CLOCK.toolkit + cost <= guest + GRACE

@@ -53,7 +53,7 @@ _log = log.section("tree")
 _abort_log = log.section("abort")
 
 MOST_OPERATIONS = 4000
-"""Optimized operations of a tree. LLVM needs 0.3 to 0.5 ms for each at level 2, and other traces wait for it meanwhile."""
+"""Optimized operations of a tree. LLVM needs 0.3 to 0.5 ms for each at level 2, in which a tree can go out of date."""
 RAREST = 1000
 """A bridge is left out when it is taken less than once in so many runs of the root."""
 
@@ -392,7 +392,7 @@ def _work() -> None:
 
 
 def is_at_work() -> bool:
-    """Whether there is a background thread (or about to be): it has LLVM, for which everybody else would have to wait."""
+    """Whether there is a background thread (or about to be)."""
     return _Worker.is_running
 
 

@@ -23,7 +23,6 @@ from metatracer.runtime.compiling import install_optimized, install_stub, note_a
 from metatracer.runtime.hotness import interpreter_time, wanted_failures, was_compiling
 from metatracer.runtime.loops import Version
 from metatracer.runtime.summaries import collecting
-from metatracer.runtime.tiers import is_at_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,8 +94,6 @@ def visit(version: Version) -> None:
     base = version.base
     version.visits += 1
     params = base.portal.driver.params
-    if not params.trace_eagerness and is_at_work():
-        return
     wanted = min(MOST_VISITS, wanted_failures(params))
     if version.visits >= wanted and version.piece is None and base.piece is not None:
         version.visits = 0

@@ -140,12 +140,6 @@ def test_compiling_takes_no_longer_than_the_guest(loop, clock):
     assert hotness.back_edges_pay(loop)
 
 
-def test_nothing_pays_while_a_tree_is_compiled(loop, clock, monkeypatch):
-    visit(loop, clock, 600, 0.0001)
-    monkeypatch.setattr(hotness, "is_at_work", lambda: True)
-    assert not hotness.back_edges_pay(loop)
-
-
 def test_a_guard_pays_when_its_failures_took_what_a_bridge_costs(loop):
     params = loop.portal.driver.params
     assert not hotness.failures_pay(guard_that_failed(failures=1000, spent=0.01), params)
