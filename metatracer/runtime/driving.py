@@ -57,7 +57,8 @@ class _Driving:
         exits: Exit tuples not looked at yet. Machine code puts its tuple here without returning to the interpreter
             in between, where a signal handler could raise and the tuple be lost.
         ticket: Of the machine code that is being run (`loops.began`), 0 if none.
-        left: The guard of the last exit, until what it costs is known; left_at: When that was, in `hotness.interpreter_time`.
+        left: The guard of the last exit, or the loop without code that it was to, until what it costs is known; left_at: When
+            that was, in `hotness.interpreter_time`.
     """
 
     __slots__ = ("exception", "exits", "frames", "fresh", "left", "left_at", "request", "result", "ticket", "values")
@@ -71,7 +72,7 @@ class _Driving:
         self.values: list[Any] = []
         self.exits: list[tuple[Any, ...]] = []
         self.ticket = 0
-        self.left: GuardState | None = None
+        self.left: GuardState | Loop | None = None
         self.left_at = 0.0
 
     def run(self) -> tuple[BaseException | None, Any]:
@@ -130,10 +131,12 @@ class _Driving:
             hotness.was_machine_code(start)
 
     def _charge(self) -> None:
-        """The time since the last exit was what its guard's failure has cost."""
-        guard, self.left = self.left, None
-        if guard is not None:
-            guard.spent += max(0.0, hotness.interpreter_time() - self.left_at)
+        """The time since the last exit was what its guard's failure has cost, or that there is no code."""
+        left, self.left = self.left, None
+        if isinstance(left, Loop):
+            hotness.charge_since(left, self.left_at)
+        elif left is not None:
+            left.spent += max(0.0, hotness.interpreter_time() - self.left_at)
 
     def _left_code(self) -> None:
         if self.ticket:
@@ -270,8 +273,11 @@ class _Driving:
         if any(green is NULL_OBJECT for green in greens):
             self.values = []
             return False
-        self.request = portal.loop_of(portal.key(greens), greens)
-        self.request.entries += 1
+        loop = self.request = portal.loop_of(portal.key(greens), greens)
+        loop.entries += 1
+        if loop.piece is None:
+            # No marker of it is met on the way in from machine code: without this it would never be worth compiling.
+            self.left = loop
         return True
 
     def _raised(self, exception: BaseException | None) -> None:

@@ -88,6 +88,16 @@ def charge(loop: Loop) -> None:
     now = interpreter_time()
     spent = now - CLOCK.seen
     CLOCK.seen = now
+    _add(loop, spent, now)
+
+
+def charge_since(loop: Loop, since: float) -> None:
+    """Machine code wanted to go on in a loop that has no code: what the interpreter did `since` then is the loop's."""
+    now = interpreter_time()
+    _add(loop, now - since, now)
+
+
+def _add(loop: Loop, spent: float, now: float) -> None:
     if now - loop.charged > HALF_LIFE:
         loop.spent *= 0.5 ** ((now - loop.charged) / HALF_LIFE)
     loop.charged = now

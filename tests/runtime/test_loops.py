@@ -5,7 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from metatracer import JitDriver, parameters
+from metatracer.runtime import hotness
 from metatracer.runtime.host import PORTALS
 from metatracer.runtime.loops import Piece, hold, release, retire
 
@@ -96,3 +99,33 @@ def test_code_that_enters_an_invalidated_loop_is_invalidated_too() -> None:
         root.invalidate("a test")
         assert enterer.reason == f"it goes to {root.code.name}, which was invalidated"
         assert [run(code, 40) for _ in range(6)] == [2200] * 6
+
+
+def test_a_callee_that_only_machine_code_calls_gets_code_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time it takes in the interpreter counts, though no marker is met on the way in."""
+    monkeypatch.setattr(hotness, "GRACE", 1e9)
+    driver = JitDriver(greens=["pc"], reds="auto", name="callee")
+
+    @driver.portal
+    def run(pc: int, times: int) -> int:
+        total = 0
+        while True:
+            driver.jit_merge_point(pc=pc)
+            if pc:
+                return times + pc
+            total += run(1, times)
+            times -= 1
+            if not times:
+                return total
+            driver.can_enter_jit(pc=pc)
+
+    with parameters(threshold=2, payback=1e-9, compile_level=0):
+        portal = next(portal for portal in PORTALS.values() if portal.driver is driver)
+        callee = portal.loop_of(portal.key((1,)), (1,))
+        callee.may_inline = False
+        callee.waited_for = 100  # by the caller's recording, which now has it called through a stub
+        assert run(0, 50) == 50 * 51 // 2 + 50
+        assert callee.piece is None
+        callee.spent = 0.0
+        assert run(0, 1000) == 1000 * 1001 // 2 + 1000
+        assert callee.piece is not None
