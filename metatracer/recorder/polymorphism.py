@@ -9,7 +9,8 @@ them. Two remedies:
 - When a tree has grown to `tree_limit` bridges, its root is recorded again with *joins*: the guest's position (merge point)
   from which a branch made many bridges becomes a loop of its own, and the traces that lead there end with a jump to it. If that
   position is the root's own (an AST interpreter has no other), the inlined function that has the branch is called instead:
-  behind the call the ways have met.
+  behind the call the ways have met. A portal that is inlined there is called, natively, and gets joins of its own; at
+  once when several of its branches are to blame, which no join outside of it keeps apart.
 
 A *context* says how a frame came about: from which merge point of the innermost portal's frame, through which calls, with
 which constants as arguments. It is a hash, and the same one in each recording that comes the same way; a *site* is
@@ -18,10 +19,12 @@ an instruction in a context. Contexts only ever decide how much is guessed; a co
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from types import FunctionType
 
     from metatracer.frontend.jitcode import JitCode
     from metatracer.ir.values import FrameState, Operation
@@ -55,7 +58,8 @@ class Branches:
     Attributes:
         total: How many there are.
         bridges: How many at each site.
-        contexts: For each site the context of the portal's outermost frame, and of the innermost frame if it is another.
+        contexts: For each site the context of the portal's outermost frame; that with which the innermost portal was
+            entered that is inlined there, if there is one; and that of the innermost frame if it is not the outermost.
     """
 
     __slots__ = ("bridges", "contexts", "total")
@@ -63,10 +67,10 @@ class Branches:
     def __init__(self) -> None:
         self.total = 0
         self.bridges: dict[Site, int] = {}
-        self.contexts: dict[Site, tuple[int, int | None]] = {}
+        self.contexts: dict[Site, tuple[int, int | None, int | None]] = {}
 
-    def note(self, guard: Operation) -> None:
-        """A bridge has been attached to this guard."""
+    def note(self, guard: Operation, portal_of: Callable[[FunctionType], object]) -> None:
+        """A bridge has been attached to this guard; `portal_of` tells which portal a function is."""
         self.total += 1
         frames = guard.snapshot.frames if guard.snapshot is not None else ()
         if not frames:
@@ -74,14 +78,18 @@ class Branches:
         top: FrameState = frames[-1]
         site = (top.context, top.index)
         self.bridges[site] = self.bridges.get(site, 0) + 1
-        self.contexts[site] = (frames[0].context, top.context if len(frames) > 1 else None)
+        entered = None
+        for frame in frames[1:]:
+            if frame.entry_key is not None:
+                entered = merge_context(portal_of(frame.function), frame.entry_key)
+        self.contexts[site] = (frames[0].context, entered, top.context if len(frames) > 1 else None)
 
 
 class Polymorphism:
     """What the recordings of one portal have learned.
 
     Attributes:
-        called: Contexts of functions that are called instead of being looked into.
+        called: Contexts of functions, and of entries of portals, that are called instead of being looked into.
         joins: Contexts of merge points of the portal's own frame at which traces end.
     """
 
@@ -120,11 +128,16 @@ class Polymorphism:
             own: Context of its root's merge point.
         """
         found = False
-        for site, count in branches.bridges.items():
-            if count < 2 or count * _LEAST_SHARE < branches.total:
-                continue
-            outer, inner = branches.contexts[site]
-            if outer != own:
+        blamed = [
+            branches.contexts[site]
+            for site, count in branches.bridges.items()
+            if count >= 2 and count * _LEAST_SHARE >= branches.total
+        ]
+        calls = Counter([(outer, entered) for outer, entered, _ in blamed])
+        for outer, entered, inner in blamed:
+            if entered is not None and (outer == own or calls[outer, entered] > 1):
+                chosen, context = self.called, entered
+            elif outer != own:
                 chosen, context = self.joins, outer
             elif inner is not None:
                 chosen, context = self.called, inner

@@ -16,6 +16,7 @@ from metatracer.optimizer.versions import Goal
 from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import assumptions, hotness
 from metatracer.runtime.collector import collector_waits
+from metatracer.runtime.host import PORTALS
 from metatracer.runtime.loops import PLACING, GuardState, Loop, Piece, hold, register_guards, release, retire, root_of
 from metatracer.runtime.summaries import code_added, collecting, still_hold
 from metatracer.runtime.summaries import register as register_reliances
@@ -255,7 +256,7 @@ def _put_in_place(piece: Piece) -> None:
         guard.bridge = piece
         STATISTICS.bridges_compiled += 1
         record.bridges += 1
-        loop.base.branches.note(guard.operation)
+        loop.base.branches.note(guard.operation, lambda function: PORTALS.get(function.__code__))
         return
     with PLACING:
         set_cell(loop.ref, piece.code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from metatracer import JitDriver, elidable, parameters, promote, unroll_safe
-from metatracer.recorder.polymorphism import Polymorphism
+from metatracer.recorder.polymorphism import Polymorphism, merge_context
 from metatracer.runtime.host import PORTALS
 from metatracer.statistics import STATISTICS
 
@@ -222,6 +222,55 @@ def test_independent_branches_of_bytecode(bridges, count):
     assert bridges() <= (7 + 4 if count == 3 else 100)
     portal = PORTALS[run.__code__]
     assert bool(portal.polymorphism.joins) == (count == 9)
+
+
+def calling_machine():
+    """A machine whose guest calls are calls of the portal: `call` runs code over `frame.seed`."""
+    driver = JitDriver(greens=["pc", "code"], reds="auto", name="calling bits")
+
+    @driver.portal
+    def run(code, frame, n):
+        pc = total = 0
+        while True:
+            driver.jit_merge_point(pc=pc, code=code)
+            op, argument = code[pc]
+            pc += 1
+            if op == "bit":
+                if not (frame.seed >> argument) & 1:
+                    pc += 1
+            elif op == "add":
+                total += argument
+            elif op == "call":
+                total += run(argument, frame, 0)
+            elif op == "return":
+                return total
+            else:
+                frame.seed = (frame.seed * 1103515245 + 12345) % 2147483648
+                n -= 1
+                if not n:
+                    return total
+                pc = 0
+                driver.can_enter_jit(pc=pc, code=code)
+
+    return run
+
+
+@pytest.mark.parametrize("count", [3, 9])
+def test_independent_branches_of_a_callee(bridges, count):
+    """No join in the caller keeps them apart: the callee is called, and none of the interpreter's functions."""
+    run = calling_machine()
+    callee = tuple(part for bit in range(count) for part in (("bit", 8 + bit), ("add", 3 << bit)))
+    callee = (*callee, ("return", 0))
+    code = (("call", callee), ("again", 0))
+    with parameters(tree_limit=12):
+        results = [run(code, Frame(), 1500) for _ in range(4)]
+    with parameters(enable=False):
+        assert results == [run(code, Frame(), 1500)] * 4
+    assert bridges() <= (7 + 4 if count == 3 else 100)
+    portal = PORTALS[run.__code__]
+    entry = merge_context(portal, portal.key((0, callee)))
+    assert portal.polymorphism.called == ({entry} if count == 9 else set())
+    assert portal.loops[portal.key((0, callee))].piece is not None
 
 
 # --- the table of promoted values -----------------------------------------------------------------------------------------
