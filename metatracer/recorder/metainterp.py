@@ -843,8 +843,7 @@ class MetaInterpreter:
 
     def _call_inlined(self, frame: MetaFrame, portal: PortalView, key: Any, greens: Sequence[Any]) -> None:
         """Make a call of an inlined portal call, from the merge point where it stands."""
-        own = self.start_key == key and self.own_loop is not None
-        if own and self.own_loop is not None:
+        if portal is self.portal and self.start_key == key and self.own_loop is not None:
             self._call_portal(frame, portal, self.own_loop, unwinds=portal.may_unwind(key))
         else:
             is_compiled = portal.compiled_loop(key) is not None

@@ -128,6 +128,29 @@ def test_a_call_that_was_inlined_and_goes_round_is_called_from_there(counted):
     assert counted.guard_exits - before < 10
 
 
+def test_portals_with_equal_greens_are_told_apart():
+    driver = JitDriver(greens=[], name="both")
+
+    @driver.portal
+    def inner(left, total):
+        while left > 0:
+            driver.jit_merge_point()
+            left -= 1
+            total += 2
+        return total
+
+    @driver.portal
+    def outer(left, total):
+        while left > 0:
+            driver.jit_merge_point()
+            left -= 1
+            total = inner(5, total)
+        return total
+
+    for _ in range(5):
+        assert outer(100, 1) == 1001
+
+
 def test_later_calls_enter_what_is_there(counted):
     run = machine()
     assert [run(COUNT, [0]) for _ in range(5)] == [1000] * 5
