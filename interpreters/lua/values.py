@@ -171,19 +171,23 @@ class LuaTable:
                 return
         self.set_hash(name, value)
 
-    @dont_look_inside
     def set_hash(self, key: Value, value: Value) -> None:
         """Store a value in the hash part."""
         hash_part = self.hash
+        if hash_part is not None and key in hash_part:
+            hash_part[key] = value
+        elif value is not None:
+            self.add_hash(key, value)
+
+    @dont_look_inside
+    def add_hash(self, key: Value, value: Value) -> None:
+        """Put a key into the hash part."""
+        hash_part = self.hash
         if hash_part is None:
-            if value is None:
-                return
             self.hash = {key: value}
             self.hash_limit = 8
             self.keys = None
-        elif key in hash_part:
-            hash_part[key] = value
-        elif value is not None:
+        else:
             if len(hash_part) >= self.hash_limit:
                 for dead in [key for key, value in hash_part.items() if value is None]:
                     del hash_part[dead]

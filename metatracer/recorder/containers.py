@@ -15,7 +15,7 @@ from metatracer.ir.values import Const, Snapshot, Value
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
-from metatracer.recorder.hashing import is_dict_class, know_dict, know_key
+from metatracer.recorder.hashing import HASHED_BY_VALUE, is_dict_class, know_dict, know_key
 from metatracer.recorder.lists import (
     append_item,
     constant_index,
@@ -320,6 +320,9 @@ def contains(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     item, container = frame.box(instruction.src[0]), frame.box(instruction.src[1])
     cls = type(container.object)
     invert = instruction.arg
+    if cls is tuple and container.is_const and item.is_const and _compare_plainly(item.object, *container.object):
+        frame.registers[instruction.dst[0]] = const_box((item.object in container.object) != invert)
+        return
     row = None
     if cls in (set, frozenset) and know_key(meta, item):
         meta.guard_class(container)
@@ -343,6 +346,11 @@ def contains(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
         objects = [container.object, item.object]
 
     _contains_call(meta, frame, instruction, row, [meta.ref(container), meta.ref(item)], objects, invert)
+
+
+def _compare_plainly(*objects: Any) -> bool:
+    """Whether comparing constants with each other runs no code: numbers, strings, and classes without a metaclass."""
+    return all(type(obj) in HASHED_BY_VALUE or type(obj) is type for obj in objects)
 
 
 def _contains_call(

@@ -123,6 +123,38 @@ def store_at_one_index_forgets_what_other_lists_have_there_alone(a, b):
 
 
 @recorded(1, [5])
+def class_in_a_tuple_of_classes(a, b):
+    """
+    guard_type(r0) {int}
+    ...
+    ! contains
+    ! call(
+    """
+    return a + 1 if type(a) in (float, int) and type(a) not in (bytes, float) else b
+
+
+class NoisyMeta(type):
+    def __eq__(cls, other):
+        return False
+
+    __hash__ = type.__hash__
+
+
+class Noisy(metaclass=NoisyMeta):
+    pass
+
+
+@recorded(1, [5])
+def class_in_a_tuple_with_a_metaclass_of_its_own(a, b):
+    """
+    ...
+    r2 = call(_contains, <tuple>, int)
+    ...
+    """
+    return a + 1 if type(a) in (Noisy, bytes) else a
+
+
+@recorded(1, [5])
 def items_of_a_list_that_is_made_are_known(a, b):
     """
     r2 = new_list(r0)
