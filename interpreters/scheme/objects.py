@@ -61,12 +61,18 @@ class Char:
         self.value = value
 
 
+_LATIN = tuple([Char(chr(code)) for code in range(256)])
 _characters: dict[str, Char] = {}
 
 
-@dont_look_inside
 def char(value: str) -> Char:
     """The one object for this character."""
+    code = ord(value)
+    return _LATIN[code] if code < 256 else _other_char(value)
+
+
+@dont_look_inside
+def _other_char(value: str) -> Char:
     found = _characters.get(value)
     if found is None:
         found = _characters[value] = Char(value)

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 from interpreters.scheme.objects import EOF, Parameter, SchemeError, Condition, String, error
 from interpreters.scheme.reader import IncompleteError, Reader
+from metatracer import dont_look_inside
 
 
 class TextInput:
@@ -25,6 +26,7 @@ class TextInput:
         self.fill = fill
         self.is_open = True
 
+    @dont_look_inside
     def more(self) -> bool:
         """Get more text; False at the end."""
         if self.fill is None:
@@ -148,6 +150,7 @@ class StandardOutput(TextOutput):
         super().__init__()
         self.name = name
 
+    @dont_look_inside
     def write(self, text: str) -> None:
         if text:
             self.at_line_start = text[-1] == "\n"

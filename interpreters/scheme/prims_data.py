@@ -135,26 +135,26 @@ def char_to_integer(value: Any) -> int:
     return ord(letter("char->integer", value))
 
 
-@opaque("integer->char")
+@primitive("integer->char")
 def integer_to_char(value: Any) -> Any:
     if type(value) is not int or not (0 <= value < 0xD800 or 0xE000 <= value < 0x110000):
         raise wrong_type("integer->char", "a character's number", value)
     return char(chr(value))
 
 
-@opaque("char-upcase")
+@primitive("char-upcase")
 def char_upcase(value: Any) -> Any:
     upper = letter("char-upcase", value).upper()
     return char(upper) if len(upper) == 1 else value
 
 
-@opaque("char-downcase")
+@primitive("char-downcase")
 def char_downcase(value: Any) -> Any:
     lower = letter("char-downcase", value).lower()
     return char(lower) if len(lower) == 1 else value
 
 
-@opaque("char-foldcase")
+@primitive("char-foldcase")
 def char_foldcase(value: Any) -> Any:
     folded = letter("char-foldcase", value).casefold()
     return char(folded) if len(folded) == 1 else value
@@ -165,9 +165,11 @@ def is_alphabetic(value: Any) -> bool:
     return letter("char-alphabetic?", value).isalpha()
 
 
-@opaque("char-numeric?")
+@primitive("char-numeric?")
 def is_numeric(value: Any) -> bool:
-    return unicodedata.category(letter("char-numeric?", value)) == "Nd"
+    text = letter("char-numeric?", value)
+    code = ord(text)
+    return 48 <= code <= 57 if code < 128 else unicodedata.category(text) == "Nd"
 
 
 @primitive("char-whitespace?")

@@ -11,9 +11,10 @@ from interpreters.scheme.ports import (
     CURRENT_ERROR, CURRENT_INPUT, CURRENT_OUTPUT, INPUTS, OUTPUTS, BinaryInput, BinaryOutput, StandardOutput, TextInput,
     TextOutput, check_allowed,
 )  # fmt: skip
-from interpreters.scheme.primitives import index, opaque, span
+from interpreters.scheme.primitives import index, opaque, primitive, span
 from interpreters.scheme.prims_data import octet, octets
 from interpreters.scheme.printer import to_text
+from metatracer import dont_look_inside
 
 
 def output(who: str, port: Any) -> Any:
@@ -47,9 +48,19 @@ def octet_source(who: str, port: Any) -> Any:
 # --- output
 
 
-@opaque("write")
+@dont_look_inside
+def written(value: Any) -> str:
+    return to_text(value)
+
+
+@dont_look_inside
+def shown(value: Any) -> str:
+    return to_text(value, quote=False)
+
+
+@primitive("write")
 def write(value: Any, port: Any = None) -> Any:
-    output("write", port).write(to_text(value))
+    output("write", port).write(written(value))
     return UNSPECIFIED
 
 
@@ -65,13 +76,13 @@ def write_simple(value: Any, port: Any = None) -> Any:
     return UNSPECIFIED
 
 
-@opaque("display")
+@primitive("display")
 def display(value: Any, port: Any = None) -> Any:
-    output("display", port).write(value.text if type(value) is String else to_text(value, quote=False))
+    output("display", port).write(value.text if type(value) is String else shown(value))
     return UNSPECIFIED
 
 
-@opaque("newline")
+@primitive("newline")
 def newline(port: Any = None) -> Any:
     output("newline", port).write("\n")
     return UNSPECIFIED
@@ -85,7 +96,7 @@ def fresh_line(port: Any = None) -> Any:
     return UNSPECIFIED
 
 
-@opaque("write-char")
+@primitive("write-char")
 def write_char(value: Any, port: Any = None) -> Any:
     if type(value) is not Char:
         raise wrong_type("write-char", "a character", value)
@@ -93,10 +104,18 @@ def write_char(value: Any, port: Any = None) -> Any:
     return UNSPECIFIED
 
 
-@opaque("write-string")
+@primitive("write-string")
 def write_string(value: Any, port: Any = None, start: Any = 0, end: Any = None) -> Any:
     if type(value) is not String:
         raise wrong_type("write-string", "a string", value)
+    if end is None and start == 0:
+        output("write-string", port).write(value.text)
+        return UNSPECIFIED
+    return _write_part(value, port, start, end)
+
+
+@dont_look_inside
+def _write_part(value: Any, port: Any, start: Any, end: Any) -> Any:
     start, end = span("write-string", len(value), start, end)
     output("write-string", port).write(value.text[start:end])
     return UNSPECIFIED
@@ -137,13 +156,13 @@ def read(port: Any = None) -> Any:
     return source("read", port).read_after_fill()
 
 
-@opaque("read-char")
+@primitive("read-char")
 def read_char(port: Any = None) -> Any:
     letter = source("read-char", port).read_char()
     return char(letter) if letter else EOF
 
 
-@opaque("peek-char")
+@primitive("peek-char")
 def peek_char(port: Any = None) -> Any:
     letter = source("peek-char", port).peek()
     return char(letter) if letter else EOF
@@ -177,7 +196,7 @@ def read_string(count: Any, port: Any = None) -> Any:
     return String(text) if text or count == 0 else EOF
 
 
-@opaque("read-u8")
+@primitive("read-u8")
 def read_u8(port: Any = None) -> Any:
     stream = octet_source("read-u8", port)
     if stream.position >= len(stream.data):
@@ -186,7 +205,7 @@ def read_u8(port: Any = None) -> Any:
     return stream.data[stream.position - 1]
 
 
-@opaque("peek-u8")
+@primitive("peek-u8")
 def peek_u8(port: Any = None) -> Any:
     stream = octet_source("peek-u8", port)
     return stream.data[stream.position] if stream.position < len(stream.data) else EOF
@@ -216,12 +235,12 @@ def read_bytevector_into(target: Any, port: Any = None, start: Any = 0, end: Any
     return len(data)
 
 
-@opaque("eof-object")
+@primitive("eof-object")
 def eof_object() -> Any:
     return EOF
 
 
-@opaque("eof-object?")
+@primitive("eof-object?")
 def is_eof(value: Any) -> Any:
     return value is EOF
 

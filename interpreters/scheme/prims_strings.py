@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
+from interpreters.scheme.nodes import OF_TWO
 from interpreters.scheme.objects import (
-    UNSPECIFIED, Char, String, char, error, make_list, to_python_list, wrong_type,
+    NIL, UNSPECIFIED, Char, Pair, String, char, error, is_circular, make_list, to_python_list, wrong_type,
 )  # fmt: skip
-from interpreters.scheme.primitives import index, opaque, primitive, span
+from interpreters.scheme.primitives import driver, index, opaque, primitive, span
 from interpreters.scheme.prims_data import vector
-from metatracer import dont_look_inside
+from metatracer import dont_look_inside, unroll_safe
 
 
 def text(who: str, value: Any) -> str:
@@ -26,28 +26,53 @@ def letter(who: str, value: Any) -> str:
     return value.value
 
 
-def _comparisons(kind: str, get: Callable[[str, Any], str], fold: bool) -> None:
-    for sign, compare in (("=", operator.eq), ("<", operator.lt), (">", operator.gt), ("<=", operator.le),
-                          (">=", operator.ge)):  # fmt: skip
-        name = f"{kind}{'-ci' if fold else ''}{sign}?"
-
-        def test(first: Any, *items: Any, name: str = name, compare: Callable[[str, str], bool] = compare) -> bool:
-            left = get(name, first)
-            result = True
-            for item in items:
-                right = get(name, item)
-                if not (compare(left.casefold(), right.casefold()) if fold else compare(left, right)):
-                    result = False
-                left = right
-            return result
-
-        opaque(name)(test)
+def code_of(who: str, value: Any) -> int:
+    return ord(letter(who, value))
 
 
-_comparisons("char", letter, fold=True)
-_comparisons("string", text, fold=False)
-_comparisons("string", text, fold=True)
-_comparisons("char", letter, fold=False)
+def folded_letter(who: str, value: Any) -> str:
+    return letter(who, value).casefold()
+
+
+def folded_text(who: str, value: Any) -> str:
+    return text(who, value).casefold()
+
+
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "=": lambda left, right: left == right,
+    "<": lambda left, right: left < right,
+    ">": lambda left, right: left > right,
+    "<=": lambda left, right: left <= right,
+    ">=": lambda left, right: left >= right,
+}
+
+
+def _comparison(name: str, get: Callable[[str, Any], Any], compare: Callable[[Any, Any], bool]) -> None:
+    """A procedure that compares two or more; two are compared by a function of their own."""
+
+    def two(first: Any, second: Any) -> bool:
+        return compare(get(name, first), get(name, second))
+
+    @primitive(name)
+    @unroll_safe
+    def all_of(first: Any, *items: Any) -> bool:
+        left = get(name, first)
+        result = True
+        for item in items:
+            right = get(name, item)
+            if not compare(left, right):
+                result = False
+            left = right
+        return result
+
+    OF_TWO[name] = two
+
+
+for _sign, _compare in COMPARE.items():
+    _comparison(f"char{_sign}?", code_of, _compare)
+    _comparison(f"char-ci{_sign}?", folded_letter, _compare)
+    _comparison(f"string{_sign}?", text, _compare)
+    _comparison(f"string-ci{_sign}?", folded_text, _compare)
 
 
 @primitive("string?")
@@ -74,21 +99,16 @@ def string_length(value: Any) -> int:
     return len(value)
 
 
-@dont_look_inside
-def _get(value: Any, number: int) -> Any:
-    return char(value.get(number))
-
-
 @primitive("string-ref")
 def string_ref(value: Any, number: Any) -> Any:
     if type(value) is not String:
         raise wrong_type("string-ref", "a string", value)
     if type(number) is not int or not 0 <= number < len(value):
         raise error("string-ref", "index out of range:", number)
-    return _get(value, number)
+    return char(value.get(number))
 
 
-@opaque("string-set!")
+@primitive("string-set!")
 def string_set(value: Any, number: Any, item: Any) -> Any:
     if type(value) is not String:
         raise wrong_type("string-set!", "a string", value)
@@ -115,21 +135,63 @@ def string_tail(value: Any, start: Any) -> Any:
     return substring(value, start)
 
 
-@opaque("string-append")
+@primitive("string-append")
 def string_append(*items: Any) -> Any:
+    if len(items) == 2:
+        return append_two(items[0], items[1])
+    if len(items) == 3:
+        first, second, third = items
+        return String(text("string-append", first) + text("string-append", second) + text("string-append", third))
+    return _append(items)
+
+
+def append_two(first: Any, second: Any) -> Any:
+    return String(text("string-append", first) + text("string-append", second))
+
+
+OF_TWO["string-append"] = append_two
+
+
+@dont_look_inside
+def _append(items: Any) -> Any:
     return String("".join([text("string-append", item) for item in items]))
 
 
-@opaque("string->list")
+@primitive("string->list")
 def string_to_list(value: Any, start: Any = 0, end: Any = None) -> Any:
     content = text("string->list", value)
     start, end = span("string->list", len(content), start, end)
-    return make_list([char(item) for item in content[start:end]])
+    return _characters(content, start, end)
 
 
-@opaque("list->string")
+@driver.portal
+def _characters(content: str, start: int, end: int) -> Any:
+    result: Any = NIL
+    while end > start:
+        driver.jit_merge_point()
+        end -= 1
+        result = Pair(char(content[end]), result)
+    return result
+
+
+@primitive("list->string")
 def list_to_string(items: Any) -> Any:
-    return String("".join([letter("list->string", item) for item in to_python_list(items, "list->string")]))
+    return String("".join(_letters(items)))
+
+
+@driver.portal
+def _letters(items: Any) -> list[str]:
+    result: list[str] = []
+    rest = items
+    while type(rest) is Pair:
+        driver.jit_merge_point()
+        result.append(letter("list->string", rest.car))
+        rest = rest.cdr
+        if len(result) & 0xFFFFF == 0 and is_circular(items):
+            break
+    if rest is not NIL:
+        raise wrong_type("list->string", "a proper list", items)
+    return result
 
 
 @opaque("string->vector")

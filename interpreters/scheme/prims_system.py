@@ -21,6 +21,7 @@ from interpreters.scheme.objects import (
 from interpreters.scheme.ports import check_allowed
 from interpreters.scheme.primitives import opaque, primitive
 from interpreters.scheme.syntax import Environment
+from metatracer import dont_look_inside
 
 # --- hash tables
 
@@ -33,6 +34,7 @@ class HashTable:
     """
 
     scheme_name = "hash-table"
+    _immutable_fields_ = ["kind"]
     __slots__ = ("entries", "kind")
 
     def __init__(self, kind: str) -> None:
@@ -42,8 +44,12 @@ class HashTable:
 
 def _atom_key(value: Any) -> Any:
     kind = type(value)
-    if kind is int or kind is Symbol or kind is Char:
-        return value
+    return value if kind is int or kind is Symbol or kind is Char else _other_key(value)
+
+
+@dont_look_inside
+def _other_key(value: Any) -> Any:
+    kind = type(value)
     if kind is bool:
         return ("b", value)
     if kind is float:
@@ -61,6 +67,11 @@ def _equal_key(value: Any) -> Any:
         return ("u", bytes(value))
     if kind is not Pair and kind is not list:
         return _atom_key(value)
+    return _compound_key(value)
+
+
+@dont_look_inside
+def _compound_key(value: Any) -> Any:
     parts: list[Any] = []
     work = [value]
     while work:
@@ -122,27 +133,34 @@ def make_string_hash_table(*options: Any) -> Any:
     return HashTable("string")
 
 
-@opaque("hash-table?")
+@primitive("hash-table?")
 def is_hash_table(value: Any) -> Any:
     return type(value) is HashTable
 
 
-@opaque("%hash-table-entry")
+@primitive("%hash-table-entry")
 def hash_table_entry(table: Any, key: Any) -> Any:
     """A pair with the value, or #f."""
     entry = table_of("hash-table-ref", table).entries.get(key_of(table, key))
     return False if entry is None else Pair(entry[1], NIL)
 
 
-@opaque("hash-table-ref/default", "hashtable-ref")
+@primitive("hash-table-ref/default", "hashtable-ref")
 def hash_table_ref_default(table: Any, key: Any, default: Any) -> Any:
     entry = table_of("hash-table-ref/default", table).entries.get(key_of(table, key))
     return default if entry is None else entry[1]
 
 
-@opaque("hash-table-set!", "hashtable-set!")
+@primitive("hash-table-set!", "hashtable-set!")
 def hash_table_set(table: Any, key: Any, value: Any) -> Any:
-    table_of("hash-table-set!", table).entries[key_of(table, key)] = [key, value]
+    entries = table_of("hash-table-set!", table).entries
+    found = key_of(table, key)
+    entry = entries.get(found)
+    if entry is None:
+        entries[found] = [key, value]
+    else:
+        entry[0] = key
+        entry[1] = value
     return UNSPECIFIED
 
 
@@ -152,12 +170,12 @@ def hash_table_delete(table: Any, key: Any) -> Any:
     return UNSPECIFIED
 
 
-@opaque("hash-table-exists?", "hash-table-contains?", "hashtable-contains?")
+@primitive("hash-table-exists?", "hash-table-contains?", "hashtable-contains?")
 def hash_table_exists(table: Any, key: Any) -> Any:
     return key_of(table_of("hash-table-exists?", table), key) in table.entries
 
 
-@opaque("hash-table-size", "hash-table-count", "hash-table/count", "hashtable-size")
+@primitive("hash-table-size", "hash-table-count", "hash-table/count", "hashtable-size")
 def hash_table_size(table: Any) -> Any:
     return len(table_of("hash-table-size", table).entries)
 
