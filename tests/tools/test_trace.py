@@ -12,6 +12,8 @@ from metatracer.runtime.stages import STAGES
 from metatracer.tools import guest
 from tests.tools.test_real import INTERPRETER
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def interpreter(script):

@@ -30,7 +30,7 @@ def output_of(command: list[str], mode: str = "off") -> bytes:
     return _ADDRESS.sub(b"ADDRESS", run.stdout)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [pytest.param("untraced", marks=pytest.mark.slow), "traced"])
 @pytest.mark.parametrize("name", TRANSCRIPTS)
 def test_transcript_is_what_puc_lua_printed(name: str, mode: str) -> None:
     expected = (FOLDER / f"{name}.out").read_bytes()

@@ -30,7 +30,7 @@ def run(mode: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "mode", ["off", pytest.param("enable=on", marks=pytest.mark.slow), EAGER], ids=["off", "on", "eager"]
+    "mode", [*(pytest.param(mode, marks=pytest.mark.slow) for mode in ("off", "enable=on")), EAGER], ids=["off", "on", "eager"]
 )
 @pytest.mark.parametrize("program", sorted(path.stem for path in PROGRAMS.glob("*.out")))
 def test_transcript(program: str, mode: str) -> None:
