@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from metatracer import hooks, log
@@ -32,6 +33,7 @@ from metatracer.recorder.tracebacks import without_toolkit
 from metatracer.runtime import assumptions, hotness, replacing
 from metatracer.runtime.compiling import install_recorded, note_abort, note_miss
 from metatracer.runtime.host import RecordingHost
+from metatracer.runtime.hotness import CLOCK
 from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended
 from metatracer.runtime.portal import Request
 from metatracer.runtime.tiers import attend
@@ -551,9 +553,46 @@ def drive(loop: Loop, values: list[Any]) -> tuple[BaseException | None, Any]:
     Returns:
         (exception, value): what the frame raises, or None and what it returns.
     """
-    driving = _Driving()
-    driving.request, driving.values = loop, values
+    driving = _spare.pop() if _spare else _Driving()
+    piece = loop.piece
+    if piece is None or loop.replacement is not None:
+        driving.request, driving.values = loop, values
+        return driving.run()
+    # What `_Driving._enter` does, in a third of the time for a frame that runs to its end in machine code.
+    has_entered = False
+    try:
+        driving.ticket = began()
+        enter = piece.code.enter
+        assert enter is not None
+        exits, reds = driving.exits, values[len(loop.portal.green_numbers) :]
+        start = perf_counter() - CLOCK.machine - CLOCK.toolkit
+        STATISTICS.loop_entries += 1
+        loop.record.entries += 1
+        has_entered = True
+        del values[:]
+        try:
+            exits.extend(map(enter, (reds,)))
+        finally:
+            CLOCK.machine = perf_counter() - CLOCK.toolkit - start
+        has_finished = exits[0][0] == 0
+        if has_finished:
+            driving._left_code()
+            result = exits.pop()[2]
+    except BaseException as arrived:  # noqa: BLE001 - a signal handler's exception belongs to the guest
+        if not has_entered:
+            driving.request, driving.values = loop, values
+        caught = arrived
+    else:
+        if has_finished:
+            _spare.append(driving)
+            return None, result
+        return driving.run()
+    driving._interrupted(caught)
     return driving.run()
+
+
+_spare: list[_Driving] = []
+"""As new: making one takes a quarter of the time that entering code does."""
 
 
 def _finish_portal_call(exit_tuple: tuple[Any, ...]) -> Any:
