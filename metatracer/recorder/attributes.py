@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import sys
 from collections import namedtuple
 from enum import EnumType
@@ -146,7 +147,7 @@ def find_attribute(meta: MetaInterpreter, box: Box, name: str) -> _Found:
     if found.kind == "data_descriptor":
         if type(found.attribute) is _TUPLE_GETTER:
             return _find_tuple_field(meta, box, found.attribute)
-        getter: Any = found.attribute.fget if type(found.attribute) is property else None
+        getter: Any = found.attribute.fget if type(found.attribute) in (property, enum.property) else None
         if getter is None or not can_inline(meta, getter):
             return _ASK
         _know_class(meta, box, cls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+from enum import Enum, EnumType
 from types import (
     BuiltinFunctionType,
     BuiltinMethodType,
@@ -434,6 +435,24 @@ def _call_elidable(
 # --- classes ----------------------------------------------------------------------------------------------------------------
 
 
+def _call_enum(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, function: Box, argument: Box) -> bool:
+    """`Op(value)`: the member that has a value which the trace knows."""
+    cls, value = function.object, argument.object
+    if not function.is_const or not argument.is_const or not meta.is_steady(cls) or cls.__new__ is not Enum.__new__:
+        return False
+    member = value
+    if type(value) in _VALUES:
+        member = cls._value2member_map_.get(value)
+    if type(member) is not cls:
+        return False
+    meta.rely_on_class(cls)  # EnumType lets nobody take a member away
+    set_result(frame, instruction, const_box(member))
+    return True
+
+
+_VALUES = (int, str, bytes, bool, float)
+
+
 def _call_class(
     meta: MetaInterpreter,
     frame: MetaFrame,
@@ -444,6 +463,8 @@ def _call_class(
 ) -> bool:
     """`cls(...)` with `object.__new__` and a Python-level `__init__` or none."""
     cls = function.object
+    if type(cls) is EnumType and len(arguments) == 1 and not keywords:
+        return _call_enum(meta, frame, instruction, function, arguments[0])
     creation = plain_creation(cls)
     if creation is None and is_plain_class(cls) and meta.is_steady(cls):
         return _call_exception_class(meta, frame, instruction, function, arguments, keywords)
