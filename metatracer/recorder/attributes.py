@@ -6,7 +6,7 @@ import enum
 import sys
 from collections import namedtuple
 from enum import EnumType
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodDescriptorType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.fields import (
@@ -367,11 +367,11 @@ def load_method(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
 
 
 def _is_builtin_method(box: Box, name: str) -> bool:
+    """Whether a class that nobody can change, written in C, has the method, and instances have no attributes before it."""
     cls = type(box.object)
-    if cls not in (list, dict, str, bytes, bytearray, set, tuple, int, float, frozenset) and cls.__module__ != "array":
+    if not is_immutable_type(cls) or has_instance_dict(cls) or has_custom_getattribute(cls):
         return False
-    attribute, owner = raw_lookup(cls, name)
-    return owner is not None and type(attribute) is type(list.append)
+    return type(raw_lookup(cls, name)[0]) is MethodDescriptorType
 
 
 # --- super --------------------------------------------------------------------------------------------------------------

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import functools
+import re
 
 import pytest
 
 from tests.recorder.recording import agrees, cases, check, record, recorded
+
+PATTERN = re.compile("b+")
+ERROR = ValueError()
+ERROR.with_traceback = abs  # type: ignore[assignment]
 
 
 class Slotted:
@@ -207,6 +212,25 @@ def computed_attributes_are_left_to_python(a, b):
     ! getfield
     """
     return b.four + a - 4
+
+
+@recorded("ab", "abbc")
+def method_of_a_class_written_in_c(a, b):
+    """
+    ...
+    ! object_getattr
+    """
+    found = PATTERN.search(b)
+    return a if found.end() - found.start() == 2 else b
+
+
+@recorded(1, 2)
+def method_behind_an_attribute_of_the_instance(a, b):
+    """
+    ...
+    ! with_traceback' of
+    """
+    return a + ERROR.with_traceback(b)
 
 
 @pytest.mark.parametrize("step", cases(globals()), ids=lambda step: step.__name__)
