@@ -151,6 +151,32 @@ def test_portals_with_equal_greens_are_told_apart():
         assert outer(100, 1) == 1001
 
 
+class Link:
+    __slots__ = ("following", "number")
+
+    def __init__(self, number, following):
+        self.number = number
+        self.following = following
+
+
+def test_a_portal_gives_a_traced_caller_a_long_list():
+    list_driver = JitDriver(greens=[], name="list")
+    outer = machine()
+
+    @list_driver.portal
+    def linked(number):
+        link = None
+        while number > 0:
+            list_driver.jit_merge_point()
+            link = Link(number, link)
+            number -= 1
+        link.following.following.following = link  # circular, too
+        return link
+
+    code = (("apply", lambda value: value + linked(3000).number), ("less", 30), END)
+    assert outer(code, [0]) == 30
+
+
 def test_later_calls_enter_what_is_there(counted):
     run = machine()
     assert [run(COUNT, [0]) for _ in range(5)] == [1000] * 5
