@@ -15,6 +15,7 @@ from interpreters.scheme.nodes import CAUGHT, Node, Simple, extend, failed, loca
 from interpreters.scheme.objects import (
     NIL, UNSPECIFIED, CaseLambda, Cell, Closure, ControlPrimitive, Pair, Parameter, Primitive, SchemeError, error,
 )  # fmt: skip
+from interpreters.scheme.prims_lists import list_from
 from interpreters.scheme.syntax import GlobalCell
 from metatracer import dont_look_inside, promote, unroll_safe
 
@@ -86,8 +87,11 @@ def enter(closure: Any, args: Any, cont: Any) -> State:
     if given < required:
         raise arity_error(code.name, required, -1, given)
     rest: Any = NIL
-    for number in range(given - 1, required - 1, -1):
-        rest = Pair(args[number], rest)
+    if given - required > 6:
+        rest = list_from(args[required:], NIL)
+    else:
+        for number in range(given - 1, required - 1, -1):
+            rest = Pair(args[number], rest)
     if required == 0:
         return body, (closure, rest), cont
     if required == 1:

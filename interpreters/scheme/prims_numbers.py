@@ -11,7 +11,7 @@ from typing import Any
 from interpreters.scheme import arithmetic as a
 from interpreters.scheme.numerals import number_text, parse_number
 from interpreters.scheme.objects import String, Values, error, wrong_type
-from interpreters.scheme.primitives import opaque, primitive
+from interpreters.scheme.primitives import driver, opaque, primitive
 from metatracer import unroll_safe
 
 
@@ -25,9 +25,22 @@ def plus(*items: Any) -> Any:
         return a.add(left, right)
     if len(items) == 0:
         return 0
+    if len(items) > 6:
+        return _sum(items)
     total = items[0] if len(items) > 1 else a.add(0, items[0])
     for item in items[1:]:
         total = a.add(total, item)
+    return total
+
+
+@driver.portal
+def _sum(items: Any) -> Any:
+    total = items[0]
+    number = 1
+    while number < len(items):
+        driver.jit_merge_point()
+        total = a.add(total, items[number])
+        number += 1
     return total
 
 
