@@ -30,6 +30,18 @@ _ESCAPES = {
 END = b"<eof>"
 
 
+MAX_STRINGS = 20_000
+
+_strings: dict[bytes, bytes] = {}
+
+
+def the_same(text: bytes) -> bytes:
+    """Return the same object for equal names and literals: a dict finds a key that is the object itself without comparing."""
+    if len(_strings) >= MAX_STRINGS:
+        _strings.clear()
+    return _strings.setdefault(text, text)
+
+
 def display_name(chunk_name: bytes) -> bytes:
     """Return a chunk's name as messages show it."""
     if chunk_name.startswith(b"="):
@@ -145,7 +157,7 @@ class Lexer:
             self.position = found.end()
             name = found.group()
             self.kind = name if name in KEYWORDS else b"name"
-            self.value = name
+            self.value = the_same(name)
         elif found := _NUMBER.match(source, position):
             self.position = found.end()
             self.kind = b"number"
@@ -154,7 +166,8 @@ class Lexer:
                 self.fail_lexing(b"malformed number", self.position)
         elif first in b"'\"":
             self.kind = b"string"
-            self.value, self.position = self.short_string(position)
+            value, self.position = self.short_string(position)
+            self.value = the_same(value)
         elif found := _LONG_OPEN.match(source, position):
             self.kind = b"string"
             self.value, self.position = self.long_text(found, b"string")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from interpreters.lua.errors import LuaError
+from interpreters.lua.lexer import END, Lexer
 from interpreters.lua.runtime import Runtime
 
 
@@ -61,3 +62,15 @@ def test_long_chains_compile(lua: Runtime) -> None:
 
 def test_deep_recursion_is_a_lua_error(lua: Runtime) -> None:
     assert lua.execute("local function f() return 1 + f() end return (select(2, pcall(f)))").endswith("stack overflow")
+
+
+def test_equal_names_and_literals_are_one_object() -> None:
+    lexer = Lexer(b"some_name 'some_name' [[x]] \"some_name\"", b"=test")
+    found = []
+    lexer.advance()
+    while lexer.kind != END:
+        if lexer.value == b"some_name":
+            found.append(lexer.value)
+        lexer.advance()
+    assert len(found) == 3
+    assert found[0] is found[1] is found[2]
