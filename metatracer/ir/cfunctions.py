@@ -6,8 +6,10 @@ that may run arbitrary code (`runs_code`) may also observe and change the whole 
 
 from __future__ import annotations
 
+import ctypes
 import math
 import operator
+from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
 from metatracer.ir.opcodes import Effect
@@ -54,6 +56,15 @@ def _row(  # noqa: PLR0913 - the columns of the table
     assert name not in CFUNCTIONS
     CFUNCTIONS[name] = row
     return row
+
+
+def _new_function(code: CodeType, namespace: dict[str, Any]) -> FunctionType:
+    closure = tuple([CellType() for _ in code.co_freevars]) or None
+    return FunctionType(code, namespace, None, None, closure)
+
+
+def _set_closure(function: FunctionType, closure: tuple[CellType, ...]) -> int:
+    return int(ctypes.pythonapi.PyFunction_SetClosure(ctypes.py_object(function), ctypes.py_object(closure)))
 
 
 # --- any object: may run code -----------------------------------------------------------------------------------------
@@ -127,6 +138,9 @@ TUPLE_SLICE = _row("tuple_slice", "PyTuple_GetSlice", "rii", "r", pure=True, eva
 NEW_SLICE = _row("new_slice", "PySlice_New", "rrr", "r", pure=True, evaluate=slice)
 NEW_DICT = _row("new_dict", "PyDict_New", "", "r", writes=Effect.NONE, evaluate=dict)
 NEW_SET = _row("new_set", "PySet_New", "r", "r", runs_code=True, evaluate=set)
+NEW_FUNCTION = _row("new_function", "PyFunction_New", "rr", "r", reads=Effect.DICT, evaluate=_new_function)
+SET_CLOSURE = _row("function_set_closure", "PyFunction_SetClosure", "rr", "i", c_result="i32", evaluate=_set_closure)
+NEW_METHOD = _row("new_method", "PyMethod_New", "rr", "r", evaluate=MethodType)
 LIST_AS_TUPLE = _row("list_as_tuple", "PyList_AsTuple", "r", "r", reads=Effect.LIST, evaluate=tuple)
 
 # --- numbers ----------------------------------------------------------------------------------------------------------

@@ -206,6 +206,14 @@ def _guard_typecode(meta: MetaInterpreter, owner: Value, typecode: str) -> None:
         meta.raws[key] = owner  # an array never changes its typecode, so this is never forgotten
 
 
+@handles("delitem")
+def delitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`del x[key]`."""
+    boxes = [frame.box(register) for register in instruction.src]
+    refs, objects = [meta.ref(box) for box in boxes], [box.object for box in boxes]
+    meta.c_call(frame, instruction, c.OBJECT_DELITEM, refs, objects, store=lambda _: None)
+
+
 @handles("setitem")
 def setitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """`x[key] = value`."""

@@ -371,11 +371,7 @@ _AS_CALLS = (
     "intrinsic",
     "import_from",
     "build_set",
-    "build_map",
-    "build_const_key_map",
-    "build_string",
     "convert_value",
-    "format_value",
     "set_add",
     "map_add",
     "list_to_tuple",
@@ -385,7 +381,6 @@ _AS_CALLS = (
     "match_keys",
     "with_except_start",
     "delattr",
-    "delitem",
 )
 _RESULT_TYPES: dict[str, type] = {
     "build_set": set,
@@ -416,9 +411,6 @@ def build_slice(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
 @handles(*_AS_CALLS)
 def as_call(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """Operations that are called, not looked into."""
-    if instruction.op == "build_map" and not instruction.src:
-        meta.c_call(frame, instruction, c.NEW_DICT, [], [], known=dict)
-        return
     operation_call(meta, frame, instruction)
 
 

@@ -6,12 +6,13 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from metatracer.backend import threadstate
-from metatracer.backend.fields import raw_lookup
+from metatracer.backend.fields import lookup_attribute, raw_lookup
 from metatracer.errors import AbortReason
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import CallShape, Const, Snapshot
 from metatracer.recorder import residual
-from metatracer.recorder.frames import Box, MetaFrame, const_box
+from metatracer.recorder.calls import call_python, can_inline
+from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, Thrown, handles
 from metatracer.recorder.tracebacks import Place, add_entries, raise_here
 from metatracer.recorder.virtual_exceptions import (
@@ -24,6 +25,7 @@ from metatracer.recorder.virtual_exceptions import (
     may_stay_virtual,
     virtual_exception,
 )
+from metatracer.recorder.virtuals import virtual_method
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -229,6 +231,8 @@ def check_eg_match(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruc
 def before_with(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """Enter a `with` block."""
     manager = frame.box(instruction.src[0])
+    if _enter_inlined(meta, frame, instruction, manager):
+        return
     # Looking up the exit method may be done again; entering may not.
     again = meta.snapshot_of(frame.state_at(instruction.index, instruction.index))
     leave = meta.residual_call(
@@ -245,3 +249,27 @@ def before_with(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
         frame.registers[instruction.dst[1]] = entered
 
     meta.residual_call(frame, instruction, const_box(residual.enter), [manager], store=store)
+
+
+def _enter_inlined(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, manager: Box) -> bool:
+    """Look into `__enter__`, and bind `__exit__` without making a method."""
+    cls = type(manager.object)
+    entering, leaving = lookup_attribute(cls, "__enter__"), lookup_attribute(cls, "__exit__")
+    if entering.kind != "method" or leaving.kind != "method" or isinstance(manager.object, type):
+        return False
+    if not meta.is_steady(cls) or not can_inline(meta, entering.attribute):
+        return False
+    meta.guard_class(manager)
+    meta.rely_on_class(cls)
+    leave = virtual_method(leaving.attribute, manager)
+    register = instruction.dst[0]
+    frame.registers[register] = const_box(leave.object) if manager.is_const else leave
+    if call_python(meta, frame, entering.attribute, [manager], Pending(instruction, _entered)):
+        return True
+    frame.registers[instruction.src[0]] = manager
+    return False
+
+
+def _entered(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:
+    instruction = frame.jitcode.instructions[frame.position - 1]
+    frame.registers[instruction.dst[1]] = result

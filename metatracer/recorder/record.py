@@ -12,7 +12,17 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.class_facts import keeps_instances
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import NULL_OBJECT, Const, Input, Snapshot, Value, VirtualObject, VirtualSequence
-from metatracer.recorder import attributes, calls, containers, control, exceptions, intrinsics, numeric, patterns
+from metatracer.recorder import (
+    attributes,
+    calls,
+    containers,
+    control,
+    exceptions,
+    intrinsics,
+    literals,
+    numeric,
+    patterns,
+)
 from metatracer.recorder.exceptions import unwind
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, ResumeFrame, const_box, resume_frame
 from metatracer.recorder.lists import new_list
@@ -28,7 +38,7 @@ if TYPE_CHECKING:
     from metatracer.recorder.metainterp import Host
     from metatracer.recorder.resume import Rebuilt
 
-HANDLER_MODULES = (attributes, calls, containers, control, exceptions, intrinsics, numeric, patterns)
+HANDLER_MODULES = (attributes, calls, containers, control, exceptions, intrinsics, literals, numeric, patterns)
 """The modules whose import fills `HANDLERS`."""
 assert HANDLERS
 

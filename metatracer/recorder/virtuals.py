@@ -14,8 +14,9 @@ from __future__ import annotations
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
+from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
-from metatracer.ir.values import CallShape, Const, Value, VirtualSequence
+from metatracer.ir.values import CallShape, Const, Operation, Snapshot, Value, VirtualSequence
 from metatracer.recorder.frames import Box, const_box
 from metatracer.recorder.residual import make_function
 
@@ -82,21 +83,59 @@ class VirtualBox(Box):
             meta.make_handled_first()
             if self.ref is not None:
                 return self.ref
-        callee: list[Value] = [Const("r", make_from_parts), Const("r", self.cls)]
-        parts = self.parts
-        if self.cls is BaseException:
-            callee, parts = [Const("r", parts[0].object.make)], parts[1:]
-        callee += [meta.ref(part) for part in parts]
-        # Making it may fail for want of memory only: then the instruction is left by that exception.
-        top = meta.frames[-1]
-        before = meta.snapshot_of(top.state_at(top.index, top.index))
-        made = meta.emit(ops.CALL, *callee, descr=CallShape())
-        meta.guard(ops.GUARD_NO_EXCEPTION, made, snapshot=before)
+        made = _made_by_c(meta, self) or self._made_by_call(meta)
         self.ref = made
         meta.know_type(made, type(self.object) if self.cls is BaseException else self.cls)
         meta.heap.clear()
         meta.forget_states()
         return made
+
+
+    def _made_by_call(self, meta: MetaInterpreter) -> Operation:
+        callee: list[Value] = [Const("r", make_from_parts), Const("r", self.cls)]
+        parts = self.parts
+        if self.cls is BaseException:
+            callee, parts = [Const("r", parts[0].object.make)], parts[1:]
+        callee += [meta.ref(part) for part in parts]
+        before = _before(meta)
+        made = meta.emit(ops.CALL, *callee, descr=CallShape())
+        meta.guard(ops.GUARD_NO_EXCEPTION, made, snapshot=before)
+        return made
+
+
+def _before(meta: MetaInterpreter) -> Snapshot:
+    """Where making an object leaves to: it may fail for want of memory only, and the instruction is left by that exception."""
+    top = meta.frames[-1]
+    return meta.snapshot_of(top.state_at(top.index, top.index))
+
+
+def _made_by_c(meta: MetaInterpreter, box: VirtualBox) -> Operation | None:
+    """The making of what CPython makes with a C function; None if it is something else."""
+    parts = box.parts
+    if box.cls is FunctionType and parts[1].object == (("closure",) if parts[2].object.co_freevars else ()):
+        namespace, _, code, *closure = [meta.ref(part) for part in parts]
+        before = _before(meta)
+        made = meta.emit(ops.CALL_C_R, code, namespace, descr=c.NEW_FUNCTION)
+        meta.guard(ops.GUARD_NO_EXCEPTION, made, snapshot=before)
+        for cells in closure:
+            given = meta.emit(ops.CALL_C_I, made, cells, descr=c.SET_CLOSURE)
+            meta.guard(ops.GUARD_NO_EXCEPTION, given, snapshot=before)
+        return made
+    if box.cls is MethodType:
+        row, arguments = c.NEW_METHOD, parts
+    elif box.cls in (LIST_ITERATOR, TUPLE_ITERATOR) and _is_zero(parts[1]):
+        row, arguments = c.BUILTIN_ITER, parts[:1]
+    else:
+        return None
+    refs = [meta.ref(part) for part in arguments]
+    before = _before(meta)
+    made = meta.emit(ops.CALL_C_R, *refs, descr=row)
+    meta.guard(ops.GUARD_NO_EXCEPTION, made, snapshot=before)
+    return made
+
+
+def _is_zero(box: Box) -> bool:
+    return isinstance(box.raw, Const) and box.raw.value == 0
 
 
 def _number(box: Box) -> Value | None:

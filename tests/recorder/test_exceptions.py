@@ -61,10 +61,11 @@ def caught_in_a_frame_further_out(a, b):
 @recorded(4, Manager(True))
 def with_statement(a, b):
     """
-    r2 = call(exit_method, r1)
-    guard_no_exception(r2)
-    guard_not_invalidated()
-    r3 = call(enter, r1)
+    guard_type(r1) {Manager}
+    ...
+    setfield(r1, r5) {Manager.log inline:1}
+    ...
+    setfield(r1, r7) {Manager.log inline:1}
     ...
     jump(r0, r1)
     """

@@ -357,9 +357,13 @@ def str_length(a, b):
 def str_of_int(a, b):
     """
     ...
-    i5 = str_len(r4)
-    r6 = int_box(i5)
-    jump(r6, r1)
+    r2 = call_c_r(r0) {int_str}
+    guard_no_exception(r2)
+    r3 = call_c_r(r1, r2) {str_concat}
+    guard_no_exception(r3)
+    i4 = str_len(r3)
+    r5 = int_box(i4)
+    jump(r5, r1)
     """
     return len(f"{b}{a}")
 

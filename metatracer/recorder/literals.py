@@ -1,0 +1,98 @@
+"""Dictionaries and strings that are written out: `{key: value}`, f-strings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metatracer.ir import cfunctions as c
+from metatracer.recorder.control import operation_call
+from metatracer.recorder.frames import Box, MetaFrame, const_box
+from metatracer.recorder.hashing import know_key
+from metatracer.recorder.metainterp import MetaInterpreter, handles
+
+if TYPE_CHECKING:
+    from metatracer.frontend.jitcode import Instruction
+    from metatracer.ir.values import CFunction, Snapshot, Value
+
+
+@handles("build_map", "build_const_key_map")
+def build_map(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`{key: value}`; keys whose class is not known to compare without the guest's code are left to CPython."""
+    boxes = [frame.box(register) for register in instruction.src]
+    if instruction.op == "build_map":
+        items = list(zip(boxes[::2], boxes[1::2], strict=True))
+    else:
+        items = list(zip(map(const_box, instruction.arg), boxes, strict=True))
+    if not all(know_key(meta, key) for key, _ in items):
+        operation_call(meta, frame, instruction)
+        return
+    if not items:
+        meta.c_call(frame, instruction, c.NEW_DICT, [], [], known=dict)
+        return
+    stores = [([meta.ref(key), meta.ref(value)], [key.object, value.object]) for key, value in items]
+    start = meta.snapshot()
+    made = _unseen(meta, frame, instruction, start, c.NEW_DICT, [], [], dict)
+    for refs, objects in stores[:-1]:
+        _unseen(meta, frame, instruction, start, c.DICT_SETITEM, [meta.ref(made), *refs], [made.object, *objects])
+
+    def store(_: Box) -> None:
+        frame.registers[instruction.dst[0]] = made
+
+    # Values that another one has replaced go with the operands, behind this: only now may code of the guest run.
+    refs, objects = stores[-1]
+    meta.c_call(frame, instruction, c.DICT_SETITEM, [meta.ref(made), *refs], [made.object, *objects], store=store)
+
+
+def _unseen(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    instruction: Instruction,
+    start: Snapshot,
+    row: CFunction,
+    refs: list[Value],
+    objects: list[Any],
+    known: type | None = None,
+) -> Box:
+    """A call of a C function that makes or changes what nobody has seen yet: the instruction may still be repeated."""
+    box = meta.c_call(
+        frame, instruction, row, refs, objects, store=lambda _: None, snapshot=lambda: start, known=known
+    )
+    meta.effect_done = False
+    return box
+
+
+_MOST_CONCATENATED = 4
+
+
+@handles("build_string")
+def build_string(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """The parts of an f-string, put together."""
+    boxes = [frame.box(register) for register in instruction.src]
+    if len(boxes) > _MOST_CONCATENATED or any(type(box.object) is not str for box in boxes):
+        operation_call(meta, frame, instruction)
+        return
+    for box in boxes:
+        meta.guard_class(box)
+    refs, start = [meta.ref(box) for box in boxes], meta.snapshot()
+    made = boxes[0]
+    for box, ref in zip(boxes[1:], refs[1:], strict=True):
+        made = _unseen(meta, frame, instruction, start, c.STR_CONCAT, [meta.ref(made), ref], [made.object, box.object], str)
+    frame.registers[instruction.dst[0]] = made
+
+
+_AS_STRING = {int: c.INT_STR, float: c.FLOAT_STR}
+
+
+@handles("format_value")
+def format_value(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """A part of an f-string: of a string or a number without a format its text."""
+    box = frame.box(instruction.src[0])
+    cls = type(box.object)
+    if len(instruction.src) == 1 and instruction.arg in ("", "s") and (cls is str or cls in _AS_STRING):
+        meta.guard_class(box)
+        if cls is str:
+            frame.registers[instruction.dst[0]] = box
+        else:
+            meta.c_call(frame, instruction, _AS_STRING[cls], [meta.ref(box)], [box.object], known=str)
+        return
+    operation_call(meta, frame, instruction)
