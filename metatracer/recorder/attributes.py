@@ -142,6 +142,9 @@ def find_attribute(meta: MetaInterpreter, box: Box, name: str) -> _Found:
     if has_custom_getattribute(cls):
         return _ASK
     found = lookup_attribute(cls, name)
+    if found.attribute is _CLASS:
+        _know_class(meta, box, cls)
+        return _Found(const_box(cls))
     if found.kind == "missing" and not has_instance_dict(cls):
         return _ASK
     if found.kind == "data_descriptor":
@@ -157,6 +160,7 @@ def find_attribute(meta: MetaInterpreter, box: Box, name: str) -> _Found:
     return _find_own_or_class(meta, box, cls, name, found)
 
 
+_CLASS: Any = object.__dict__["__class__"]
 _TUPLE_GETTER: type = type(namedtuple("_Named", "field").__dict__["field"])  # noqa: PYI024 - for its attribute's class
 
 

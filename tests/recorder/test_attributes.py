@@ -205,6 +205,19 @@ def immutable_fields_of_a_constant(a, b):
     return a + IMMUTABLE.size - IMMUTABLE.table[3] + IMMUTABLE.mode - 7
 
 
+@recorded(8, Plain(5))
+def class_of_an_instance(a, b):
+    """
+    guard_type(r1) {Plain}
+    guard_type(r0) {int}
+    i2 = int_unbox(r0)
+    i3 = int_add_ovf(i2, 5)
+    r4 = int_box(i3)
+    jump(r4, r1)
+    """
+    return a + len(b.__class__.__name__)
+
+
 @recorded(8, Dynamic())
 def computed_attributes_are_left_to_python(a, b):
     """
