@@ -40,7 +40,6 @@ _PASSES: dict[int, tuple[str, ...]] = {
     2: ("sroa", "instruction_combine", "simplify_cfg", "dead_store_elimination"),
 }
 _names = itertools.count(1)
-_lock = threading.RLock()
 
 
 @dataclass(slots=True)
@@ -73,7 +72,10 @@ def _initialize() -> Any:
 
 
 class _Generator:
-    """LLVM's parser, passes and code generator of a level; for one thread at a time.
+    """LLVM's parser, passes and code generator of a level.
+
+    Under llvmlite's lock threads may share it; without, they take turns. No other lock is held while llvmlite's is waited for:
+    who has that one may be in a collection just now, run finalizers of the guest's, and compile what they make hot.
 
     Args:
         level: One of `LEVELS`.
@@ -95,7 +97,7 @@ class _Generator:
         self._parse = _entry("LLVMPY_ParseAssembly", is_apart)
         self._run = _entry("LLVMPY_RunNewModulePassManager", is_apart)
         self._emit = _entry("LLVMPY_TargetMachineEmitToMemory", is_apart)
-        self.lock = threading.RLock()
+        self._turn = threading.RLock() if is_apart else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def module(self, text: str, seconds: dict[str, float] | None = None) -> Iterator[Any]:
@@ -104,7 +106,7 @@ class _Generator:
         Raises:
             RuntimeError: LLVM does not understand the text.
         """
-        with self.lock, contextlib.closing(binding.create_context()) as context:
+        with self._turn, contextlib.closing(binding.create_context()) as context:
             start = time.perf_counter()
             with ffi.OutputString() as message:
                 module = binding.ModuleRef(self._parse(context, ctypes.c_char_p(text.encode()), message), context)
@@ -192,18 +194,17 @@ def compile_text(text: str, exports: Iterable[str], *, level: int = 0, apart: bo
 
 def link(image: bytes, exports: Iterable[str], imports: dict[str, int], seconds: dict[str, float]) -> Machine:
     """Link an object file; `imports` gives the addresses of its undefined symbols."""
-    with _lock:
-        _initialize()
-        start = time.perf_counter()
-        builder = binding.JITLibraryBuilder().add_object_img(image)
-        names = tuple(exports)
-        for name in names:
-            builder.export_symbol(name)
-        for name, address in imports.items():
-            builder.import_symbol(name, address)
-        tracker = builder.link(_linker(), f"metatracer{next(_names)}")
-        seconds["link"] = time.perf_counter() - start
-        return Machine(tracker, {name: tracker[name] for name in names}, _code_size(image), seconds)
+    _initialize()
+    start = time.perf_counter()
+    builder = binding.JITLibraryBuilder().add_object_img(image)
+    names = tuple(exports)
+    for name in names:
+        builder.export_symbol(name)
+    for name, address in imports.items():
+        builder.import_symbol(name, address)
+    tracker = builder.link(_linker(), f"metatracer{next(_names)}")
+    seconds["link"] = time.perf_counter() - start
+    return Machine(tracker, {name: tracker[name] for name in names}, _code_size(image), seconds)
 
 
 def emit_object(text: str, level: int) -> bytes:
