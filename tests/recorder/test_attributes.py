@@ -209,13 +209,9 @@ def immutable_fields_of_a_constant(a, b):
 def class_of_an_instance(a, b):
     """
     guard_type(r1) {Plain}
-    guard_type(r0) {int}
-    i2 = int_unbox(r0)
-    i3 = int_add_ovf(i2, 5)
-    r4 = int_box(i3)
-    jump(r4, r1)
+    jump(r0, r1)
     """
-    return a + len(b.__class__.__name__)
+    return a if b.__class__ is Plain else 0
 
 
 @recorded(8, Dynamic())
