@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import warnings
@@ -39,3 +40,19 @@ def warn_untraced(reason: str) -> None:
     if not _warned:
         _warned = True
         warnings.warn(f"metatracer runs everything untraced: {reason}", UntracedWarning, stacklevel=3)
+
+
+_told_of_mistake = False
+
+
+def warn_mistake(sentence: str, place: str) -> None:
+    """Warn once in this process that a place is run untraced because of a mistake in the toolkit.
+
+    The guest has not made it: where filters make errors of warnings, nothing is raised into it.
+    """
+    global _told_of_mistake  # noqa: PLW0603 - once per process is the point
+    if not _told_of_mistake:
+        _told_of_mistake = True
+        with contextlib.suppress(Warning):
+            text = f"metatracer runs {place} untraced, and maybe more: {sentence} (`metatracer explain` gives the detail)"
+            warnings.warn(text, UntracedWarning, stacklevel=2)

@@ -13,6 +13,7 @@ from metatracer.frontend.decode import jitcode_for
 from metatracer.ir.opcodes import FINISH, GUARD_FALSE, GUARD_NOT_INVALIDATED, PTR_EQ
 from metatracer.ir.values import Const, FrameState, Input, LabelRef, LoopRef, Operation, Snapshot, Trace, Value
 from metatracer.optimizer.versions import Goal
+from metatracer.platforms import warn_mistake
 from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import assumptions, hotness
 from metatracer.runtime.collector import collector_waits
@@ -315,6 +316,8 @@ def note_abort(loop: Loop, aborted: RecordingAborted, guard: GuardState | None) 
     reason = aborted.reason
     STATISTICS.count_abort(reason.name)
     record.add_abort(reason.name, reason.value, aborted.detail, aborted.filename, aborted.lineno)
+    if reason in (AbortReason.COMPILE_FAILED, AbortReason.INTERNAL_ERROR):
+        warn_mistake(reason.value, record.location)
     if guard is None and reason is AbortReason.CALLEE_FIRST:
         loop.count = max(0, int(hotness.wanted_back_edges(loop)) - 2)
     elif guard is None:

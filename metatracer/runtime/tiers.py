@@ -37,6 +37,7 @@ from metatracer.backend.emit import counting_guard
 from metatracer.backend.layout import write_word
 from metatracer.errors import AbortReason
 from metatracer.ir.opcodes import CALL_LOOP, CALL_PORTAL, JUMP
+from metatracer.platforms import warn_mistake
 from metatracer.runtime.loops import MOST_DOUBLINGS, PLACING, Tree, retire_tree, root_of
 from metatracer.statistics import STATISTICS
 
@@ -330,6 +331,7 @@ def _failed(job: _Job) -> None:
     job.root.trees_compiled = MOST_DOUBLINGS  # that would only fail again
     STATISTICS.count_abort(reason.name)
     job.root.loop.record.add_abort(reason.name, reason.value, job.error)
+    warn_mistake(reason.value, job.root.loop.record.location)
     if _abort_log.on:
         _abort_log.write(f"{job.root.code.name}: {job.error}")
 

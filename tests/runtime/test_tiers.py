@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 import time
+import warnings
 
 import pytest
 
-from metatracer import JitDriver, parameters
+from metatracer import JitDriver, parameters, platforms
 from metatracer.backend.layout import read_word
-from metatracer.runtime import tiers
+from metatracer.platforms import UntracedWarning
+from metatracer.runtime import compiling, tiers
 from metatracer.runtime.host import PORTALS
 from metatracer.statistics import STATISTICS
 from tests.scenarios.scripts import run_script
@@ -274,6 +276,31 @@ def test_a_root_that_goes_while_its_tree_is_compiled_keeps_it_out(monkeypatch, t
     assert trees() == 0
     monkeypatch.undo()
     assert run(1000) == expected(1000)
+
+
+def test_a_mistake_of_the_toolkit_is_told_once(monkeypatch) -> None:
+    def refuse(*args, **how):
+        raise RuntimeError("no")
+
+    run = stepping()
+    monkeypatch.setattr(compiling, "compile_trace", refuse)
+    monkeypatch.setattr(platforms, "_told_of_mistake", False)
+    with pytest.warns(UntracedWarning, match="the recorded trace could not be compiled") as told:
+        results = [run(1000), run(1000)]
+    assert results == [expected(1000)] * 2
+    assert len(told) == 1
+
+
+def test_where_warnings_are_errors_a_mistake_is_no_error_of_the_guest(monkeypatch) -> None:
+    def refuse(*args, **how):
+        raise RuntimeError("no")
+
+    run = stepping()
+    monkeypatch.setattr(compiling, "compile_trace", refuse)
+    monkeypatch.setattr(platforms, "_told_of_mistake", False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert run(1000) == expected(1000)
 
 
 def test_what_llvm_refuses_is_an_abort(monkeypatch, trees) -> None:
