@@ -553,7 +553,10 @@ def drive(loop: Loop, values: list[Any]) -> tuple[BaseException | None, Any]:
     Returns:
         (exception, value): what the frame raises, or None and what it returns.
     """
-    driving = _spare.pop() if _spare else _Driving()
+    try:
+        driving = _spare.pop()
+    except IndexError:
+        driving = _Driving()
     piece = loop.piece
     if piece is None or loop.replacement is not None:
         driving.request, driving.values = loop, values
