@@ -90,7 +90,6 @@ class VirtualBox(Box):
         meta.forget_states()
         return made
 
-
     def _made_by_call(self, meta: MetaInterpreter) -> Operation:
         callee: list[Value] = [Const("r", make_from_parts), Const("r", self.cls)]
         parts = self.parts

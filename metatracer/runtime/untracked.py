@@ -1,7 +1,7 @@
 """What is kept with machine code is nothing for CPython's cyclic collector to look at.
 
-A trace with its snapshots is a dozen objects for each operation. They live as long as the code, and a full collection of the
-guest's would go through them each time: half a second where 35,000 operations were recorded. So they are taken out of the
+A trace with its snapshots is some ten objects for each operation. They live as long as the code, and a full collection of the
+guest's would go through them each time. So they are taken out of the
 collector's lists when the first full collection after compiling begins (`put_aside`). To the collector, what they refer to
 is then held by somebody whom it does not know, and that is true as long as the code is there. Before the code is freed they are
 put into the lists again (`take_back`), because some are in cycles.
@@ -53,6 +53,8 @@ _track = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyObject_GC_Track", ctypes.
 
 _waiting: dict[int, tuple[Piece, Trace | None]] = {}
 """What is put aside when the next full collection begins. Programs that end before need not wait for it."""
+_recordings: dict[int, Trace] = {}
+"""Of code that has been put aside with its recording."""
 
 
 def put_aside(piece: Piece, recorded: Trace | None = None) -> None:
@@ -65,7 +67,7 @@ def put_aside(piece: Piece, recorded: Trace | None = None) -> None:
 def take_back(piece: Piece) -> None:
     """Undo `put_aside`, before the code is freed."""
     if _waiting.pop(id(piece), None) is None:
-        _change(_kept_with(piece), aside=False)
+        _change([*_kept_with(piece), _recordings.pop(id(piece), None)], aside=False)
 
 
 def _begins(phase: str, info: dict[str, int]) -> None:
@@ -73,6 +75,8 @@ def _begins(phase: str, info: dict[str, int]) -> None:
         return
     while _waiting:
         piece, recorded = _waiting.popitem()[1]
+        if recorded is not None:
+            _recordings[id(piece)] = recorded
         _change([*_kept_with(piece), recorded], aside=True)
 
 
@@ -90,7 +94,10 @@ def _kept_with(piece: Piece) -> list[Any]:
 
 
 def _change(found: list[Any], *, aside: bool) -> None:
-    """Track or untrack objects and what they refer to; what is as wanted already is not looked into."""
+    """Track or untrack objects and what they refer to; what is as wanted already is not looked into.
+
+    JitCode lives for ever: it is not tracked again.
+    """
     change, select = (_untrack, filter) if aside else (_track, filterfalse)
     kind_of = _kinds.get
     alone, strict, foreign = _Kind.ALONE, _Kind.STRICT, _Kind.FOREIGN
@@ -100,7 +107,8 @@ def _change(found: list[Any], *, aside: bool) -> None:
         for obj in select(gc.is_tracked, found):  # one that comes twice is as wanted by then
             cls = type(obj)
             kind = kind_of(cls) or _kind_of(cls)
-            if kind is foreign or (cls is tuple and not obj):  # the empty tuple is everybody's
+            # The empty tuple is everybody's.
+            if kind is foreign or (cls is tuple and not obj) or (cls is JitCode and not aside):
                 continue
             change(obj)
             if kind is strict:

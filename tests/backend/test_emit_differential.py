@@ -33,7 +33,7 @@ def counted_objects(trace: Trace) -> list[Any]:
     return [value for value in constants if type(value) in (tuple, float) or (type(value) is int and value > 1 << 40)]
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=cases(), k=st.integers(1, 4), level=st.sampled_from([0, 0, 0, 1, 2]))
 def test_machine_code_agrees_with_the_evaluator(case: Case, k: int, level: int) -> None:
     roots = case.make_args()
@@ -56,7 +56,7 @@ def test_machine_code_agrees_with_the_evaluator(case: Case, k: int, level: int) 
     code.free()
 
 
-@pytest.mark.parametrize("level", [0, pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("level", [0, 1, 2])
 def test_levels_compile_every_random_trace(level: int) -> None:
     @settings(max_examples=10, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=cases())

@@ -9,8 +9,9 @@ from collections import Counter
 import pytest
 
 from metatracer import JitDriver, hooks, parameters
+from metatracer.runtime import driving
 from metatracer.runtime.host import PORTALS
-from metatracer.runtime.loops import GUARDS
+from metatracer.runtime.loops import GUARDS, retire
 from metatracer.statistics import STATISTICS
 
 EAGERLY = {"threshold": 2, "function_threshold": 2, "trace_eagerness": 2, "compile_level": 0}
@@ -182,6 +183,37 @@ def test_later_calls_enter_what_is_there(counted):
     assert [run(COUNT, [0]) for _ in range(5)] == [1000] * 5
     assert counted.loop_entries >= 5
     assert counted.recordings_started <= 4
+
+
+def test_code_that_goes_while_it_is_entered_is_not_missed(monkeypatch):
+    driver = JitDriver(greens=["step"], reds=["left"], name="going")
+
+    @driver.portal
+    def run(left):
+        step = 2
+        while left > 0:
+            driver.jit_merge_point(step=step, left=left)
+            left -= step
+            driver.can_enter_jit(step=step, left=left)
+        return left
+
+    with parameters(threshold=3, function_threshold=3, replace="off"):
+        for _ in range(50):
+            run(41)
+        (loop,) = [loop for loop in loops_of(run) if loop.piece is not None]
+        began = driving.began
+
+        def begin():
+            if loop.piece is not None:  # as another thread may do just then
+                piece, loop.piece = loop.piece, None
+                loop.ref.label = None
+                retire(piece)
+            return began()
+
+        monkeypatch.setattr(driving, "began", begin)
+        assert run(41) == -1
+        monkeypatch.undo()
+        assert run(41) == -1
 
 
 def test_guards_that_fail_often_get_a_bridge(counted, events):

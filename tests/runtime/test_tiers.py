@@ -278,10 +278,11 @@ def test_a_root_that_goes_while_its_tree_is_compiled_keeps_it_out(monkeypatch, t
     assert run(1000) == expected(1000)
 
 
-def test_a_mistake_of_the_toolkit_is_told_once(monkeypatch) -> None:
-    def refuse(*args, **how):
-        raise RuntimeError("no")
+def refuse(*args, **how):
+    raise RuntimeError("no")
 
+
+def test_a_mistake_of_the_toolkit_is_told_once(monkeypatch) -> None:
     run = stepping()
     monkeypatch.setattr(compiling, "compile_trace", refuse)
     monkeypatch.setattr(platforms, "_told_of_mistake", False)
@@ -292,9 +293,6 @@ def test_a_mistake_of_the_toolkit_is_told_once(monkeypatch) -> None:
 
 
 def test_where_warnings_are_errors_a_mistake_is_no_error_of_the_guest(monkeypatch) -> None:
-    def refuse(*args, **how):
-        raise RuntimeError("no")
-
     run = stepping()
     monkeypatch.setattr(compiling, "compile_trace", refuse)
     monkeypatch.setattr(platforms, "_told_of_mistake", False)
@@ -304,9 +302,6 @@ def test_where_warnings_are_errors_a_mistake_is_no_error_of_the_guest(monkeypatc
 
 
 def test_what_llvm_refuses_is_an_abort(monkeypatch, trees) -> None:
-    def refuse(text):
-        raise RuntimeError("no")
-
     run = stepping()
     monkeypatch.setattr(tiers, "link_tree", refuse)
     before = STATISTICS.aborts.get("COMPILE_FAILED", 0)

@@ -57,10 +57,14 @@ def test_freed_code_takes_its_trace_along() -> None:
     loop = piece.loop
     operation = next(op for op in piece.trace.operations if op.snapshot is not None)
     gone = weakref.ref(piece)
+    assert loop.recorded is not None
+    recorded = loop.recorded[0].operations[0]
     gc.collect()
     assert not gc.is_tracked(operation)
+    assert not gc.is_tracked(recorded)
     retire(piece)
     assert gc.is_tracked(operation)
+    assert gc.is_tracked(recorded)
     del operation
     loop.piece = loop.recorded = loop.ref.label = None
     del piece

@@ -1,4 +1,4 @@
-"""Each program under `programs/` does the same in all modes: traced, eagerly, in trees with forced exits or replaced roots.
+"""Each program under `programs/` does the same in all modes: traced, eagerly, with forced exits and with replaced roots.
 
 That a program was traced at all is tested too: a comparison of two untraced runs shows nothing.
 """
@@ -12,7 +12,9 @@ import pytest
 
 from tests.differential.differential import (
     EAGERLY,
+    FORCED,
     FORCED_TREES,
+    REPLACED,
     REPLACED_TREES,
     TRACED,
     UNTRACED,
@@ -37,7 +39,7 @@ def reference() -> Iterator[Worker]:
         yield worker
 
 
-@pytest.fixture(scope="module", params=mode_params((TRACED, EAGERLY, FORCED_TREES, REPLACED_TREES)))
+@pytest.fixture(scope="module", params=mode_params((TRACED, EAGERLY, REPLACED, FORCED[0], FORCED_TREES, REPLACED_TREES)))
 def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
     mode: Mode = request.param
     with Worker(mode) as started:

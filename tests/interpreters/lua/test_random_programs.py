@@ -17,5 +17,6 @@ def test_a_random_program_prints_the_same_in_all_modes(capsys: pytest.CaptureFix
 
 
 @pytest.mark.slow
-def test_another_random_program_prints_the_same_in_all_modes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert check(6, 0, 1) == 0, capsys.readouterr().out
+@pytest.mark.parametrize("number", range(3))
+def test_more_random_programs_print_the_same_in_all_modes(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(6, number, number + 1) == 0, capsys.readouterr().out
