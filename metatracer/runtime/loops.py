@@ -39,6 +39,7 @@ class Loop:
         key, greens: Its green key, and the green values (kept alive with the loop).
         count: Back-edges counted since the last attempt. entries: function entries, likewise.
         spent: Seconds of the interpreter since then. charged: When some were added last (see `hotness`).
+        until_look: Visits until the next one that is counted (`Portal.look`).
         misses: Recordings thrown away because they left the loop. ways_missed: Because they went a way to be avoided.
         waited_for: Recordings given up because they want to call this loop and it has no code yet.
         wait: Factor on the thresholds; grows with each abort.
@@ -81,6 +82,7 @@ class Loop:
         "replacement",
         "spent",
         "stale",
+        "until_look",
         "unwound",
         "unwound_since",
         "versions",
@@ -97,6 +99,7 @@ class Loop:
         self.entries = 0
         self.spent = self.charged = 0.0
         self.wait = 1.0
+        self.until_look = 0
         self.attempts = 0
         self.misses = self.ways_missed = 0
         self.waited_for = 0
@@ -118,6 +121,11 @@ class Loop:
         self.base: Loop = self
         self.recorded: tuple[Trace, bool] | None = None
         self.versions: dict[Shapes, Version] = {}
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether there is, or soon will be, more to it than its counts."""
+        return bool(self.piece or self.stale or self.incoming or self.is_recording)
 
     def _version_for(self, shapes: Shapes) -> LoopRef | None:
         from metatracer.runtime.versions import version_for

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from metatracer.errors import UsageError
@@ -11,6 +10,7 @@ from metatracer.ir.values import NULL_OBJECT, Site
 from metatracer.recorder.polymorphism import Polymorphism
 from metatracer.runtime.hotness import back_edges_pay, charge, entries_pay, wanted_entries
 from metatracer.runtime.loops import Loop
+from metatracer.runtime.tick import BY_VALUE, STRIDE, Marker, make_tick
 from metatracer.runtime.ticker import PERIOD, Ticker
 from metatracer.statistics import LoopRecord
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from metatracer.jit import JitDriver
     from metatracer.runtime.portal_layout import PortalLayout
 
-_BY_VALUE = (int, str, bytes, bool, float, type(None))
 _MOST_COLD_LOOPS = 20_000
 _MOST_WAITING = 3
 """Recordings that wait for the code of one callee."""
@@ -38,16 +37,6 @@ class Request:
         self.values = values
 
 
-class _Marker:
-    """What a ticker gives. `last` is the loop with code that it led to last."""
-
-    __slots__ = ("is_entry", "last")
-
-    def __init__(self, is_entry: bool) -> None:
-        self.is_entry = is_entry
-        self.last: Loop | None = None
-
-
 class Portal:
     """One portal function.
 
@@ -60,6 +49,7 @@ class Portal:
             meet them as constants of their parents, not as contents of the field that says so.
         polymorphism: Where its guests take many values and ways.
         drive: Runs a loop to the end of the portal's frame (`driver.drive`).
+        tick: What rewritten code calls at a marker, `tick(marker, *greens)`: a token if machine code or a recording is due.
     """
 
     def __init__(
@@ -82,9 +72,10 @@ class Portal:
         self.green_numbers = layout.green_numbers
         self.red_numbers = layout.red_numbers
         self.maybe_unbound = layout.maybe_unbound
-        self._entry = Ticker(_Marker(True))
-        self._back_edge = Ticker(_Marker(False))
-        self._marker = _Marker(False)
+        self._entry = Ticker(Marker(True))
+        self._back_edge = Ticker(Marker(False))
+        self._marker = Marker(False)
+        self.tick = make_tick(self, len(self.green_numbers))
         driver.params.watch(self._parameter_changed)
         self._parameter_changed("")
 
@@ -108,29 +99,18 @@ class Portal:
         """What the twin returns."""
         return Request(loop, values)
 
-    def tick(self, marker: _Marker, *greens: Any) -> Loop | None:
-        """A marker was met: count, and say whether machine code or a recording is due."""
-        params = self.driver.params
-        loop = marker.last
-        # Making a key takes longer than a short loop runs; the same objects give the same key.
-        if loop is not None and loop.piece is not None and params.enable and all(map(is_, greens, loop.greens)):
-            return loop
-        key = self.key(greens)
-        loop = self.loops.get(key)
-        if loop is None:
-            loop = self._new_loop(key, greens)
-        if not params.enable:
+    def look(self, loop: Loop, marker: Marker) -> Loop | None:
+        """A loop without code was met as often as `marker` wants: count, and say whether a recording is due."""
+        if not self.driver.params.enable:
             return None
-        if loop.piece is not None:
-            marker.last = loop
-            return loop
+        loop.until_look = marker.stride
         charge(loop)
         if marker.is_entry:
-            loop.entries += self._entry.weight
+            loop.entries += marker.weight
             due = entries_pay(loop)
         else:
-            loop.count += self._back_edge.weight
-            loop.record.back_edges += self._back_edge.weight
+            loop.count += marker.weight
+            loop.record.back_edges += marker.weight
             due = back_edges_pay(loop)
         return loop if due and not loop.is_recording else None
 
@@ -138,7 +118,7 @@ class Portal:
 
     def key(self, greens: Sequence[Any]) -> tuple[Any, ...]:
         """The green key: small builtin values by value and class, other objects by identity."""
-        return tuple([(type(green), green) if type(green) in _BY_VALUE else id(green) for green in greens])
+        return tuple([(type(green), green) if type(green) in BY_VALUE else id(green) for green in greens])
 
     def _new_loop(self, key: Any, greens: tuple[Any, ...]) -> Loop:
         for name, green in zip(self.driver.greens, greens, strict=True):
@@ -151,7 +131,8 @@ class Portal:
                     self.layout.lineno,
                 )
         if len(self.loops) > _MOST_COLD_LOOPS:
-            self.loops = {known: loop for known, loop in self.loops.items() if loop.piece or loop.stale or loop.incoming}
+            self.loops = {known: loop for known, loop in self.loops.items() if loop.is_in_use}
+            self._entry.marker.last = self._back_edge.marker.last = None
         loop = self.loops[key] = Loop(self, key, greens)
         return loop
 
@@ -167,14 +148,17 @@ class Portal:
 
     def code_appeared(self) -> None:
         """From now on every visit must ask whether there is code for it."""
-        self._entry.set_always(True)
-        self._back_edge.set_always(True)
+        self._parameter_changed("")
 
     def _parameter_changed(self, _name: str) -> None:
         params = self.driver.params
         has_code = any(loop.piece is not None for loop in self.loops.values())
-        self._entry.set_always(has_code or 0 < params.function_threshold < PERIOD)
-        self._back_edge.set_always(has_code or 0 < params.threshold < PERIOD)
+        for ticker, threshold in ((self._entry, params.function_threshold), (self._back_edge, params.threshold)):
+            marker = ticker.marker
+            always = has_code or 0 < threshold < PERIOD
+            marker.stride = 1 if threshold or not always else STRIDE
+            marker.weight = marker.stride if always else PERIOD
+            ticker.set_always(always)
 
     # --- what the recorder asks -----------------------------------------------------------------------------------------
 
@@ -211,6 +195,7 @@ class Portal:
         loop.waited_for += 1
         loop.entries = int(wanted_entries(loop)) + 1
         loop.spent = math.inf
+        loop.until_look = 0
         return True
 
     def run_from_merge_point(self, values: list[Any]) -> Any:

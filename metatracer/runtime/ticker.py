@@ -21,20 +21,18 @@ class Ticker:
     """Gives a marker every `PERIOD` steps, or (`always`) at every step.
 
     Attributes:
+        marker: What it gives.
         iterator: What is stepped: an `itertools.cycle`, which is never exhausted and safe to step from any thread.
-        weight: How many steps one marker stands for.
     """
 
     def __init__(self, marker: Any) -> None:
-        self._marker = marker
+        self.marker = marker
         self.iterator: Iterator[Any] = itertools.cycle([None] * (PERIOD - 1) + [marker])
         for _ in range(2 * PERIOD):
             next(self.iterator)  # from the second round on, the cycle goes round a list of its own
         (self._slots,) = (item for item in gc.get_referents(self.iterator) if type(item) is list)
-        self.weight = PERIOD
 
     def set_always(self, always: bool) -> None:
         """Give the marker at every step, or every `PERIOD` steps."""
         # The list keeps its length: the cycle does not check its index against it.
-        self._slots[: PERIOD - 1] = [self._marker if always else None] * (PERIOD - 1)
-        self.weight = 1 if always else PERIOD
+        self._slots[: PERIOD - 1] = [self.marker if always else None] * (PERIOD - 1)

@@ -1,0 +1,78 @@
+"""The tick: what rewritten code calls at a marker, to ask whether machine code or a recording is due.
+
+Once a portal has machine code for one of its loops, every visit of its merge points asks, also those of loops that have
+none yet and take a microsecond in the interpreter. So the function is made for the number of greens, finds the loop
+met last without looking it up, and of a loop without code counts and times only one visit of `STRIDE`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from metatracer.runtime.loops import Loop
+    from metatracer.runtime.portal import Portal
+
+BY_VALUE = frozenset({int, str, bytes, bool, float, type(None)})
+"""Classes of greens that are the same when they are equal; others are when they are identical."""
+STRIDE = 31
+"""Visits of a loop without code that one look at it stands for. A prime number, as guests' loops seldom are."""
+
+
+class Marker:
+    """What a ticker gives.
+
+    Attributes:
+        is_entry: Of the entry ticker.
+        stride: One of so many visits of a loop without code is looked at.
+        weight: So many visits, the ticker's steps without a marker included, are counted then.
+        last: The loop that it led to last.
+    """
+
+    __slots__ = ("is_entry", "last", "stride", "weight")
+
+    def __init__(self, is_entry: bool) -> None:
+        self.is_entry = is_entry
+        self.stride = self.weight = 1
+        self.last: Loop | None = None
+
+
+_TEXT = """
+def tick(marker, {greens}):
+    loop = marker.last
+    if loop is None:
+        loop = marker.last = find(({greens}))
+    else:
+        {known} = loop.greens
+        if {differs}:
+            loop = marker.last = portal.loops.get(({keys})) or find(({greens}))
+    if loop.piece is None:
+        if loop.until_look > 1:
+            loop.until_look -= 1
+            return None
+        return look(loop, marker)
+    return loop if params.enable else None
+"""
+
+
+def make_tick(portal: Portal, count: int) -> Callable[..., Loop | None]:
+    """The tick of a portal whose driver has so many greens."""
+    numbers = range(count)
+    text = _TEXT.format(
+        greens="".join(f"g{n}, " for n in numbers),
+        known="".join(f"k{n}, " for n in numbers) or "()",
+        differs=" or ".join(f"k{n} is not g{n}" for n in numbers) or "False",
+        keys="".join(f"(t{n}, g{n}) if (t{n} := type(g{n})) in by_value else id(g{n}), " for n in numbers),
+    )
+    names: dict[str, Any] = {
+        "portal": portal,
+        "find": lambda greens: portal.loop_of(portal.key(greens), greens),
+        "look": portal.look,
+        "params": portal.driver.params,
+        "by_value": BY_VALUE,
+    }
+    exec(text, names)  # noqa: S102 - of numbered names
+    tick: Callable[..., Loop | None] = names["tick"]
+    return tick
