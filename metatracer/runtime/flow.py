@@ -134,8 +134,11 @@ class Flow:
 
 
 def cost_of_tree(root: Piece) -> float:
-    """Seconds that recording, optimizing and compiling a tree again are expected to take: from what compiling it took."""
-    compiling = 0.0
+    """Seconds that recording, optimizing and compiling a tree again are expected to take: from what compiling it took.
+
+    Code of other trees that enters the root at its label has to be made again, too.
+    """
+    compiling = sum([piece.cpu_seconds for piece in root.enterers])
     pieces = [root]
     while pieces:
         piece = pieces.pop()

@@ -199,7 +199,7 @@ class Replacement:
             if self._is_tree_next and is_hot(root):
                 note_all_runs(root)
                 self._wants_tree = root
-            elif not root.holders:
+            else:
                 self._ask_for(Decision(Way((), 0), "it is forced"))
             self._grant(root, self._forced_passes())
             return
@@ -211,18 +211,17 @@ class Replacement:
             self._period = PERIOD
             self._say("another phase: the shares are not those of the last attempt")
         decision = decide(generation, self.history, time.monotonic())
-        reason = "code of other trees enters the root at its label" if root.holders else decision.reason
-        if reason != self._reason:
-            self._reason = reason
-            if reason:
+        if decision.reason != self._reason:
+            self._reason = decision.reason
+            if decision.reason:
                 self._say(
-                    f"the root stays: {reason} (its own way {decision.root_share:.1%}, another one {decision.share:.1%} of "
+                    f"the root stays: {decision.reason} (its own way {decision.root_share:.1%}, another one {decision.share:.1%} of "
                     f"{passes} passes; gain {decision.gain:.3g} s, cost {generation.cost:.3g} s)"
                 )
-        if decision.wanted is not None and not root.holders:
+        if decision.wanted is not None:
             self._ask_for(decision)
         else:
-            if not decision.is_suspicion or root.holders:
+            if not decision.is_suspicion:
                 self._look_at_tree(root, generation)
             if not decision.gain:
                 self._period = min(2 * self._period, LONGEST_PERIOD[mode])
@@ -476,6 +475,8 @@ class Replacement:
             loop.piece, loop.beside = winner, []
         loop.branches = contest.branches[side]
         loop.ref.label = winner.label
+        if loser.holders:  # code of other trees goes to its label: that is made again, for the winner's
+            loser.invalidate("it was replaced")
         loop.record.status, loop.record.reason = "compiled", ""
         self._contest = None
         if side == "challenger":

@@ -103,7 +103,7 @@ def is_due(root: Piece) -> bool:
     if root.tree is None:
         return root.passes - root.passes_at_tree >= heat
     inside = set(map(id, root.tree.bridges))
-    return any(bridge.passes >= heat for bridge in _bridges(root) if id(bridge) not in inside)
+    return any(bridge.passes - bridge.passes_at_tree >= heat for bridge in _bridges(root) if id(bridge) not in inside)
 
 
 def is_hot(root: Piece) -> bool:
@@ -185,7 +185,8 @@ def request(hot: Piece) -> None:
     if root.is_being_compiled or root.reason or not _is_in_use(root):
         return
     root.is_being_compiled = True
-    root.passes_at_tree = root.passes
+    for piece in (root, *_bridges(root)):
+        piece.passes_at_tree = piece.passes
     start = time.perf_counter()
     try:
         chosen, pieces = _choose(root) if _is_loop(root.trace) else (_Chosen(root, root.runs), [root])

@@ -262,6 +262,56 @@ def test_threads_share_a_loop_whose_roots_come_and_go() -> None:
     assert STATISTICS.replacements_installed
 
 
+def nested() -> Any:
+    """A portal whose guest has a loop in a loop, so that code of the outer one enters the inner one's root."""
+    driver = JitDriver(greens=["pc", "code"], reds="auto", name="nested")
+
+    @driver.portal
+    def run(code: Any, times: int) -> int:
+        pc = outer = inner = total = 0
+        while True:
+            driver.jit_merge_point(pc=pc, code=code)
+            op = code[pc]
+            if op == "start":
+                inner = 0
+            elif op == "inner":
+                inner += 1
+                total += inner
+                if inner < 10:
+                    driver.can_enter_jit(pc=pc, code=code)
+                    continue
+            elif op == "outer":
+                outer += 1
+                if outer < times:
+                    pc = 0
+                    driver.can_enter_jit(pc=pc, code=code)
+                    continue
+            else:
+                return total
+            pc += 1
+
+    return run
+
+
+def test_code_that_goes_to_a_replaced_root_is_made_again() -> None:
+    """It would leave at the old root's header each time."""
+    run, code = nested(), ("start", "inner", "outer", "end")
+    with parameters(threshold=2, function_threshold=2):
+        assert [run(code, 40) for _ in range(6)] == [2200] * 6
+        loops = [loop for loop in PORTALS[run.__code__].loops.values() if loop.piece is not None]
+        loop = next(loop for loop in loops if loop.piece.enterers)
+        root, enterers = loop.piece, list(loop.piece.enterers)
+        with parameters(force_replace=7):
+            for _ in range(100):
+                assert run(code, 40) == 2200
+                if loop.replacement.history.installed:
+                    break
+        assert {enterer.reason for enterer in enterers} == {f"it goes to {root.code.name}, which was invalidated"}
+        assert loop.record.status == "compiled"
+        assert [run(code, 40) for _ in range(20)] == [2200] * 20
+        assert root.code.is_freed
+
+
 # --- trees ----------------------------------------------------------------------------------------------------------------
 
 TREES = {"tier2_threshold": 200, "tier2_level": 0, "background": False}
@@ -358,6 +408,22 @@ def test_a_tree_is_laid_out_anew_when_its_counts_do_not_hold_any_more(monkeypatc
     assert root.tree is not tree
     assert tree.code.is_freed
     assert max(bridge.runs for bridge in root.tree.bridges) > root.runs / 2
+
+
+@pytest.mark.usefixtures("_looked_at_often")
+def test_a_bridge_that_was_used_long_ago_asks_for_no_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "LEAST_SHARE", 2.0)  # no challengers
+    run = machine()
+    with parameters(**{**TREES, "tier2_threshold": 0}):
+        run(5, [1], 60)
+        assert run(5, [0], 30_000) == expected(5, [0], 30_000)
+        assert run(5, [1], 30_000) == 150_000
+    root = only_loop(run).piece
+    with parameters(**TREES):
+        for _ in range(10):
+            assert run(5, [1], 5000) == 25_000
+    assert root.tree.bridges == ()
+    assert root.trees_compiled == 1
 
 
 def test_trees_and_old_code_are_freed() -> None:

@@ -350,8 +350,9 @@ threads = [threading.Thread(target=work) for _ in range(4)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 tiers.wait_for_trees()
-run(1000)  # the threads may have put other roots in place of those whose trees were being compiled
-tiers.wait_for_trees()
+for _ in range(10):  # the threads may have put other roots or bridges in place of those whose trees were being compiled
+    run(1000)
+    tiers.wait_for_trees()
 print(json.dumps([len(results), all(results), metatracer.statistics_snapshot()["trees_compiled"] > 0]))
 """
     assert run_script(_SCRIPT + text, SETTING) == [160, True, True]
