@@ -5,12 +5,10 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from benchmarks.replacement.__main__ import Measured
+from benchmarks.replacement.__main__ import BEHIND, BINS, HEAD, Measured, binned, row
 
-_COLOURS = {"off": "tab:red", "full": "tab:blue", "oracle": "tab:green"}
+_COLOURS = {"off": "tab:red", "on": "tab:blue", "oracle": "tab:green"}
 
 
 def draw(found: Sequence[Measured], folder: Path) -> None:
@@ -24,13 +22,15 @@ def draw(found: Sequence[Measured], folder: Path) -> None:
     figure, axes = plt.subplots(len(found), 2, figsize=(11, 2.6 * len(found)), squeeze=False, width_ratios=(3, 1))
     for (series, box), each in zip(axes, found, strict=True):
         for side, colour in _COLOURS.items():
-            for number, times in enumerate(each.times[side]):
-                start = len(each.times["off"][0]) - len(times)
-                places = range(start, start + len(times))
+            first = BEHIND[each.name] if side == "oracle" and each.name in BEHIND else 0.0
+            for number, (places, times) in enumerate(each.series(side)):
+                ends = [first + (1 - first) * (bin_number + 1) / BINS for bin_number in range(BINS)]
                 label = side if number == 0 else None
-                series.plot(places, [1e9 * time for time in times], color=colour, alpha=0.4, linewidth=0.8, label=label)
+                series.plot(
+                    ends, [1e9 * time for time in binned(places, times)], color=colour, alpha=0.4, linewidth=0.8, label=label
+                )
         series.set_yscale("log")
-        series.set_title(f"{each.name} ({each.language}): ns per pass, by in-process iteration", fontsize=9)
+        series.set_title(f"{each.name} ({each.language}): ns per pass, by share of the run", fontsize=9)
         series.legend(fontsize=7)
         box.boxplot([[1e9 * time for time in each.steady(side)] for side in _COLOURS])
         box.set_xticks(range(1, 1 + len(_COLOURS)), list(_COLOURS), fontsize=7)
@@ -38,13 +38,8 @@ def draw(found: Sequence[Measured], folder: Path) -> None:
     figure.tight_layout()
     figure.savefig(folder / "replacement.png", dpi=110)
     plt.close(figure)
-    cells = [
-        "<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in (
-            each.name, each.language, *(f"{each.slowest(side) * 1e9:.2f}" for side in _COLOURS)
-        )) + "</tr>"
-        for each in found
-    ]  # fmt: skip
-    head = "".join(f"<th>{text}</th>" for text in ("workload", "language", *(f"{side}: ns" for side in _COLOURS)))
+    cells = ["<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in row(each)) + "</tr>" for each in found]
+    head = "".join(f"<th>{text}</th>" for text in HEAD)
     (folder / "replacement.html").write_text(
         "<!doctype html><meta charset='utf-8'><title>Replacing roots</title><h1>Replacing roots</h1>"
         f"<p>Steady state of the slowest tenth of the processes.</p><table border='1'><tr>{head}</tr>{''.join(cells)}</table>"

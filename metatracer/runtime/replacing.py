@@ -215,8 +215,8 @@ class Replacement:
             self._reason = decision.reason
             if decision.reason:
                 self._say(
-                    f"the root stays: {decision.reason} (its own way {decision.root_share:.1%}, another one {decision.share:.1%} of "
-                    f"{passes} passes; gain {decision.gain:.3g} s, cost {generation.cost:.3g} s)"
+                    f"the root stays: {decision.reason} (its own way {decision.root_share:.1%}, another one {decision.share:.1%} "
+                    f"of {passes} passes; gain {decision.gain:.3g} s, cost {generation.cost:.3g} s)"
                 )
         if decision.wanted is not None:
             self._ask_for(decision)
