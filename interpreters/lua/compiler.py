@@ -94,7 +94,9 @@ class FunctionCompiler:
             if parameter.is_cell:
                 self.emit(moves.MakeCell(parameter.register))
         assert body.block is not None
+        first = self.free
         self.statements(body.block)
+        self.close_scope(body.block, first)
         self.line = body.last_line
         self.emit(calls.Return0())
         self.plain_forms()
