@@ -197,7 +197,7 @@ def replaced(run: Any, count: int) -> None:
     assert loop.beside == [] or loop.replacement is not None
 
 
-@pytest.mark.parametrize("count", [50, pytest.param(990, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("count", [50, pytest.param(490, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
 def test_old_code_is_freed(count: int) -> None:
     with parameters(force_replace=5, backoff_factor=1.0):
         run = machine()
