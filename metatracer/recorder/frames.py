@@ -208,13 +208,16 @@ def _is_observed(obj: Any) -> bool:
 
 @dataclass(slots=True)
 class ResumeFrame:
-    """A frame to be continued in the interpreter, with objects for values. Fields as in `FrameState`."""
+    """A frame to be continued in the interpreter, with objects for values. Fields as in `FrameState`.
+
+    But `locals` has an item for each local, cell and free variable, NULL_OBJECT for those that are not bound or not live.
+    """
 
     jitcode: JitCode
     function: FunctionType
     index: int
     throw_index: int
-    locals: list[tuple[int, Any]]
+    locals: tuple[Any, ...]
     stack: tuple[Any, ...]
     finish: Any = None
     kept: tuple[Any, ...] = ()
@@ -224,14 +227,9 @@ class ResumeFrame:
 def resume_frame(frame: MetaFrame, index: int, throw_index: int, depth: int, pending: Pending | None) -> ResumeFrame:
     """The concrete counterpart of `MetaFrame.state_at`."""
     jitcode = frame.jitcode
-    live = [
-        (number, box.object)
-        for number in range(jitcode.n_locals)
-        if (box := frame.registers[number]) is not None
-    ]
     base = jitcode.n_locals
-    stack = tuple(NULL_OBJECT if box is None else box.object for box in frame.registers[base : base + depth])
-    resumed = ResumeFrame(jitcode, frame.function, index, throw_index, live, stack)
+    objects = tuple([NULL_OBJECT if box is None else box.object for box in frame.registers[: base + depth]])
+    resumed = ResumeFrame(jitcode, frame.function, index, throw_index, objects[:base], objects[base:])
     if pending is not None:
         resumed.finish = pending.finish
         resumed.kept = tuple(box.object for box in pending.kept)

@@ -139,7 +139,7 @@ class _BridgeStart:
     ) -> None:
         self.meta = meta
         self.snapshot = snapshot
-        self.objects = rebuilt.objects
+        self.objects = rebuilt.objects()
         self.boxes: dict[int, Box] = {}
         for value in live_values(snapshot):
             known = classes.get(value)

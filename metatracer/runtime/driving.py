@@ -28,7 +28,6 @@ from metatracer.recorder.frames import ResumeFrame
 from metatracer.recorder.metainterp import Limits
 from metatracer.recorder.polymorphism import Branches, merge_context
 from metatracer.recorder.record import record_bridge, record_loop
-from metatracer.recorder.resume import rebuild
 from metatracer.recorder.tracebacks import without_toolkit
 from metatracer.runtime import assumptions, hotness, replacing
 from metatracer.runtime.compiling import install_recorded, note_abort, note_miss
@@ -207,7 +206,7 @@ class _Driving:
             self._left_code()
         snapshot = guard.operation.snapshot
         assert snapshot is not None
-        rebuilt = rebuild(snapshot, exit_tuple[2:], guard.live)
+        rebuilt = guard.rebuild(exit_tuple[2:])
         del exit_tuple
         if is_unwinding:
             # A callee has left its machine code: these frames wait for it, and it goes on from its own exit.
@@ -237,7 +236,7 @@ class _Driving:
             )
         if not rebuilt.frames:
             assert snapshot.raising is not None
-            self._raised(exception or rebuilt.objects.get(id(snapshot.raising)))
+            self._raised(exception or rebuilt.raised())
             return
         if guard.refused:
             left_early = replacing.is_used_up(guard)
@@ -268,8 +267,8 @@ class _Driving:
         portal = loop.portal
         if len(frames) != 1 or frames[0].index != portal.merge_start:
             return False
-        bound = dict(frames[0].locals)
-        self.values = [bound.get(number, NULL_OBJECT) for number in portal.green_numbers + portal.red_numbers]
+        bound = frames[0].locals
+        self.values = [bound[number] for number in portal.green_numbers + portal.red_numbers]
         # A bridge may begin at a merge point, too: where the greens were not those that the parent went on with.
         greens = tuple(self.values[: len(portal.green_numbers)])
         if any(green is NULL_OBJECT for green in greens):
@@ -397,12 +396,11 @@ class _Driving:
             if frame.throw_index >= 0:
                 index = frame.throw_index
         self.fresh = False
-        function, bound = frame.function, frame.locals
+        function = frame.function
         code = frame.jitcode.code
-        del frame, result
-        given: list[Any] = [exception, stack]
-        del exception, stack
-        outcome, value = twin_for(code).run(function, index, _hand_over(bound), given.pop(), given.pop())
+        given: list[Any] = [exception, stack, frame.locals]
+        del frame, result, exception, stack
+        outcome, value = twin_for(code).go_on(function, index, given.pop(), given.pop(), given.pop())
         if type(value) is Request:
             self.request, self.values = value.loop, value.values
             return
@@ -430,13 +428,6 @@ class _Driving:
         if self.frames and self.frames[-1].throw_index < 0:
             self.frames[-1].throw_index = self.frames[-1].index
         self._raised(arrived)
-
-
-def _hand_over(bound: list[tuple[int, Any]]) -> Any:
-    """The pairs of a list, which is emptied: nothing but the frame keeps the objects alive."""
-    bound.reverse()
-    while bound:
-        yield bound.pop()
 
 
 def _finish(frame: ResumeFrame, result: Any) -> tuple[BaseException | None, Any]:

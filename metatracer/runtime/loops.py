@@ -14,15 +14,19 @@ from metatracer.backend.layout import read_word
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import LabelRef, LoopRef, Value
 from metatracer.recorder.polymorphism import Branches
+from metatracer.recorder.resume import ExitPlan
 from metatracer.runtime import summaries
 from metatracer.runtime.untracked import take_back
 from metatracer.statistics import STATISTICS, LoopRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from metatracer.backend.compile import CompiledCode, TreeCode
     from metatracer.ir.opcodes import Effect
     from metatracer.ir.shapes import Shapes
     from metatracer.ir.values import Operation, Trace
+    from metatracer.recorder.resume import Rebuilt
     from metatracer.runtime.portal import Portal
     from metatracer.runtime.replacing import Replacement
     from metatracer.runtime.summaries import Summary
@@ -165,6 +169,7 @@ class GuardState:
         operation: With its snapshot.
         piece: The code it belongs to.
         live: Its live values, in the order in which exits hand them over.
+        plan: How the frames are built from them; made at the first failure.
         failures: Exits into the interpreter so far. spent: Seconds from them to the next machine code.
         wait: At how many failures the next bridge is tried.
         bridge: The code attached.
@@ -183,6 +188,16 @@ class GuardState:
     refused: bool = False
     is_before_label: bool = False
     bridges_seen: int = -1
+    plan: ExitPlan | None = None
+
+    def rebuild(self, values: Sequence[Any]) -> Rebuilt:
+        """The frames at an exit, from what it has handed over."""
+        plan = self.plan
+        if plan is None:
+            snapshot = self.operation.snapshot
+            assert snapshot is not None
+            plan = self.plan = ExitPlan(snapshot, self.live)
+        return plan.rebuild(values)
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from metatracer.errors import UsageError
+from metatracer.frontend.code_reader import local_names
 from metatracer.ir.values import NULL_OBJECT, Site
 from metatracer.recorder.polymorphism import Polymorphism
 from metatracer.runtime.hotness import back_edges_pay, charge, entries_pay, wanted_entries
@@ -72,6 +73,7 @@ class Portal:
         self.green_numbers = layout.green_numbers
         self.red_numbers = layout.red_numbers
         self.maybe_unbound = layout.maybe_unbound
+        self.n_locals = len(local_names(layout.code))
         self._entry = Ticker(Marker(True))
         self._back_edge = Ticker(Marker(False))
         self._marker = Marker(False)
@@ -207,7 +209,9 @@ class Portal:
             raise exception
         return result
 
-    def frame_locals(self, values: Sequence[Any]) -> list[tuple[int, Any]]:
+    def frame_locals(self, values: Sequence[Any]) -> tuple[Any, ...]:
         """The values of a merge point as the locals of a frame."""
-        numbers = self.green_numbers + self.red_numbers
-        return [(number, value) for number, value in zip(numbers, values, strict=True) if value is not NULL_OBJECT]
+        bound: list[Any] = [NULL_OBJECT] * self.n_locals
+        for number, value in zip(self.green_numbers + self.red_numbers, values, strict=True):
+            bound[number] = value
+        return tuple(bound)

@@ -30,6 +30,7 @@ import threading
 import weakref
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from operator import is_
 from types import CodeType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -106,7 +107,7 @@ class Twin:
         self._lasti = builder.lasti
         self._offsets = sorted(builder.raises)
         self._size = len(_localsplus(body.code))
-        self._first_free = self._size - len(body.code.co_freevars)
+        self._n_free = len(body.code.co_freevars)
         self._bound: dict[int, tuple[weakref.ref[FunctionType], FunctionType]] = {}
 
     def run(
@@ -137,10 +138,43 @@ class Twin:
         for number, value in locals_:
             slots[number] = value
         value = None
-        bound = self._with_cells(function, slots[self._first_free :])
+        given: list[Any] = [exception, stack, slots]
+        del exception, stack, slots, locals_
+        return self.go_on(function, index, given.pop(), given.pop(), given.pop())
+
+    def go_on(
+        self,
+        function: FunctionType,
+        index: int,
+        slots: Sequence[Any],
+        stack: Sequence[Any],
+        exception: BaseException | None,
+    ) -> tuple[BaseException | None, Any]:
+        """As `run`, with an item of `slots` for each of "localsplus", NULL_OBJECT for those that are not bound."""
+        bound = self._with_cells(function, slots) if self._n_free else self.function(function)
         if index in self._moved:
             index, depth = self._moved[index]
             stack = stack[:depth]
+        if exception is not None or index in self._lasti:
+            index, stack = self._prepared(index, stack, exception)
+            exception = None
+        elif index not in self.places:
+            raise MetatracerError(f"{self.code.co_qualname} cannot be resumed at offset {index}")
+        # Slots and iterator are handed over: the twin's frame holds the only references when it continues.
+        holder = [iter(stack), slots]
+        del slots, stack
+        try:
+            return None, bound(index, holder.pop(), holder.pop())
+        except BaseException as error:  # noqa: BLE001 - handed on as it is, whatever it is
+            traceback = error.__traceback__
+            if traceback is not None:
+                error.__traceback__ = traceback.tb_next  # without this frame
+            return error, None
+
+    def _prepared(
+        self, index: int, stack: Sequence[Any], exception: BaseException | None
+    ) -> tuple[int, Sequence[Any]]:
+        """The place and the stack, where that holds places of the original's or something is to be raised."""
         items = list(stack)
         for slot in self._lasti.get(index, ()):
             if slot < len(items) and type(items[slot]) is int:
@@ -149,20 +183,9 @@ class Twin:
             place = self._raise_at(index)
             items[place.depth :] = (place.unit, place.lineno, exception)
             index = place.stub
-            exception = None
         elif index not in self.places:
             raise MetatracerError(f"{self.code.co_qualname} cannot be resumed at offset {index}")
-        del locals_, stack
-        # Lists and iterator are handed over: the twin's frame holds the only references when it continues.
-        holder = [slots, iter(items)]
-        del slots, items
-        try:
-            return None, bound(index, holder.pop(0), holder.pop())
-        except BaseException as error:  # noqa: BLE001 - handed on as it is, whatever it is
-            traceback = error.__traceback__
-            if traceback is not None:
-                error.__traceback__ = traceback.tb_next  # without this frame
-            return error, None
+        return index, items
 
     @_without_traceback_entry
     def resume(
@@ -215,12 +238,13 @@ class Twin:
         bound[key] = (weakref.ref(function, forget), twin)
         return twin
 
-    def _with_cells(self, function: FunctionType, cells: list[Any]) -> FunctionType:
+    def _with_cells(self, function: FunctionType, slots: Sequence[Any]) -> FunctionType:
         """The twin with the cells of a frame: those of a function made in a trace are made at each exit anew."""
         closure = function.__closure__ or ()
-        if all(cell is NULL_OBJECT or cell is own for cell, own in zip(cells, closure, strict=True)):
-            return self.function(function)
+        cells = slots[self._size - self._n_free :]
         given = tuple([own if cell is NULL_OBJECT else cell for cell, own in zip(cells, closure, strict=True)])
+        if all(map(is_, given, closure)):
+            return self.function(function)
         return FunctionType(self.code, function.__globals__, function.__name__, None, given)
 
     def _raise_at(self, index: int) -> _Raise:

@@ -10,6 +10,7 @@ import pytest
 from metatracer.backend import fields
 from metatracer.backend.fields import (
     field_for,
+    field_writer,
     is_inline,
     is_not_shadowed,
     lookup_attribute,
@@ -23,6 +24,16 @@ from metatracer.errors import UsageError
 from metatracer.ir.values import NULL_OBJECT, Field
 
 pytestmark = pytest.mark.skipif(native_support() != "", reason=native_support() or "supported")
+
+
+def write_by_field(instance, field, value):
+    field_writer(field)(instance, value)
+
+
+@pytest.fixture(params=[write_field, write_by_field])
+def write(request):
+    """Both ways to write a field."""
+    return request.param
 
 
 class Slotted:
@@ -238,49 +249,49 @@ def test_slots_of_a_base_belong_to_the_base():
     assert len(positions) == 3
 
 
-def test_slot_is_read_and_written():
+def test_slot_is_read_and_written(write):
     instance = Derived()
     field = field_for(Derived, "third")
     assert read_field(instance, field) is NULL_OBJECT
-    write_field(instance, field, NULL_OBJECT)
-    write_field(instance, field, [1])
+    write(instance, field, NULL_OBJECT)
+    write(instance, field, [1])
     assert instance.third == [1] == read_field(instance, field)
-    write_field(instance, field, NULL_OBJECT)
+    write(instance, field, NULL_OBJECT)
     assert not hasattr(instance, "third")
 
 
-def test_inline_attribute_is_read_and_written():
+def test_inline_attribute_is_read_and_written(write):
     cls = make_plain()
     instance = cls()
     field = field_for(cls, "y", instance)
     assert (field.owner, field.storage) == (cls, "inline")
     assert read_field(instance, field) == 2
-    write_field(instance, field, "new")
+    write(instance, field, "new")
     assert instance.y == "new"
-    write_field(instance, field, NULL_OBJECT)
+    write(instance, field, NULL_OBJECT)
     assert not hasattr(instance, "y")
     assert read_field(instance, field) is NULL_OBJECT
-    write_field(instance, field, 4)
+    write(instance, field, 4)
     assert is_inline(instance)
     assert vars(instance) == {"x": 1, "y": 4}
 
 
-def test_field_is_found_after_the_move_to_a_dict():
+def test_field_is_found_after_the_move_to_a_dict(write):
     cls = make_plain()
     instance = cls()
     field = field_for(cls, "x")
     vars(instance)["extra"] = 1
     assert field_for(cls, "x", instance) is None
     assert field_for(cls, "x") == field
-    write_field(instance, field, 9)
+    write(instance, field, 9)
     assert (instance.x, read_field(instance, field)) == (9, 9)
-    write_field(instance, field, NULL_OBJECT)
+    write(instance, field, NULL_OBJECT)
     assert read_field(instance, field) is NULL_OBJECT
     instance.__dict__ = {}
     assert read_field(instance, field) is NULL_OBJECT
 
 
-def test_writing_releases_the_old_value():
+def test_writing_releases_the_old_value(write):
     class Tracked:
         pass
 
@@ -296,7 +307,7 @@ def test_writing_releases_the_old_value():
         assert sys.getrefcount(value) == count
         del value
         assert alive() is not None
-        write_field(instance, instance_field, 0)
+        write(instance, instance_field, 0)
         assert alive() is None
 
 
@@ -309,15 +320,44 @@ def test_no_place_for_properties_and_names_without_index():
     assert field_for(int, "real") is None
 
 
-def test_data_descriptor_hides_an_inline_attribute_but_not_pending_stores():
+def test_data_descriptor_hides_an_inline_attribute_but_not_pending_stores(write):
     cls = make_plain()
     instance = cls()
     field = field_for(cls, "x")
     cls.x = property(lambda self: "property", lambda self, value: 1 / 0)
     assert field_for(cls, "x") is None
-    write_field(instance, field, 3)
+    write(instance, field, 3)
     assert instance.x == "property"
     assert vars(instance)["x"] == 3
+
+
+def test_a_kept_writer_follows_the_class():
+    cls = make_plain()
+    instance = cls()
+    write = field_writer(field_for(cls, "x"))
+    for value in (3, 4):
+        write(instance, value)
+        assert instance.x == value
+    cls.x = property(lambda self: "property", lambda self, value: 1 / 0)
+    write(instance, 5)
+    assert (instance.x, vars(instance)["x"]) == ("property", 5)
+    del cls.x
+    write(instance, 6)
+    assert instance.x == 6
+
+
+def test_a_slot_whose_descriptor_is_gone_is_written():
+    class Sloppy:
+        __slots__ = ("value",)
+
+    field = field_for(Sloppy, "value")
+    descriptor = Sloppy.value
+    kept = field_writer(field)
+    del Sloppy.value
+    for write in (kept, field_writer(field)):
+        instance = Sloppy()
+        write(instance, 7)
+        assert descriptor.__get__(instance) == 7
 
 
 def test_wrong_instances_are_refused():
