@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from metatracer.ir.heap import get_field
 from metatracer.ir.opcodes import (
     ARRAY_GETITEM_F,
     ARRAY_GETITEM_I,
@@ -41,7 +42,7 @@ from metatracer.ir.opcodes import (
     SETFIELD,
     Effect,
 )
-from metatracer.ir.values import Const, Field, Operation, Value
+from metatracer.ir.values import NULL_OBJECT, Const, Field, Operation, Value
 from metatracer.optimizer.appends import DelayedAppends
 from metatracer.optimizer.state import CELL, Pending, Virtual
 from metatracer.optimizer.verdicts import DROP, EMIT, Verdict
@@ -438,8 +439,7 @@ class HeapCache:
 def read_constant(owner: Any, field: Field) -> Any:
     """The content of an immutable field of a live object, or None when it is unset (or None)."""
     try:
-        if field.storage == "slot":
-            return field.owner.__dict__[field.name].__get__(owner)
-        return object.__getattribute__(owner, "__dict__").get(field.name)
-    except (AttributeError, KeyError, TypeError):
+        found = get_field(owner, field)
+    except (KeyError, TypeError):  # it is of another class than the field
         return None
+    return None if found is NULL_OBJECT else found

@@ -50,16 +50,19 @@ def _describe(value: Any, tokens: list[str], around: list[int]) -> None:
 
 
 def _fields(value: Any) -> list[Any]:
-    """What the author has declared immutable, as far as it is there; runs no code of the author's."""
+    """What the author has declared immutable, as far as it is there.
+
+    This runs no code of the author's, and does not ask for `__dict__`: CPython would move the attributes out of the instance,
+    and what code assumes of them there would not hold any more.
+    """
     mro = type(value).__mro__
     names = [name.partition("[")[0].rstrip("?") for cls in mro for name in vars(cls).get("_immutable_fields_", ())]
-    instance: dict[str, Any] = value.__dict__ if type(value).__dictoffset__ else {}
     found = []
     for name in names:
         member = next((vars(cls)[name] for cls in mro if name in vars(cls)), None)
-        if name in instance:
-            found.append(instance[name])
-        elif isinstance(member, MemberDescriptorType):
-            with suppress(AttributeError):  # it has not been assigned
+        with suppress(AttributeError):  # it has not been assigned
+            if isinstance(member, MemberDescriptorType):
                 found.append(member.__get__(value))
+            elif not hasattr(type(member), "__get__"):
+                found.append(object.__getattribute__(value, name))
     return found

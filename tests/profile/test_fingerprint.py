@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from metatracer.backend import fields
 from metatracer.profile.fingerprint import fingerprint
 
 
@@ -29,6 +30,14 @@ class Noisy:
     @property
     def name(self) -> str:
         raise AssertionError("code of the author's runs")
+
+
+class Machine:
+    _immutable_fields_ = ["depth?", "missing", "kind"]
+    kind = "plain"
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
 
 
 def test_equal_content_gives_the_same() -> None:
@@ -58,6 +67,14 @@ def test_long_code_is_told_apart_by_its_length() -> None:
 def test_no_code_of_the_author_runs() -> None:
     assert fingerprint(Noisy(1)) == fingerprint(Noisy(1))
     assert fingerprint(Noisy(1)) != fingerprint(Noisy(2))
+
+
+def test_attributes_stay_in_the_instance() -> None:
+    """Code that assumes something of them there would not be valid any more."""
+    machine = Machine(200)
+    assert fingerprint(machine) == fingerprint(Machine(200))
+    assert fingerprint(machine) != fingerprint(Machine(0))
+    assert fields.values_address(machine)
 
 
 def test_it_is_the_same_in_each_process() -> None:
