@@ -439,7 +439,7 @@ class FunctionCompiler:
         self.emit(loops.IteratorTest(base, body), statement.line)
         self.leave_scope(depth, free)
         self.place_label(statement.block.end)
-        self.emit(calls.CloseFrom(self.vm, tbc, base + 3), statement.line)
+        self.emit(calls.CloseFrom(self.vm, tbc, base + 3), statement.block.last_line)
 
     def statement_return(self, statement: Return) -> None:
         values = statement.values

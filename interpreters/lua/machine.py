@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.lua.errors import LuaError
 from interpreters.lua.frames import SWITCH, Frame, Slow
+from interpreters.lua.hooks import HOOKS, run_hooked
 from metatracer import JitDriver, promote
 
 if TYPE_CHECKING:
@@ -44,11 +45,23 @@ def run(vm: VM, frame: Frame) -> Any:
             pc = following
         elif following > SWITCH:
             pc = ~following
+            if HOOKS.active and vm.hooked_threads:
+                frame.pc = pc
+                frame = run_hooked(vm, frame)
+                if frame.pc < 0:
+                    return frame.next
+                proto = promote(frame.proto)
+                pc = promote(frame.pc)
+                continue
             driver.can_enter_jit(pc=pc, proto=proto)
         elif following == SWITCH:
             going_on = frame.next
             frame.next = None
             frame = going_on
+            if HOOKS.active and vm.hooked_threads:
+                frame = run_hooked(vm, frame)
+                if frame.pc < 0:
+                    return frame.next
             before = proto
             proto = promote(frame.proto)
             pc = promote(frame.pc)

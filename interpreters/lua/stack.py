@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.lua.errors import LuaError
 from interpreters.lua.frames import DIRECT, Frame, Slow
+from interpreters.lua.hooks import thread_of
 from interpreters.lua.protected import HOST, PCALL, RESUME, XPCALL
 from interpreters.lua.values import FrameBuiltin, LuaBuiltin, LuaTable, is_function
 
@@ -38,6 +39,8 @@ def add_position(vm: VM, frame: Frame, pc: int, error: LuaError) -> None:
             error.level = level - 1  # for the caller, when the error gets there
             return
         place = caller(place)
+        if place is not None and place.proto is HOST and is_interrupted(vm, caller(place)):
+            place = caller(place)  # a hook was called by no function
         level -= 1
         if place is not None:
             pc = place.pc
@@ -171,6 +174,8 @@ def levels(vm: VM, frame: Frame | None, builtin: Any = None) -> list[tuple[Any, 
             found.append((frame.registers[0], frame, what))
         elif proto in C_NAMES and parent is not None:
             found.append((frame.registers[0], None, called_as(parent, parent.pc)))
+        elif proto is HOST and is_interrupted(vm, parent):
+            pass  # a hook was called, by no builtin
         elif proto is HOST and parent is not None and called_builtin(parent) is not None:
             # The builtin that called back: what the instruction below calls.
             found.append((called_builtin(parent), None, called_as(parent, parent.pc)))
@@ -178,6 +183,12 @@ def levels(vm: VM, frame: Frame | None, builtin: Any = None) -> list[tuple[Any, 
             break
         frame = parent
     return found
+
+
+def is_interrupted(vm: VM, frame: Frame | None) -> bool:
+    """Tell whether a frame waits for a hook."""
+    hook = thread_of(vm).hook
+    return hook is not None and frame is not None and hook.interrupted is frame
 
 
 def traceback(vm: VM, message: bytes | None, frame: Frame | None, builtin: Any = None, skip: int = 0) -> bytes:

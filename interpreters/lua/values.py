@@ -13,6 +13,7 @@ from metatracer import dont_look_inside, we_are_jitted
 
 if TYPE_CHECKING:
     from interpreters.lua.frames import Frame, Proto
+    from interpreters.lua.hooks import Hook
     from interpreters.lua.vm import VM
 
 Value = Any
@@ -356,10 +357,11 @@ class Coroutine:
         root: the frame below its first function's; its parent is the resumer's frame while it runs.
         function: the function to start with; None once started.
         host_level: how many Python calls of the VM were nested when it was resumed.
+        hook: what `debug.sethook` set for it.
     """
 
     __slots__ = (
-        "__weakref__", "error_value", "failed", "frame", "function", "host_level", "resumer", "root", "status",
+        "__weakref__", "error_value", "failed", "frame", "function", "hook", "host_level", "resumer", "root", "status",
     )  # fmt: skip
 
     def __init__(self, function: Value) -> None:
@@ -371,6 +373,7 @@ class Coroutine:
         self.host_level = 0
         self.failed = False  # died of an error, which is error_value
         self.error_value: Any = None
+        self.hook: Hook | None = None
 
 
 class WrappedCoroutine:

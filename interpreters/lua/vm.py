@@ -12,6 +12,7 @@ from interpreters.lua.errors import LuaError, lua_error
 from interpreters.lua.frames import (
     DIRECT, DIRECT_DEPTH, MAX_DEPTH, Frame, Proto, Values, registers_for, stack_overflow,
 )  # fmt: skip
+from interpreters.lua.hooks import run_hooked
 from interpreters.lua.machine import run
 from interpreters.lua.protected import HOST, NO_HANDLER, PCALL, RESUME, XPCALL, unwinding_frame
 from interpreters.lua.stack import add_position, caller
@@ -40,6 +41,8 @@ class VM:
         current: the coroutine that runs; None for the main one.
         coroutine_level: how many coroutines are waiting for others.
         direct_depth: frames with fewer below them call on the host's stack.
+        looks_at_frames: whether some chunk may look at frames of waiting functions.
+        hooked_threads: how many coroutines have a hook.
         output: where `print` writes.
     """
 
@@ -58,6 +61,8 @@ class VM:
         self.main_coroutine.status = b"running"
         self.coroutine_level = 0
         self.direct_depth = DIRECT_DEPTH
+        self.looks_at_frames = False
+        self.hooked_threads = 0
         self.next_builtin: LuaBuiltin | None = None
         self.ipairs_iterator: LuaBuiltin | None = None
         self.output: Any = sys.stdout.buffer
@@ -87,9 +92,16 @@ class VM:
             LuaSyntaxError: It is no Lua.
         """
         if needs_frames(source):
-            self.direct_depth = 0
+            self.looks_at_frames = True
+            self.choose_depth()
         proto = compile_chunk(self, source, chunk_name)
         return self.close_chunk(proto, self.globals if environment is None else environment)
+
+    def choose_depth(self) -> None:
+        """Let calls be made on the host's stack unless something needs to find the frames."""
+        depth = 0 if self.looks_at_frames or self.hooked_threads else DIRECT_DEPTH
+        if depth != self.direct_depth:
+            self.direct_depth = depth
 
     def close_chunk(self, proto: Proto, environment: Any) -> LuaFunction:
         captured = Cell(environment) if proto.environment_is_cell else environment
@@ -168,6 +180,10 @@ class VM:
                 frame = operations.call_frame(self, host, function, arguments)
             except LuaError as error:
                 frame = self.unwind(host, 0, error)
+            if self.hooked_threads:
+                frame = run_hooked(self, frame)
+                if frame.pc < 0:
+                    return frame.next  # type: ignore[no-any-return]
             return run(self, frame)  # type: ignore[no-any-return]
         finally:
             self.host_level = level

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.lua import operations
 from interpreters.lua.errors import bad_argument, lua_error
+from interpreters.lua.frames import Frame, deliver
+from interpreters.lua.hooks import Hook, set_hook, thread_of
 from interpreters.lua.stack import levels, traceback
 from interpreters.lua.strings.arguments import check_integer, check_string, optional_integer, type_error
-from interpreters.lua.values import Cell, Coroutine, LuaBuiltin, LuaFunction, LuaTable, Userdata, is_function, type_name
+from interpreters.lua.values import (
+    Cell, Coroutine, FrameBuiltin, LuaBuiltin, LuaFunction, LuaTable, Userdata, is_function, type_name,
+)  # fmt: skip
 
 if TYPE_CHECKING:
-    from interpreters.lua.frames import Frame
     from interpreters.lua.vm import VM
 
 
@@ -217,10 +220,28 @@ def getregistry(vm: VM, args: list[Any]) -> list[Any]:
     return [vm.registry]
 
 
-def sethook(vm: VM, args: list[Any]) -> list[Any]:
-    if not args or args[0] is None:
-        return []
-    raise lua_error(b"debug.sethook is not supported")
+def sethook(vm: VM, frame: Frame, args: list[Any]) -> Frame:
+    coroutine, args = split_thread(vm, args)
+    hook = None
+    if args and args[0] is not None:
+        mask = check_string(args, 1, "sethook")
+        if not is_function(args[0]):
+            raise type_error(args, 0, "sethook", "function")
+        count = max(optional_integer(args, 2, "sethook", 0), 0)
+        if b"c" in mask or b"r" in mask:
+            raise lua_error(b"debug.sethook has no hooks for calls and returns")
+        if b"l" in mask or count:
+            hook = Hook(args[0], b"l" if b"l" in mask else b"", count)
+            if coroutine is None and frame.proto.is_lua:
+                hook.frame, hook.line = frame, frame.proto.lines[frame.pc]
+    set_hook(vm, coroutine or thread_of(vm), hook)
+    return deliver(frame, [])
+
+
+def gethook(vm: VM, args: list[Any]) -> list[Any]:
+    coroutine, args = split_thread(vm, args)
+    hook = (coroutine or thread_of(vm)).hook
+    return [None] if hook is None else [hook.function, hook.mask, hook.count]
 
 
 def nothing(vm: VM, args: list[Any]) -> list[Any]:
@@ -231,7 +252,7 @@ FUNCTIONS = {
     "traceback": lua_traceback, "getinfo": getinfo, "getlocal": getlocal, "setlocal": setlocal,
     "getupvalue": getupvalue, "setupvalue": setupvalue, "upvalueid": upvalueid, "upvaluejoin": upvaluejoin,
     "getmetatable": debug_getmetatable, "setmetatable": debug_setmetatable, "getregistry": getregistry,
-    "sethook": sethook, "gethook": nothing, "getuservalue": nothing, "setuservalue": nothing,
+    "gethook": gethook, "getuservalue": nothing, "setuservalue": nothing,
 }  # fmt: skip
 
 
@@ -240,6 +261,7 @@ def open_debugging(vm: VM) -> LuaTable:
     table = LuaTable()
     for name, function in FUNCTIONS.items():
         table.set_field(name.encode(), LuaBuiltin(name, function))
+    table.set_field(b"sethook", FrameBuiltin("sethook", sethook))
     vm.traceback_builtin = table.get(b"traceback")
     vm.getinfo_builtin = table.get(b"getinfo")
     return table

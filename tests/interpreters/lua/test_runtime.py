@@ -43,6 +43,15 @@ def test_errors_cross_in_both_directions(lua: Runtime) -> None:
     assert lua.eval("pcall(fail)")[1].endswith("ValueError: from Python")
 
 
+def test_a_hook_is_its_own_machine_s(lua: Runtime) -> None:
+    lua.execute("calls = 0 debug.sethook(function() calls = calls + 1 end, '', 10)")
+    other = Runtime()
+    assert other.execute("for i = 1, 1000 do end return debug.gethook()") is None
+    assert lua.eval("calls") == 0
+    lua.execute("for i = 1, 1000 do end")
+    assert 80 < lua.eval("calls") < 120
+
+
 def test_sandbox_has_no_way_out() -> None:
     lua = Runtime(sandbox=True)
     assert lua.eval("io, os.execute, require, loadfile, dofile, package, debug") == (None,) * 7
