@@ -137,7 +137,7 @@ def take_weak(table: LuaTable, mode: bytes, attached: list[Any]) -> list[tuple[A
         if table.hash is not None and key in table.hash:
             del table.hash[key]
             table.keys = None
-            table.positions = {}
+            table.positions = None
         key_reference = weak_reference(key) if weak_key else None
         value_reference = weak_reference(value) if weak_value else None
         if weak_key and not weak_value and type(key) is LuaTable and isinstance(value, COLLECTABLE):

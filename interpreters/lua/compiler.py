@@ -420,7 +420,7 @@ class FunctionCompiler:
     def statement_generic_for(self, statement: GenericFor) -> None:
         depth, free = len(self.active), self.free
         count = len(statement.variables)
-        base = self.allocate(4 + count)
+        base = self.allocate(5 + count)
         self.values_to(statement.values, base, 4)
         self.active.extend((base, base + 1, base + 2, base + 3))
         tbc = self.proto.tbc_register

@@ -42,6 +42,7 @@ class LuaTable:
         slots: their values; a field that was removed keeps its place, with nil.
         hash: everything else, or None. Entries that were removed keep their places, with nil, until some insertion.
         keys: the keys of `hash` in order, for `next`, as long as no key came; or None.
+        positions: where each of them is in `keys`, once somebody had to know; or None.
     """
 
     __slots__ = (
@@ -51,7 +52,7 @@ class LuaTable:
     finalizer: Any
     hash_limit: int
     keys: list[Any] | None
-    positions: dict[Any, int]
+    positions: dict[Any, int] | None
 
     def __init__(self) -> None:
         self.array: list[Any] = [None]
@@ -220,9 +221,21 @@ class LuaTable:
             border += 1
         return border
 
-    @dont_look_inside
     def next(self, key: Value) -> tuple[Value, Value] | None:
         """Return the entry after a key in the order of traversal; None at the end.
+
+        Raises:
+            KeyError: There is no such key.
+        """
+        entry = self.next_entry(key, 0)
+        return None if entry is None else entry[:2]
+
+    @dont_look_inside
+    def next_entry(self, key: Value, hint: int) -> tuple[Value, Value, int] | None:
+        """Return the entry after a key with its place: in `keys`, or as a complement that of its name.
+
+        Args:
+            hint: the key's own place, if that is known.
 
         Raises:
             KeyError: There is no such key.
@@ -234,13 +247,13 @@ class LuaTable:
         elif type(key) is int and (0 < key < len(array) or self.hash is None or key not in self.hash):
             position = key if key < len(array) else len(array)
         else:
-            return self.next_after(key)
+            return self.next_after(key, hint)
         for index in range(position + 1, len(array)):
             if array[index] is not None:
-                return index, array[index]
+                return index, array[index], 0
         return self.next_field(0)
 
-    def next_after(self, key: Value) -> tuple[Value, Value] | None:
+    def next_after(self, key: Value, hint: int) -> tuple[Value, Value, int] | None:
         """Return the entry after a key that is not in the array."""
         if type(key) is bytes:
             index = self.shape.indices.get(key, -1)
@@ -250,37 +263,38 @@ class LuaTable:
             key = TRUE_KEY if key else FALSE_KEY
         if self.hash is None:
             raise KeyError
-        if self.keys is None:
-            self.list_keys()
-        return self.next_hash(self.positions[key] + 1)
+        keys = self.list_keys() if self.keys is None else self.keys
+        if not (0 <= hint < len(keys) and keys[hint] is key):
+            if self.positions is None:
+                self.positions = {key: position for position, key in enumerate(keys)}
+            hint = self.positions[key]
+        return self.next_hash(hint + 1)
 
-    def next_field(self, index: int) -> tuple[Value, Value] | None:
+    def next_field(self, index: int) -> tuple[Value, Value, int] | None:
         """Return the first entry from field `index` on."""
         slots = self.slots
         for place in range(index, len(slots)):
             if slots[place] is not None:
-                return self.shape.names[place], slots[place]
+                return self.shape.names[place], slots[place], ~place
         return None if self.hash is None else self.next_hash(0)
 
-    def list_keys(self) -> None:
-        """Make the list of the hash part's keys, and where each is in it."""
+    def list_keys(self) -> list[Any]:
+        """Make the list of the hash part's keys."""
         assert self.hash is not None
-        self.keys = list(self.hash)
-        self.positions = {key: position for position, key in enumerate(self.keys)}
+        keys = self.keys = list(self.hash)
+        self.positions = None
+        return keys
 
-    def next_hash(self, position: int) -> tuple[Value, Value] | None:
+    def next_hash(self, position: int) -> tuple[Value, Value, int] | None:
         """Return the first entry of the hash part from `position` on."""
         hash_part = self.hash
         assert hash_part is not None
-        if self.keys is None:
-            self.list_keys()
-        keys = self.keys
-        assert keys is not None
+        keys = self.list_keys() if self.keys is None else self.keys
         for place in range(position, len(keys)):
             key = keys[place]
             value = hash_part[key]
             if value is not None:
-                return (key.value if type(key) is KeyOfBoolean else key), value
+                return (key.value if type(key) is KeyOfBoolean else key), value, place
         return None
 
 

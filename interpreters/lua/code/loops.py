@@ -8,7 +8,7 @@ from interpreters.lua import operations
 from interpreters.lua.code.moves import Jump, Label
 from interpreters.lua.errors import lua_error
 from interpreters.lua.frames import Frame, Instruction
-from interpreters.lua.values import LuaTable, StatefulBuiltin, type_name
+from interpreters.lua.values import KeyOfBoolean, LuaTable, StatefulBuiltin, type_name
 from metatracer import dont_look_inside, promote, unroll_safe
 
 if TYPE_CHECKING:
@@ -131,16 +131,17 @@ class ForLoop(ForPrepare):
 class IteratorCall(Instruction):
     """Call a generic loop's iterator.
 
-    Registers from `base`: the iterator, its state, the control value, what is to be closed, then the variables. The
-    instruction after this one is the loop's IteratorTest.
+    Registers from `base`: the iterator, its state, the control value, what is to be closed, then the variables, and
+    then, for a table's entries, the place of the last one. The instruction after this one is the loop's IteratorTest.
     """
 
-    _immutable_fields_ = ["vm", "base", "count"]
-    __slots__ = ("base", "count", "vm")
+    _immutable_fields_ = ["vm", "base", "count", "place"]
+    __slots__ = ("base", "count", "place", "vm")
     what = (b"for iterator", b"for iterator")
 
     def __init__(self, vm: VM, base: int, count: int) -> None:
         self.vm, self.base, self.count = vm, base, count
+        self.place = base + 4 + count
 
     def execute(self, frame: Frame) -> int:
         registers = frame.registers
@@ -183,12 +184,35 @@ class IteratorCall(Instruction):
                 value = array[number]
                 if value is not None:
                     return self.give_two(registers, base, number, value)
+        # The place is that of the key only if it says so: the register may hold anything at first.
+        place = registers[self.place]
+        if type(place) is not int:
+            place = 0
+        elif place < 0:
+            names = table.shape.names
+            slots = table.slots
+            following = -place
+            if following < len(slots) and names[following - 1] is key:
+                value = slots[following]
+                if value is not None:
+                    registers[self.place] = ~following
+                    return self.give_two(registers, base, names[following], value)
+        elif table.hash is not None:
+            keys = table.keys
+            following = place + 1
+            if keys is not None and following < len(keys) and keys[place] is key:
+                after = keys[following]
+                value = table.hash.get(after)
+                if value is not None and type(after) is not KeyOfBoolean:
+                    registers[self.place] = following
+                    return self.give_two(registers, base, after, value)
         try:
-            entry = table.next(key)
+            entry = table.next_entry(key, place)
         except KeyError:
-            raise lua_error(b"invalid key to 'next'") from None
+            raise lua_error(b"invalid key to 'next'", level=0) from None
         if entry is None:
             return self.give_two(registers, base, None, None)
+        registers[self.place] = entry[2]
         return self.give_two(registers, base, entry[0], entry[1])
 
     @unroll_safe

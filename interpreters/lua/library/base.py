@@ -129,7 +129,7 @@ def lua_next(vm: VM, args: list[Any]) -> list[Any]:
     try:
         entry = table.next(args[1] if len(args) > 1 else None)
     except KeyError:
-        raise lua_error(b"invalid key to 'next'") from None
+        raise lua_error(b"invalid key to 'next'", level=0) from None
     return [None] if entry is None else [entry[0], entry[1]]
 
 
