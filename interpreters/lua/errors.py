@@ -38,6 +38,11 @@ class LuaError(Exception):
         self.place: Any = None
         self.inner: Any = None
 
+    def unplaced(self) -> LuaError:
+        """Return this error, to whose message no position is put."""
+        self.level = 0
+        return self
+
     def __str__(self) -> str:
         return self.value.decode("utf-8", "backslashreplace") if isinstance(self.value, bytes) else repr(self.value)
 

@@ -73,7 +73,7 @@ def reword(vm: VM, frame: Frame, pc: int, error: LuaError) -> None:
             error.value = b"calling '%s' on bad self (%s)" % (what[1], complaint)
             return
         name = what[1]
-    elif what is not None and what[0] in (b"local", b"upvalue", b"global", b"field") and what[1] != b"?":
+    elif what is not None and what[1] != b"?":
         name = what[1]
     elif what is None:
         name = qualified_name(vm, name, vm.called)

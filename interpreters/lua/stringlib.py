@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from interpreters.lua import arithmetic
-from interpreters.lua.errors import bad_argument, lua_error
+from interpreters.lua.errors import LuaError, bad_argument, lua_error
 from interpreters.lua.strings.arguments import (
     check_integer,
     check_string,
@@ -261,7 +261,10 @@ def _arithmetic_metamethod(event: str, operation: Callable[..., Any]) -> Builtin
         second = args[1] if len(args) > 1 else None
         left, right = tonumber(first), tonumber(second)
         if left is not None and right is not None:
-            return [operation(left) if event == "unm" else operation(left, right)]
+            try:
+                return [operation(left) if event == "unm" else operation(left, right)]
+            except LuaError as error:
+                raise error.unplaced() from None
         # The second operand may know what to do; a string would only come back to here.
         handler = None if type(second) is bytes else vm.metamethod(second, name)
         if handler is None:

@@ -83,7 +83,7 @@ class VM:
         if sys.getrecursionlimit() < RECURSION_LIMIT:
             sys.setrecursionlimit(RECURSION_LIMIT)
 
-    # --- from Python into Lua
+    # --- from Python into Lua; what goes wrong in a builtin has no position, but for its complaints about arguments
 
     def load(self, source: bytes, chunk_name: bytes, environment: Any = None) -> LuaFunction:
         """Compile a chunk to a function whose _ENV is the globals, or an environment.
@@ -224,7 +224,7 @@ class VM:
             else:
                 handler = operations.metamethod(self, table, b"__index")
                 if handler is None:
-                    raise operations.index_error(self, table, None)
+                    raise operations.index_error(self, table, None).unplaced()
             if type(handler) in operations.FUNCTIONS:
                 results = self.call(handler, [table, key])
                 return results[0] if results else None
@@ -244,7 +244,7 @@ class VM:
             else:
                 handler = operations.metamethod(self, table, b"__newindex")
                 if handler is None:
-                    raise operations.index_error(self, table, None)
+                    raise operations.index_error(self, table, None).unplaced()
             if type(handler) in operations.FUNCTIONS:
                 self.call(handler, [table, key, value])
                 return
@@ -261,7 +261,7 @@ class VM:
             return results[0] if results else None
         if type(value) is LuaTable:
             return value.length()
-        raise operations.type_error(self, b"get length of", value, None)
+        raise operations.type_error(self, b"get length of", value, None).unplaced()
 
     def equals(self, a: Any, b: Any) -> bool:
         """Return `a == b`, with its metamethod."""
@@ -285,7 +285,7 @@ class VM:
         if handler is None:
             handler = operations.metamethod(self, b, b"__lt")
         if handler is None:
-            raise operations.compare_error(self, a, b)
+            raise operations.compare_error(self, a, b).unplaced()
         results = self.call(handler, [a, b])
         return bool(results) and results[0] is not None and results[0] is not False
 

@@ -11,19 +11,12 @@ from interpreters.lua.collector import collect, finalize_when_dead, register_wea
 from interpreters.lua.errors import LuaError, bad_argument, lua_error
 from interpreters.lua.frames import Frame, deliver
 from interpreters.lua.protected import PCALL, RUN_AND_RETURN, XPCALL
-from interpreters.lua.strings.arguments import check_integer, check_string, optional_integer, type_error
+from interpreters.lua.strings.arguments import check_any, check_integer, check_string, optional_integer, type_error
 from interpreters.lua.strings.numbers import parse_integer_base, parse_number
 from interpreters.lua.values import FrameBuiltin, LuaBuiltin, LuaTable, is_function, type_name
 
 if TYPE_CHECKING:
     from interpreters.lua.vm import VM
-
-
-def check_any(args: list[Any], index: int, name: str) -> Any:
-    """Return an argument that may be nil but must be there."""
-    if index >= len(args):
-        raise bad_argument(index + 1, name, "value expected")
-    return args[index]
 
 
 def check_table(args: list[Any], index: int, name: str) -> LuaTable:
@@ -97,7 +90,7 @@ def lua_rawlen(vm: VM, args: list[Any]) -> list[Any]:
         return [value.length()]
     if type(value) is bytes:
         return [len(value)]
-    raise bad_argument(1, "rawlen", "table or string expected")
+    raise type_error(args, 0, "rawlen", "table or string")
 
 
 def lua_getmetatable(vm: VM, args: list[Any]) -> list[Any]:
@@ -147,7 +140,6 @@ def lua_pairs(vm: VM, frame: Frame, args: list[Any]) -> Frame:
     table = check_any(args, 0, "pairs")
     handler = operations.metamethod(vm, table, b"__pairs")
     if handler is None:
-        check_table(args, 0, "pairs")
         return deliver(frame, [vm.next_builtin, table, None])
     waiting = Frame(RUN_AND_RETURN_THREE, [None, None], frame, frame.depth + 1)
     return operations.call_frame(vm, waiting, handler, [table])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.lua import arithmetic
 from interpreters.lua.errors import bad_argument, lua_error
-from interpreters.lua.strings.arguments import check_integer, check_number, optional_integer
+from interpreters.lua.strings.arguments import check_any, check_integer, check_number, optional_integer
 from interpreters.lua.strings.numbers import tointeger
 from interpreters.lua.values import LuaBuiltin, LuaTable
 from metatracer import intmask
@@ -209,20 +209,27 @@ def lua_ult(vm: VM, args: list[Any]) -> list[Any]:
     return [check_integer(args, 0, "ult") & MASK < check_integer(args, 1, "ult") & MASK]
 
 
+def is_less(vm: VM, a: Any, b: Any) -> bool:
+    """Compare by `<`: numbers, as a rule."""
+    if (type(a) is int or type(a) is float) and (type(b) is int or type(b) is float):
+        return a < b
+    return vm.less(a, b)
+
+
 def lua_max(vm: VM, args: list[Any]) -> list[Any]:
-    best = check_number(args, 0, "max")
+    best = check_any(args, 0, "max")
     for index in range(1, len(args)):
-        value = check_number(args, index, "max")
-        if best < value:
+        value = args[index]
+        if is_less(vm, best, value):
             best = value
     return [best]
 
 
 def lua_min(vm: VM, args: list[Any]) -> list[Any]:
-    best = check_number(args, 0, "min")
+    best = check_any(args, 0, "min")
     for index in range(1, len(args)):
-        value = check_number(args, index, "min")
-        if value < best:
+        value = args[index]
+        if is_less(vm, value, best):
             best = value
     return [best]
 

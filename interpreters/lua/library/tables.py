@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 MAX_INTEGER = (1 << 63) - 1
 
 
-def check_tablelike(vm: VM, args: list[Any], name: str, *events: bytes) -> Any:
-    """Return argument 1, a table or something whose metatable lets it stand for one."""
-    value = args[0] if args else None
+def check_tablelike(vm: VM, args: list[Any], name: str, *events: bytes, index: int = 0) -> Any:
+    """Return an argument, a table or something whose metatable lets it stand for one."""
+    value = args[index] if len(args) > index else None
     if type(value) is LuaTable:
         return value
     metatable = operations.metatable_of(vm, value)
     if metatable is None or any(metatable.get_field(event) is None for event in events):
-        raise type_error(args, 0, name, "table")
+        raise type_error(args, index, name, "table")
     return value
 
 
@@ -157,7 +157,7 @@ def move(vm: VM, args: list[Any]) -> list[Any]:
     target = check_integer(args, 3, "move")
     destination = source
     if len(args) > 4 and args[4] is not None:
-        destination = check_tablelike(vm, args[4:], "move", b"__newindex")
+        destination = check_tablelike(vm, args, "move", b"__newindex", index=4)
     if last >= first:
         if not (first > 0 or last < MAX_INTEGER + first):
             raise bad_argument(3, "move", "too many elements to move")

@@ -19,6 +19,13 @@ def type_error(args: list[Any], index: int, name: str, expected: str) -> LuaErro
     return bad_argument(index + 1, name, f"{expected} expected, got {described_type(args, index)}")
 
 
+def check_any(args: list[Any], index: int, name: str) -> Any:
+    """Return an argument that may be nil but must be there."""
+    if index >= len(args):
+        raise bad_argument(index + 1, name, "value expected")
+    return args[index]
+
+
 def described_type(args: list[Any], index: int) -> str:
     """Return what an argument is called in a message; a metatable may say."""
     if index >= len(args):
