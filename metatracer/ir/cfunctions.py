@@ -138,6 +138,9 @@ TUPLE_SLICE = _row("tuple_slice", "PyTuple_GetSlice", "rii", "r", pure=True, eva
 NEW_SLICE = _row("new_slice", "PySlice_New", "rrr", "r", pure=True, evaluate=slice)
 NEW_DICT = _row("new_dict", "PyDict_New", "", "r", writes=Effect.NONE, evaluate=dict)
 NEW_SET = _row("new_set", "PySet_New", "r", "r", runs_code=True, evaluate=set)
+# Of a tuple of keys whose classes hash and compare without the guest's code.
+SET_OF = _row("set_of", "PySet_New", "r", "r", writes=Effect.NONE, evaluate=set)
+SET_ADD = _row("set_add", "PySet_Add", "rr", "i", c_result="i32", writes=Effect.DICT, evaluate=lambda s, k: s.add(k) or 0)
 NEW_FUNCTION = _row("new_function", "PyFunction_New", "rr", "r", reads=Effect.DICT, evaluate=_new_function)
 SET_CLOSURE = _row("function_set_closure", "PyFunction_SetClosure", "rr", "i", c_result="i32", evaluate=_set_closure)
 NEW_METHOD = _row("new_method", "PyMethod_New", "rr", "r", evaluate=MethodType)

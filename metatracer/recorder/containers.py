@@ -622,6 +622,9 @@ def unpack_ex(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction)
     # operand; then that list is taken apart, which runs no code.
     register = instruction.src[0]
     box = frame.box(register)
+    if type(box.object) in (list, tuple) and sum(instruction.arg) <= len(box.object) <= _MOST_UNPACKED:
+        _unpack_known(meta, frame, instruction, box)
+        return
     if type(box.object) not in (list, tuple):
         flat: list[Box] = []
         box = meta.residual_call(
@@ -647,6 +650,34 @@ def unpack_ex(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction)
     for position, register in enumerate(instruction.dst):
         item = result.object[position]
         frame.registers[register] = meta.ref_box(item, meta.emit(ops.TUPLE_GETITEM, owner, Const("i", position)))
+
+
+_MOST_UNPACKED = 16
+"""Items of what is unpacked into a starred target, for whose number a trace is made."""
+
+
+def _unpack_known(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: Box) -> None:
+    """Each item has its place: those of the starred target are a list that need not be made."""
+    before, after = instruction.arg
+    items = list(box.object)
+    length = length_of(meta, box)
+    assert length is not None
+    if not isinstance(length, Const):
+        meta.guard(ops.GUARD_INT_VALUE, length, descr=len(items))
+    owner = meta.ref(box)
+    is_tuple = type(box.object) is tuple
+    boxes = []
+    for position, item in enumerate(items):
+        if isinstance(owner, Const) and is_tuple:
+            boxes.append(const_box(item))
+        else:
+            value = meta.emit(ops.TUPLE_GETITEM if is_tuple else ops.LIST_GETITEM, owner, Const("i", position))
+            boxes.append(meta.ref_box(item, value))
+    end = len(boxes) - after
+    rest = new_list(meta, [meta.ref(each) for each in boxes[before:end]])
+    given = [*boxes[:before], Box(items[before:end], rest), *boxes[end:]]
+    for register, each in zip(instruction.dst, given, strict=True):
+        frame.registers[register] = each
 
 
 def _list_of(iterable: Any) -> list[Any]:

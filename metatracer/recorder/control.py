@@ -370,9 +370,7 @@ def import_name(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
 _AS_CALLS = (
     "intrinsic",
     "import_from",
-    "build_set",
     "convert_value",
-    "set_add",
     "map_add",
     "list_to_tuple",
     "set_update",

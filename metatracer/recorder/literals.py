@@ -1,10 +1,12 @@
-"""Dictionaries and strings that are written out: `{key: value}`, f-strings."""
+"""Dictionaries, sets and strings that are written out: `{key: value}`, `{item}`, f-strings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from metatracer.ir import cfunctions as c
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import Const
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.frames import Box, MetaFrame, const_box
 from metatracer.recorder.hashing import know_key
@@ -41,6 +43,33 @@ def build_map(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction)
     # Values that another one has replaced go with the operands, behind this: only now may code of the guest run.
     refs, objects = stores[-1]
     meta.c_call(frame, instruction, c.DICT_SETITEM, [meta.ref(made), *refs], [made.object, *objects], store=store)
+
+
+@handles("build_set")
+def build_set(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`{a, b}`, as the set of a tuple."""
+    boxes = [frame.box(register) for register in instruction.src]
+    if not all(know_key(meta, key) for key in boxes):
+        operation_call(meta, frame, instruction)
+        return
+    objects, refs = tuple([box.object for box in boxes]), [meta.ref(box) for box in boxes]
+    if refs:
+        items: Value = meta.emit(ops.NEW_TUPLE, *refs)
+        meta.types[items] = tuple
+    else:
+        items = Const("r", objects)
+    meta.c_call(frame, instruction, c.SET_OF, [items], [objects], known=set)
+
+
+@handles("set_add")
+def set_add(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """An item of a set comprehension."""
+    boxes = [frame.box(register) for register in instruction.src]
+    if not know_key(meta, boxes[1]):
+        operation_call(meta, frame, instruction)
+        return
+    refs, objects = [meta.ref(box) for box in boxes], [box.object for box in boxes]
+    meta.c_call(frame, instruction, c.SET_ADD, refs, objects, store=lambda _: None)
 
 
 def _unseen(

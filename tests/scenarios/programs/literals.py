@@ -1,4 +1,4 @@
-"""Dictionaries and strings that are written out, deletions and `with` in what is looked into."""
+"""Dictionaries, sets, starred targets and strings that are written out, deletions and `with` in what is looked into."""
 
 from tests.scenarios.loops import fold
 
@@ -125,6 +125,41 @@ def no_exit(i, total):
     return total
 
 
+def starred(i, total):
+    a, *b = (1, 2, i % 3)
+    *c, d = [i, i + 1]
+    e, *f, g = (i,) * (2 + i % 4)
+    h, *k = "ab"
+    b.append(len(f))
+    return (total + a + len(b) + b[1] + d + len(c) + e + g + len(k)) % 1000003
+
+
+def too_few(i, total):
+    try:
+        a, b, *c = (1,) * (i % 3)
+    except ValueError as error:
+        return total + len(str(error))
+    return total + a + b + len(c)
+
+
+def sets(i, total):
+    pair = {i % 3, 1}
+    made = {x % 2 for x in (i, i + 1, i + 2)}
+    keys = {Key(i % 2), Key(0)}
+    wide = {1, 2, 3}
+    wide.add(i % 7)
+    return total + len(pair) + len(made) + len(keys) + len(wide) + (2 in pair)
+
+
+def no_key(i, total):
+    try:
+        return total + len({1, [i]})
+    except TypeError:
+        return total + 1
+
+
 def main():
+    for function in (starred, too_few, sets, no_key):
+        print(function.__name__, fold(function, 60, 0))
     for body in (maps, unhashable, replaced, texts, deletions, blocks, failing, no_exit):
         print(body.__name__, fold(body, 200, 0), DEPTH.now, DEPTH.most)
