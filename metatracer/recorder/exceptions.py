@@ -16,7 +16,6 @@ from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, Thrown, handles
 from metatracer.recorder.tracebacks import Place, add_entries, raise_here
 from metatracer.recorder.virtual_exceptions import (
-    Handling,
     add_places,
     is_plain_class,
     is_virtual_exception,
@@ -25,7 +24,7 @@ from metatracer.recorder.virtual_exceptions import (
     may_stay_virtual,
     virtual_exception,
 )
-from metatracer.recorder.virtuals import virtual_method
+from metatracer.recorder.virtuals import HandledBefore, VirtualBox, virtual_method
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -141,7 +140,7 @@ def raise_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) ->
     if not instruction.src:
         # Like RERAISE, a bare `raise` adds no traceback entry for its frame.
         if meta.handling:
-            raise Thrown(meta.handling[-1].exception, add_entry=False)
+            raise Thrown(meta.handling[-1].parts[0], add_entry=False)
         handled = meta.residual_call(frame, instruction, const_box(sys.exception), [], store=lambda _: None,
                                      snapshot=lambda: meta.snapshot_of(frame.state_at(instruction.index, instruction.index)))
         if handled.object is None:
@@ -166,16 +165,16 @@ def reraise(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
 def push_exc_info(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """Enter a handler."""
     box = frame.box(instruction.src[0])
-    is_virtual = is_virtual_exception(box)
-    if is_virtual:
-        op = None
+    if is_virtual_exception(box):
+        meta.effect_done = True
+        before = VirtualBox(threadstate.push_exc_info(box.object), HandledBefore, [box])
+        meta.handling.append(before)
+        previous: Box = before
     else:
         make_raised(meta)
         op = meta.emit(ops.PUSH_EXC_INFO, meta.ref(box))
-    meta.effect_done = True
-    previous = Box(threadstate.push_exc_info(box.object), op)
-    if is_virtual:
-        meta.handling.append(Handling(box, previous))
+        meta.effect_done = True
+        previous = Box(threadstate.push_exc_info(box.object), op)
     results = [previous, box]
     for register, result in zip(instruction.dst, results, strict=False):
         frame.registers[register] = result
@@ -187,7 +186,7 @@ def pop_except(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction
     box = frame.box(instruction.src[0])
     if meta.handling:
         entered = meta.handling.pop()
-        assert entered.previous is box
+        assert entered is box
         # Where a `finally` passes on an exception, a copy stays on the stack below it. Nobody looks at that again.
         box.ref = Const("r", None)
     else:

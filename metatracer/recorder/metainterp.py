@@ -23,7 +23,7 @@ from metatracer.ir.values import NULL, NULL_OBJECT, CallShape, Const, Input, Loo
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
 from metatracer.recorder.known_classes import KnownClasses
 from metatracer.recorder.polymorphism import Polymorphism, Site, merge_context
-from metatracer.recorder.virtual_exceptions import Handling, keeps_virtual, make_handled
+from metatracer.recorder.virtual_exceptions import is_unobserved, keeps_virtual, make_handled
 from metatracer.recorder.virtuals import VirtualBox
 
 if TYPE_CHECKING:
@@ -211,8 +211,8 @@ class MetaInterpreter:
         # In a bridge: what the parent trace had stored into, by the id() of the object.
         self.stored: dict[int, Value] = {}
         self.super_parts: dict[Value, tuple[Box, Box]] = {}
-        # Handlers that have been entered with a virtual exception.
-        self.handling: list[Handling] = []
+        # What was handled before the handlers that have been entered with a virtual exception (`virtuals.HandledBefore`).
+        self.handling: list[VirtualBox] = []
         self._depth = 0
         self._started: tuple[JitCode, int]
         self.effect_done = False
@@ -226,7 +226,7 @@ class MetaInterpreter:
 
     def emit(self, opcode: Opcode, *args: Value, descr: Any = None) -> Operation:
         """Append an operation that is no guard."""
-        if self.handling:
+        if self.handling and not is_unobserved(opcode):
             self.make_handled_first()
         op = Operation(opcode, args, descr)
         self.operations.append(op)
@@ -234,14 +234,12 @@ class MetaInterpreter:
 
     def guard(self, opcode: Opcode, *args: Value, descr: Any = None, snapshot: Snapshot | None = None) -> Operation:
         """Append a guard; without `snapshot` it leaves to the start of the current instruction."""
-        if self.handling:
-            self.make_handled_first()
         op = Operation(opcode, args, descr, snapshot or self.snapshot())
         self.operations.append(op)
         return op
 
     def make_handled_first(self) -> None:
-        """The first thing is recorded in a handler of a virtual exception: what is handled must be real before it."""
+        """What others can see is recorded in a handler of a virtual exception: what is handled must be real before it."""
         if self.effect_done or len(self.frames) != self._depth:
             jitcode, index = self._started
             jitcode.notes.setdefault("records late", set()).add(index)  # the next recording makes it beforehand
@@ -251,8 +249,6 @@ class MetaInterpreter:
 
     def snapshot(self) -> Snapshot:
         """The state at the start of the current instruction; shared by its guards."""
-        if self.handling:
-            self.make_handled_first()
         if self._snapshot is None:
             assert not self.effect_done, "a guard behind the side effect needs a snapshot of its own"
             top = self.frames[-1]

@@ -28,7 +28,7 @@ from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, Resume
 from metatracer.recorder.lists import new_list
 from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown, Unrecordable
 from metatracer.recorder.tracebacks import is_toolkit_code, without_toolkit
-from metatracer.recorder.virtuals import MADE_FROM_PARTS, VirtualBox
+from metatracer.recorder.virtuals import MADE_FROM_PARTS, HandledBefore, VirtualBox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,6 +141,7 @@ class _BridgeStart:
         self.snapshot = snapshot
         self.objects = rebuilt.objects()
         self.boxes: dict[int, Box] = {}
+        self.handling: list[VirtualBox] = []
         for value in live_values(snapshot):
             known = classes.get(value)
             obj = self.objects[id(value)]
@@ -181,6 +182,7 @@ class _BridgeStart:
             meta.emit(store.opcode, *arguments, descr=store.descr)
             if isinstance(arguments[0], Input):
                 meta.stored[id(self.objects[id(store.args[0])])] = arguments[0]
+        meta.handling += self.handling
 
     def waiting(self, frame: MetaFrame, state: FrameState, throw_index: int) -> FrameState:
         """The innermost frame as it is at the guard: it may still wait for the result of a call."""
@@ -226,6 +228,8 @@ class _BridgeStart:
         if value.cls in MADE_FROM_PARTS:
             parts = [self.box(part) for part in value.items]
             virtual = self.boxes[id(value)] = VirtualBox(self.objects[id(value)], value.cls, parts)
+            if value.cls is HandledBefore:
+                self.handling.append(virtual)
             return virtual
         items = [meta.ref(self.box(part)) for part in value.items]
         if value.cls is list:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from metatracer.backend.fields import field_writer
 from metatracer.ir.values import NULL_OBJECT, Const, VirtualObject, VirtualSequence
 from metatracer.recorder.frames import ResumeFrame
-from metatracer.recorder.virtuals import MADE_FROM_PARTS, make_from_parts
+from metatracer.recorder.virtuals import MADE_FROM_PARTS, HandledBefore, make_from_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,6 +74,7 @@ class ExitPlan:
             builder.store(store)
         self.raising = builder.place(snapshot.raising or _NULL)
         builder.close()
+        builder.enter_handlers()
         self.places = builder.places
         self._n_live = builder.n_live
         self._constants = builder.constants
@@ -128,12 +129,17 @@ class _Planner:
         self.constants: list[Any] = []
         self.steps: list[Callable[[Pool], None]] = []
         self._last: list[Callable[[Pool], None]] = []
+        self._entering: list[Callable[[Pool], None]] = []
         self._places_of_constants: dict[int, int] = {}
 
     def close(self) -> None:
         """The steps for what has been asked for are complete; they come before those for what is asked for next."""
         self.steps += self._last
         self._last = []
+
+    def enter_handlers(self) -> None:
+        """What is made has no context yet, so this comes last; outermost first."""
+        self.steps += self._entering
 
     def place(self, value: Any) -> int:
         """Where the value is; a virtual will be made there."""
@@ -173,7 +179,8 @@ class _Planner:
             return place
         # What holds its parts from the start is in no circle without one of the above.
         pick = _pick([self.place(part) for part in value.items])
-        self.steps.append(_new_from_parts(place, cls, pick) if cls in MADE_FROM_PARTS else _new_tuple(place, pick))
+        steps = self._entering if cls is HandledBefore else self.steps
+        steps.append(_new_from_parts(place, cls, pick) if cls in MADE_FROM_PARTS else _new_tuple(place, pick))
         self.places[id(value)] = place
         return place
 

@@ -2,8 +2,9 @@
 
 `raise Return(value)` caught by a frame of the same trace is a jump with a value. So an instance of an ordinary exception
 class is kept in parts (`virtuals.VirtualBox` with the class BaseException): a `Recipe` and the values for it. Raising adds
-traceback entries to the recipe; a handler that only compares classes and reads attributes never needs the object, and so
-the thread's handled exception is not set either. Anything else makes it for real first.
+traceback entries to the recipe; a handler that computes, and stores what it has computed, never needs the object, and so
+the thread's handled exception is not set either: exits do that (`virtuals.HandledBefore`). What runs other code, which could
+look at it, makes it for real first.
 
 An exception's context is what is handled when it is raised. It is only left to the time when the object is made if the trace
 handles nothing itself then: in between, the thread's handled exception is the one of whoever called the trace.
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.fields import has_finalizer, lookup_attribute, raw_lookup
 from metatracer.ir import opcodes as ops
+from metatracer.ir.opcodes import Effect
 from metatracer.ir.values import Const
 from metatracer.recorder.frames import Box, const_box
 from metatracer.recorder.tracebacks import add_entries, raise_here
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from metatracer.frontend.jitcode import Instruction
+    from metatracer.ir.opcodes import Opcode
     from metatracer.recorder.frames import MetaFrame
     from metatracer.recorder.metainterp import MetaInterpreter
     from metatracer.recorder.tracebacks import Place
@@ -155,23 +158,21 @@ def may_stay_virtual(meta: MetaInterpreter, is_raise: bool) -> bool:
 # --- handling -------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class Handling:
-    """A handler of a virtual exception that has been entered.
-
-    Attributes:
-        exception: The virtual exception.
-        previous: What was handled before; it has no IR value unless the exception is made.
-    """
-
-    exception: Box
-    previous: Box
+def is_unobserved(opcode: Opcode) -> bool:
+    """Whether nobody who looks at the handled exception can run because of an operation."""
+    return not (
+        opcode.runs_code
+        or opcode.can_raise
+        or opcode.is_control
+        or opcode.name.startswith("call")
+        or (opcode.reads | opcode.writes) & Effect.EXC_INFO
+    )
 
 
 def keeps_virtual(meta: MetaInterpreter, frame: MetaFrame) -> bool:
     """Whether what is handled need not be real yet when the CPython instruction that begins now has started.
 
-    Either it records nothing, or what it records first comes before anything that it does (`_WATCHED`), so that the
+    Either nobody can see it, or what it records first comes before anything that it does (`_WATCHED`), so that the
     exception can still be made then.
     """
     if frame.index in frame.jitcode.notes.get("records late", ()):
@@ -192,7 +193,8 @@ _SILENT = frozenset({"move", "swap", "const", "null", "jump", "pop_except", "rer
 _WATCHED = frozenset(
     {
         "load_method", "call", "compare", "compare_truth", "is", "get_iter", "for_iter", "getitem", "return", "truth", "not",
-        "branch_none", "branch_not_none", "raise", "unpack_sequence",
+        "branch_none", "branch_not_none", "raise", "unpack_sequence", "binary", "unary", "setattr", "setitem", "load_cell",
+        "store_cell", "build_tuple", "build_list", "list_append",
     }
 )  # fmt: skip
 
@@ -225,12 +227,13 @@ def _keeps_virtual(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruc
 def make_handled(meta: MetaInterpreter) -> None:
     """Make the exceptions that are handled, and make them the thread's handled ones."""
     handling, meta.handling = meta.handling, []
-    for entered in handling:
+    for previous in handling:
+        (exception_box,) = previous.parts
         # Making it wants to know what was handled before, both for its context and for the exit it may take.
-        entered.previous.ref = meta.emit(ops.PUSH_EXC_INFO, Const("r", None))
-        meta.emit(ops.POP_EXC_INFO, entered.previous.ref)
+        previous.ref = meta.emit(ops.PUSH_EXC_INFO, Const("r", None))
+        meta.emit(ops.POP_EXC_INFO, previous.ref)
         meta.forget_states()
-        exception = meta.ref(entered.exception)
+        exception = meta.ref(exception_box)
         make_raised(meta)
         meta.emit(ops.PUSH_EXC_INFO, exception)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
+from metatracer.backend.threadstate import push_exc_info
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import CallShape, Const, Operation, Snapshot, Value, VirtualSequence
@@ -40,7 +41,8 @@ class VirtualBox(Box):
         parts: (container, index) of a list or tuple iterator; (next, stop, step) of a range or its iterator;
             (iterator, count) of an enumerate; the iterators of a zip; (globals, names, code, value of each name...) of
             a function, see `residual.make_function`; function and receiver of a bound method; (recipe, values...) of
-            an exception (its class here is BaseException), see `virtual_exceptions`. Boxes; replaced at each step.
+            an exception (its class here is BaseException), see `virtual_exceptions`; the exception of a handler, see
+            `HandledBefore`. Boxes; replaced at each step.
     """
 
     __slots__ = ("_named", "cls", "parts")
@@ -142,6 +144,13 @@ def _number(box: Box) -> Value | None:
     return box.raw if box.raw is not None and box.raw.kind == "i" else None
 
 
+class HandledBefore:
+    """The class of what was handled before a handler was entered with a virtual exception, its only part.
+
+    An exit that makes it enters the handler: it makes the exception the thread's handled one.
+    """
+
+
 def make_from_parts(cls: type, *parts: Any) -> Any:
     """The real object for the parts of a virtual one."""
     if cls is LIST_ITERATOR or cls is TUPLE_ITERATOR:
@@ -161,10 +170,12 @@ def make_from_parts(cls: type, *parts: Any) -> Any:
         return MethodType(*parts)
     if cls is BaseException:
         return parts[0].make(*parts[1:])
+    if cls is HandledBefore:
+        return push_exc_info(parts[0])
     return zip(*parts, strict=False)
 
 
-_SHARED = (FunctionType, MethodType, BaseException)
+_SHARED = (FunctionType, MethodType, BaseException, HandledBefore)
 """Classes of virtuals that several frames may hold."""
 MADE_FROM_PARTS = (LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, range, enumerate, zip, *_SHARED)
 """Classes of `VirtualSequence`s that `make_from_parts` makes."""
