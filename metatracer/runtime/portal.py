@@ -133,10 +133,14 @@ class Portal:
                     self.layout.lineno,
                 )
         if len(self.loops) > _MOST_COLD_LOOPS:
-            self.loops = {known: loop for known, loop in self.loops.items() if loop.is_in_use}
-            self._entry.marker.last = self._back_edge.marker.last = None
+            self.keep_loops(lambda loop: loop.is_in_use)
         loop = self.loops[key] = Loop(self, key, greens)
         return loop
+
+    def keep_loops(self, wanted: Callable[[Loop], bool]) -> None:
+        """Forget all loops but the wanted ones: where they are met again, they begin anew."""
+        self.loops = {key: loop for key, loop in self.loops.items() if wanted(loop)}
+        self._entry.marker.last = self._back_edge.marker.last = None
 
     def loop_of(self, key: Any, greens: tuple[Any, ...]) -> Loop:
         """The loop of a key; made if need be."""
