@@ -312,6 +312,72 @@ def test_code_that_goes_to_a_replaced_root_is_made_again() -> None:
         assert root.code.is_freed
 
 
+class Stopped(Exception):
+    """A guest's exception with a number."""
+
+
+def raising() -> Any:
+    """A portal that calls itself, whose guest's exceptions are handled, go through calls, and leave it."""
+    driver = JitDriver(greens=["code"], reds="auto", name="raising")
+
+    def step(code: int, i: int, ways: list[int]) -> int:
+        way = ways[i % len(ways)]
+        if way == 2:
+            raise Stopped(i)
+        if way == 3:
+            return int(run(code + 1, [0, 1, 4], i % 5))
+        return code if way else 1 // (i % 4)
+
+    @driver.portal
+    def run(code: int, ways: list[int], n: int) -> int:
+        i = total = 0
+        while i < n:
+            driver.jit_merge_point(code=code)
+            try:
+                total += step(code, i, ways)
+            except Stopped as stopped:
+                total += stopped.args[0]
+            except ZeroDivisionError:
+                total -= 1
+            finally:
+                total += 3
+            i += 1
+            if ways[i % len(ways)] == 4:
+                raise Stopped(total)
+        return total
+
+    return run
+
+
+@pytest.mark.parametrize("trees", [{}, {"tier2_threshold": 3, "tier2_level": 0}])
+def test_exceptions_are_in_flight_in_threads_while_roots_come_and_go(trees: dict[str, Any]) -> None:
+    calls = [([0, 2, 1, 3, 0], 150), ([2, 2, 0], 60), ([3, 1], 40), ([0, 0, 0, 0, 0, 4], 90), ([1, 3, 2, 0, 1, 1], 120)]
+
+    def results(run: Any) -> list[Any]:
+        found: list[Any] = []
+        for ways, n in calls * 3:
+            try:
+                found.append(run(1, ways, n))
+            except Stopped as stopped:
+                found.append(("stopped", *stopped.args))
+        return found
+
+    with parameters(enable=False):
+        wanted = results(raising())
+    found: list[Any] = []
+    with parameters(force_replace=5, backoff_factor=1.3, **trees):
+        run = raising()
+        threads = [threading.Thread(target=lambda: found.append(results(run))) for _ in range(4)]
+        done = STATISTICS.replacements_installed
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        tiers.wait_for_trees()
+    assert found == [wanted] * 4
+    assert STATISTICS.replacements_installed > done
+
+
 # --- trees ----------------------------------------------------------------------------------------------------------------
 
 TREES = {"tier2_threshold": 200, "tier2_level": 0, "background": False}
