@@ -181,21 +181,24 @@ class LuaTable:
         elif value is not None:
             self.add_hash(key, value)
 
-    @dont_look_inside
     def add_hash(self, key: Value, value: Value) -> None:
         """Put a key into the hash part."""
         hash_part = self.hash
         if hash_part is None:
             self.hash = {key: value}
             self.hash_limit = 8
-            self.keys = None
         else:
             if len(hash_part) >= self.hash_limit:
-                for dead in [key for key, value in hash_part.items() if value is None]:
-                    del hash_part[dead]
-                self.hash_limit = max(8, 2 * len(hash_part))
+                self.drop_dead(hash_part)
             hash_part[key] = value
-            self.keys = None
+        self.keys = None
+
+    @dont_look_inside
+    def drop_dead(self, hash_part: dict[Any, Any]) -> None:
+        """Take out of the hash part the entries that were removed."""
+        for dead in [key for key, value in hash_part.items() if value is None]:
+            del hash_part[dead]
+        self.hash_limit = max(8, 2 * len(hash_part))
 
     def forget_items(self) -> None:
         """Take out of the hash part what the array has."""
