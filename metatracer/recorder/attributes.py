@@ -34,8 +34,13 @@ from metatracer.ir.values import NULL_OBJECT, Const, Field, Value
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, handles
-from metatracer.recorder.virtual_exceptions import is_virtual_exception, read_attribute, write_attribute
-from metatracer.recorder.virtuals import virtual_method
+from metatracer.recorder.virtual_exceptions import (
+    is_base_initializer,
+    is_virtual_exception,
+    read_attribute,
+    write_attribute,
+)
+from metatracer.recorder.virtuals import VirtualBox, virtual_method
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -281,7 +286,7 @@ def _find_in_class(meta: MetaInterpreter, box: Box, name: str) -> _Found:
 def getattr_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """`x.name`."""
     box = frame.box(instruction.src[0])
-    parts = meta.super_parts.get(box.ref) if box.ref is not None else None
+    parts = _super_parts(box)
     if parts is not None and _super_attribute(meta, frame, instruction, parts):
         return
     register = instruction.dst[0]
@@ -351,7 +356,7 @@ def load_method(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
         frame.registers[lower] = NULL_BOX if null_first else value
         frame.registers[upper] = value if null_first else NULL_BOX
 
-    parts = meta.super_parts.get(box.ref) if box.ref is not None else None
+    parts = _super_parts(box)
     if parts is not None and _super_attribute(meta, frame, instruction, parts):
         return
     found = find_attribute(meta, box, instruction.arg)
@@ -381,10 +386,19 @@ def _is_builtin_method(box: Box, name: str) -> bool:
 # --- super --------------------------------------------------------------------------------------------------------------
 
 
-def note_super(meta: MetaInterpreter, result: Box, cls: Box, obj: Box) -> None:
-    """Remember of which class and object a `super` object is."""
-    if result.ref is not None:
-        meta.super_parts[result.ref] = (cls, obj)
+def virtual_super(meta: MetaInterpreter, cls: Box, obj: Box) -> VirtualBox | None:
+    """`super(cls, obj)` of an instance, which need not be made to call a method; None if CPython must be asked."""
+    start, kind = cls.object, type(obj.object)
+    if not isinstance(start, type) or isinstance(obj.object, type) or start not in kind.__mro__ or not meta.is_steady(kind):
+        return None
+    if not cls.is_const:
+        meta.promote(cls)
+    _know_class(meta, obj, kind)
+    return VirtualBox(super(start, obj.object), super, [cls, obj])
+
+
+def _super_parts(box: Box) -> list[Box] | None:
+    return box.parts if isinstance(box, VirtualBox) and box.is_virtual and box.cls is super else None
 
 
 def _find_super(meta: MetaInterpreter, cls: Box, obj: Box, name: str) -> Any:
@@ -400,7 +414,9 @@ def _find_super(meta: MetaInterpreter, cls: Box, obj: Box, name: str) -> Any:
             break
     else:
         return _ABSENT
-    if type(attribute) is not FunctionType and attribute is not object.__init__:
+    is_call_known = type(attribute) is FunctionType or attribute is object.__init__
+    # Of an exception that has not been made, `__init__` sets its arguments (`calls`).
+    if not is_call_known and not (is_base_initializer(attribute) and is_virtual_exception(obj)):
         return _ABSENT
     if not meta.is_steady(kind):
         return _ABSENT
@@ -410,7 +426,7 @@ def _find_super(meta: MetaInterpreter, cls: Box, obj: Box, name: str) -> Any:
     return attribute
 
 
-def _super_attribute(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, parts: tuple[Box, Box]) -> bool:
+def _super_attribute(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, parts: list[Box]) -> bool:
     cls, obj = parts
     if instruction.op == "getattr":
         return False

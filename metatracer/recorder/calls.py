@@ -26,7 +26,14 @@ from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_
 from metatracer.recorder.lists import guard_length, list_item, new_list
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.polymorphism import call_context
-from metatracer.recorder.virtual_exceptions import initializer, is_plain_class, virtual_exception
+from metatracer.recorder.virtual_exceptions import (
+    initializer,
+    is_base_initializer,
+    is_plain_class,
+    is_virtual_exception,
+    set_arguments,
+    virtual_exception,
+)
 from metatracer.recorder.virtuals import VirtualBox, closure_of
 
 if TYPE_CHECKING:
@@ -324,6 +331,8 @@ def _call_intrinsic(
     meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, function: Box, arguments: list[Box]
 ) -> bool:
     target = function.object
+    if is_base_initializer(target):
+        return _set_arguments(meta, frame, instruction, function, arguments)
     # Only of these classes are there intrinsics; the hash of anything else may be code of the guest.
     if type(target) not in (FunctionType, BuiltinFunctionType, MethodDescriptorType, type):
         return False
@@ -521,8 +530,8 @@ def _call_exception_class(
         meta.rely_on_class(cls)
         set_result(frame, instruction, virtual_exception(cls, arguments))
         return True
-    if "super" in init.__code__.co_names or not can_inline(meta, init):
-        return False  # super() wants the object itself
+    if not can_inline(meta, init):
+        return False
     instance = virtual_exception(cls, arguments)
 
     def deliver(meta: MetaInterpreter, below: MetaFrame, _result: Box) -> None:
@@ -531,6 +540,20 @@ def _call_exception_class(
     meta.rely_on_class(cls)
     pending = Pending(instruction, deliver, finish_init, (instance,), True, _check_init)
     return _enter(meta, frame, init, [instance, *arguments], keywords, pending)
+
+
+def _set_arguments(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, function: Box, arguments: list[Box]
+) -> bool:
+    """`super().__init__(...)` in the initializer of an exception that has not been made."""
+    if not function.is_const or not arguments or not is_virtual_exception(arguments[0]):
+        return False
+    exception, *given = arguments
+    if any(isinstance(box, VirtualBox) for box in given):
+        return False
+    set_arguments(meta, exception, given)
+    set_result(frame, instruction, const_box(None))
+    return True
 
 
 def finish_init(result: Any, instance: Any) -> Any:

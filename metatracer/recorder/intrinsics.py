@@ -14,7 +14,7 @@ from metatracer.errors import AbortReason
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const, Operation
-from metatracer.recorder.attributes import call_getter, find_attribute, note_super
+from metatracer.recorder.attributes import call_getter, find_attribute, virtual_super
 from metatracer.recorder.calls import intrinsic, set_result
 from metatracer.recorder.containers import length_of
 from metatracer.recorder.frames import Box, MetaFrame, const_box
@@ -349,8 +349,10 @@ def _super(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, bo
         boxes = [const_box(cls), first]
     if len(boxes) != 2:
         return False
-    meta.residual_call(frame, instruction, const_box(super), boxes, known=super)
-    note_super(meta, frame.box(instruction.dst[0]), boxes[0], boxes[1])
+    made = virtual_super(meta, boxes[0], boxes[1])
+    if made is None:
+        return False
+    set_result(frame, instruction, made)
     return True
 
 

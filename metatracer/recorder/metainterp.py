@@ -210,7 +210,6 @@ class MetaInterpreter:
         self.cells: dict[Value, tuple[Box, ...]] = {}
         # In a bridge: what the parent trace had stored into, by the id() of the object.
         self.stored: dict[int, Value] = {}
-        self.super_parts: dict[Value, tuple[Box, Box]] = {}
         # What was handled before the handlers that have been entered with a virtual exception (`virtuals.HandledBefore`).
         self.handling: list[VirtualBox] = []
         self._depth = 0
@@ -715,7 +714,7 @@ class MetaInterpreter:
         self.assumptions = {}
         self._relied.clear()
         self._stored_classes.clear()
-        for known in (self.types, self.raws, self.heap, self.super_parts, self.cells, self.stored):
+        for known in (self.types, self.raws, self.heap, self.cells, self.stored):
             known.clear()
         self.classes = KnownClasses(self.host)
         self.nonnull.clear()

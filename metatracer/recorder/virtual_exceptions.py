@@ -135,6 +135,22 @@ def write_attribute(meta: MetaInterpreter, box: Box, name: str, value: Box) -> b
     return True
 
 
+def is_base_initializer(function: Any) -> bool:
+    """Whether this is the `__init__` that sets the arguments of an exception, as making it has done before."""
+    return function is BaseException.__init__ or function is Exception.__init__
+
+
+def set_arguments(meta: MetaInterpreter, box: Box, arguments: Sequence[Box]) -> None:
+    """A base initializer is called for the exception."""
+    assert isinstance(box, VirtualBox)
+    recipe = _recipe(box)
+    meta.effect_done = True
+    BaseException.__init__(box.object, *[argument.object for argument in arguments])
+    attributes = box.parts[1 + recipe.n_args :]
+    box.set_parts([const_box(replace(recipe, n_args=len(arguments))), *arguments, *attributes])
+    meta.forget_states()
+
+
 def add_places(meta: MetaInterpreter, box: Box, places: Sequence[Place]) -> None:
     """It has been raised, or left frames."""
     assert isinstance(box, VirtualBox)

@@ -40,9 +40,9 @@ class VirtualBox(Box):
         cls: Its class.
         parts: (container, index) of a list or tuple iterator; (next, stop, step) of a range or its iterator;
             (iterator, count) of an enumerate; the iterators of a zip; (globals, names, code, value of each name...) of
-            a function, see `residual.make_function`; function and receiver of a bound method; (recipe, values...) of
-            an exception (its class here is BaseException), see `virtual_exceptions`; the exception of a handler, see
-            `HandledBefore`. Boxes; replaced at each step.
+            a function, see `residual.make_function`; function and receiver of a bound method; class and object of a
+            `super`; (recipe, values...) of an exception (its class here is BaseException), see `virtual_exceptions`; the
+            exception of a handler, see `HandledBefore`. Boxes; replaced at each step.
     """
 
     __slots__ = ("_named", "cls", "parts")
@@ -166,8 +166,8 @@ def make_from_parts(cls: type, *parts: Any) -> Any:
         return enumerate(*parts)
     if cls is FunctionType:
         return make_function(*parts)
-    if cls is MethodType:
-        return MethodType(*parts)
+    if cls is MethodType or cls is super:
+        return cls(*parts)
     if cls is BaseException:
         return parts[0].make(*parts[1:])
     if cls is HandledBefore:
@@ -175,7 +175,7 @@ def make_from_parts(cls: type, *parts: Any) -> Any:
     return zip(*parts, strict=False)
 
 
-_SHARED = (FunctionType, MethodType, BaseException, HandledBefore)
+_SHARED = (FunctionType, MethodType, super, BaseException, HandledBefore)
 """Classes of virtuals that several frames may hold."""
 MADE_FROM_PARTS = (LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, range, enumerate, zip, *_SHARED)
 """Classes of `VirtualSequence`s that `make_from_parts` makes."""
