@@ -9,8 +9,8 @@ from interpreters.scheme.calls import APPLICABLE, Frame, State, apply_procedure,
 from interpreters.scheme.machine import MACHINE, Dynamic
 from interpreters.scheme.nodes import Node
 from interpreters.scheme.objects import (
-    UNSPECIFIED, Condition, ControlPrimitive, Pair, Parameter, Promise, SchemeError, String, Values, error, to_python_list,
-    wrong_type,
+    NIL, UNSPECIFIED, Cell, Condition, ControlPrimitive, Pair, Parameter, Promise, SchemeError, String, Values, error,
+    to_python_list, wrong_type,
 )  # fmt: skip
 from metatracer import dont_look_inside, unroll_safe
 
@@ -71,8 +71,6 @@ def spread(items: Any) -> list[Any]:
 
 
 def check_end(rest: Any, items: Any) -> None:
-    from interpreters.scheme.objects import NIL
-
     if rest is not NIL:
         raise wrong_type("apply", "a proper list", items)
 
@@ -327,8 +325,6 @@ def _parameterize(args: Any, cont: Any) -> State:
 
 @unroll_safe
 def _parameterize_next(thunk: Any, rest: Any, done: Any, cont: Any) -> State:
-    from interpreters.scheme.objects import Cell
-
     while rest:
         parameter = rest[0]
         if type(parameter) is not Parameter:

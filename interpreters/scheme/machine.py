@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from interpreters.scheme.calls import Frame, State, apply_procedure
-from interpreters.scheme.nodes import CAUGHT, Node, located
+from interpreters.scheme.nodes import CAUGHT, Node, failed, located
 from interpreters.scheme.objects import ExitRequest, SchemeError
 from metatracer import JitDriver, dont_look_inside
 
@@ -77,7 +77,6 @@ def run(node: Any, env: Any, cont: Any) -> Any:
 def handle(failure: BaseException, node: Any, cont: Any) -> State:
     """An error happened in a node: call the guest's handler, or end the run."""
     from interpreters.scheme.control import raise_object
-    from interpreters.scheme.nodes import failed
 
     error = failure if isinstance(failure, SchemeError) else failed(failure, "", (), None)
     located(error, getattr(node, "place", None))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from interpreters.scheme.arithmetic import add, multiply
 from interpreters.scheme.equality import is_equal, is_eqv
 from interpreters.scheme.objects import (
     NIL, UNSPECIFIED, Pair, error, is_circular, is_list, make_list, wrong_type,
@@ -403,8 +404,6 @@ def assoc(value: Any, items: Any) -> Any:
 
 @opaque("iota")
 def iota(count: Any, start: Any = 0, step: Any = 1) -> Any:
-    from interpreters.scheme.arithmetic import add, multiply
-
     size = index("iota", count)
     if type(start) is int and type(step) is int and step != 0:
         return make_list(range(start, start + size * step, step))

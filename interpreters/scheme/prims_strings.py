@@ -11,6 +11,7 @@ from interpreters.scheme.objects import (
 )  # fmt: skip
 from interpreters.scheme.primitives import driver, index, opaque, primitive, span
 from interpreters.scheme.prims_data import vector
+from interpreters.scheme.printer import display_text
 from metatracer import dont_look_inside, unroll_safe
 
 
@@ -87,8 +88,6 @@ def make_string(count: Any, fill: Any = None) -> Any:
 
 @opaque("string")
 def new_string(*items: Any) -> Any:
-    from interpreters.scheme.printer import display_text
-
     return String("".join([item.value if type(item) is Char else display_text(item) for item in items]))
 
 
