@@ -130,6 +130,8 @@ class Reader:
             match = _SKIP.match(text, self.position)
             if match is not None:
                 self.position = match.end()
+            if text[self.position : self.position + 1] != "#":
+                return
             if text.startswith("#|", self.position):
                 self._skip_nested()
             elif text.startswith("#!", self.position) and self.position == 0 and text[2:3] in (" ", "/"):
