@@ -200,6 +200,21 @@ def plain_creation(cls: type) -> Creation | None:
     return Creation(init, type(init) is FunctionType)
 
 
+_CONTAINERS = (dict, list)
+
+
+def container_creation(cls: type) -> tuple[Any, FunctionType] | None:
+    """`__new__` of dict or list, and the Python function `__init__`, if ``cls(...)`` is these two; None for anything else."""
+    if raw_lookup(type(cls), "__call__")[0] is not type.__dict__["__call__"] or _flags_of(cls) & lay.TPFLAGS_IS_ABSTRACT:
+        return None
+    figures = layout()
+    made_by, init = raw_lookup(cls, "__new__")[0], raw_lookup(cls, "__init__")[0]
+    for base in _CONTAINERS:
+        if made_by is base.__dict__["__new__"] and read_word(id(cls) + figures.tp_new) == read_word(id(base) + figures.tp_new):
+            return (made_by, init) if type(init) is FunctionType else None
+    return None
+
+
 # --- `_immutable_fields_` -------------------------------------------------------------------------------------------------
 
 

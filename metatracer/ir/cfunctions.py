@@ -138,6 +138,8 @@ TUPLE_SLICE = _row("tuple_slice", "PyTuple_GetSlice", "rii", "r", pure=True, eva
 NEW_SLICE = _row("new_slice", "PySlice_New", "rrr", "r", pure=True, evaluate=slice)
 NEW_DICT = _row("new_dict", "PyDict_New", "", "r", writes=Effect.NONE, evaluate=dict)
 NEW_SET = _row("new_set", "PySet_New", "r", "r", runs_code=True, evaluate=set)
+# `__new__` of a container's class that looks at nothing but the class it is to make an instance of.
+NEW_CONTAINER = _row("new_container", "PyObject_CallOneArg", "rr", "r", writes=Effect.NONE, evaluate=lambda new, cls: new(cls))
 # Of a tuple of keys whose classes hash and compare without the guest's code.
 SET_OF = _row("set_of", "PySet_New", "r", "r", writes=Effect.NONE, evaluate=set)
 SET_ADD = _row("set_add", "PySet_Add", "rr", "i", c_result="i32", writes=Effect.DICT, evaluate=lambda s, k: s.add(k) or 0)

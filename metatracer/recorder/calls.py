@@ -16,9 +16,17 @@ from types import (
 )
 from typing import TYPE_CHECKING, Any
 
-from metatracer.backend.fields import has_finalizer, lookup_attribute, method_fields, plain_creation, raw_lookup
+from metatracer.backend.fields import (
+    container_creation,
+    has_finalizer,
+    lookup_attribute,
+    method_fields,
+    plain_creation,
+    raw_lookup,
+)
 from metatracer.errors import AbortReason
 from metatracer.frontend.binding import ArgumentMismatch, bind_arguments
+from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.pure_calls import NOTHING, fold, is_immutable, is_pure
 from metatracer.ir.values import NULL_OBJECT, Const
@@ -40,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from metatracer.frontend.jitcode import Instruction
+    from metatracer.ir.values import Value
 
 INTRINSICS: dict[Any, Callable[..., bool]] = {}
 """Builtin function or hint -> handler(meta, frame, instruction, argument boxes) -> whether it was handled.
@@ -477,7 +486,9 @@ def _call_class(
     creation = plain_creation(cls)
     if creation is None and is_plain_class(cls) and meta.is_steady(cls):
         return _call_exception_class(meta, frame, instruction, function, arguments, keywords)
-    if creation is None or not meta.is_steady(cls) or has_finalizer(cls):
+    if creation is None:
+        return _call_container_class(meta, frame, instruction, function, arguments, keywords)
+    if not meta.is_steady(cls) or has_finalizer(cls):
         return False
     if creation.init is not None and not (creation.is_function and can_inline(meta, creation.init)):
         return False
@@ -485,17 +496,8 @@ def _call_class(
         return False
     if not function.is_const and not meta.promote_unless_polymorphic(function):
         return False
-    if creation.init is not None:
-        # Whether the arguments fit must be known before anything is recorded.
-        try:
-            split = len(arguments) - len(keywords)
-            jitcode = meta.host.jitcode_of(creation.init)
-            named = dict(zip(keywords, arguments[split:], strict=True))
-            bound = bind_arguments(creation.init, [NULL_BOX, *arguments[:split]], named, jitcode)
-        except ArgumentMismatch:
-            return False
-        if bound.star_kwargs >= 0 and bound.values[bound.star_kwargs]:
-            return False
+    if creation.init is not None and not _fits(meta, creation.init, arguments, keywords):
+        return False
     meta.rely_on_class(cls)
     op = meta.emit(ops.NEW, descr=cls)
     meta.know_type(op, cls)
@@ -509,6 +511,52 @@ def _call_class(
 
     pending = Pending(instruction, deliver, finish_init, (instance,), True, _check_init)
     return _enter(meta, frame, creation.init, [instance, *arguments], keywords, pending)
+
+
+def _fits(meta: MetaInterpreter, init: Any, arguments: list[Box], keywords: tuple[str, ...]) -> bool:
+    """Whether an initializer takes these arguments, which must be known before anything is recorded."""
+    try:
+        split = len(arguments) - len(keywords)
+        named = dict(zip(keywords, arguments[split:], strict=True))
+        bound = bind_arguments(init, [NULL_BOX, *arguments[:split]], named, meta.host.jitcode_of(init))
+    except ArgumentMismatch:
+        return False
+    return bound.star_kwargs < 0 or not bound.values[bound.star_kwargs]
+
+
+def _call_container_class(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    instruction: Instruction,
+    function: Box,
+    arguments: list[Box],
+    keywords: tuple[str, ...],
+) -> bool:
+    """A subclass of dict or list with an `__init__` of its own."""
+    cls = function.object
+    creation = container_creation(cls)
+    if creation is None or not meta.is_steady(cls) or has_finalizer(cls):
+        return False
+    new, init = creation
+    if not can_inline(meta, init) or not _fits(meta, init, arguments, keywords):
+        return False
+    if not function.is_const and not meta.promote_unless_polymorphic(function):
+        return False
+    meta.rely_on_class(cls)
+    start = meta.snapshot()
+    refs: list[Value] = [Const("r", new), Const("r", cls)]
+    instance = meta.c_call(
+        frame, instruction, c.NEW_CONTAINER, refs, [new, cls], store=lambda _: None, snapshot=lambda: start
+    )
+    assert instance.ref is not None
+    meta.know_type(instance.ref, cls)
+    meta.effect_done = False  # nobody has seen it yet: the instruction may still be repeated
+
+    def deliver(meta: MetaInterpreter, below: MetaFrame, _result: Box) -> None:
+        set_result(below, instruction, instance)
+
+    pending = Pending(instruction, deliver, finish_init, (instance,), True, _check_init)
+    return _enter(meta, frame, init, [instance, *arguments], keywords, pending)
 
 
 def _call_exception_class(
