@@ -159,10 +159,11 @@ class Portal:
     def _parameter_changed(self, _name: str) -> None:
         params = self.driver.params
         has_code = any(loop.piece is not None for loop in self.loops.values())
+        is_counted = bool(params.threshold or params.function_threshold)  # what the user has set is a plain count
         for ticker, threshold in ((self._entry, params.function_threshold), (self._back_edge, params.threshold)):
             marker = ticker.marker
             always = has_code or 0 < threshold < PERIOD
-            marker.stride = 1 if threshold or not always else STRIDE
+            marker.stride = 1 if is_counted or not always else STRIDE
             marker.weight = marker.stride if always else PERIOD
             ticker.set_always(always)
 
