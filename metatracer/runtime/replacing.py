@@ -623,7 +623,8 @@ def used_up(guard: GuardState) -> None:
     """Do what is due then."""
     piece = guard.piece
     replacement = piece.loop.replacement
-    assert replacement is not None
+    if replacement is None:
+        return  # another thread has thrown the tree away meanwhile
     if piece.parent is None:
         replacement.used_up(piece)
     else:

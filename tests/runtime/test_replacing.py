@@ -312,6 +312,18 @@ def test_code_that_goes_to_a_replaced_root_is_made_again() -> None:
         assert root.code.is_freed
 
 
+def test_a_tree_that_another_thread_has_thrown_away_is_not_looked_at() -> None:
+    run = machine()
+    with parameters(force_replace=5):
+        run(5, [1, 0, 0], 100)
+        loop = only_loop(run)
+        assert loop.piece is not None
+        guard = next(iter(loop.piece.guards.values()))
+        loop.replacement = None
+        replacing.used_up(guard)
+        assert loop.replacement is None
+
+
 class Stopped(Exception):
     """A guest's exception with a number."""
 
