@@ -40,7 +40,10 @@ _buffer_pointer = ctypes.c_int64(ctypes.addressof(_buffer))
 _scratch = (ctypes.c_int64 * 2)()
 _epoch = (ctypes.c_int64 * 1)(1)
 _stack_limit_of = (ctypes.c_int64 * 2)()
-"""A thread state, and the lowest C stack address that portal calls of that thread may reach."""
+"""A thread's control block, and the lowest C stack address that portal calls of that thread may reach.
+
+The control block (the word at fs:0) is part of the stack's mapping; a thread state may be reused by a thread with another stack.
+"""
 _handler = (ctypes.c_int64 * 1)()
 _unwind_handler = (ctypes.c_int64 * 1)()
 _FINISH = struct.pack("<qq", 0, 1) + b"r"
@@ -259,9 +262,9 @@ handle:
 
 
 def _stack_limit() -> str:
-    """`stack_limit`: finds the lowest C stack address that portal calls of the thread may reach, for `_stack_limit_of`."""
+    """`stack_limit`: finds the lowest C stack address that portal calls of this thread may reach, for `_stack_limit_of`."""
     return f"""
-define i64 @stack_limit(ptr %thread) nounwind {{
+define i64 @stack_limit(i64 %tcb) nounwind {{
   %attr = alloca [16 x i64]
   %low = alloca i64
   %size = alloca i64
@@ -282,7 +285,7 @@ note:
   %small = icmp ult i64 %quarter, {_STACK_MARGIN}
   %margin = select i1 %small, i64 %quarter, i64 {_STACK_MARGIN}
   %limit = add i64 %base, %margin
-  store ptr %thread, ptr {pointer(ctypes.addressof(_stack_limit_of))}
+  store i64 %tcb, ptr {pointer(ctypes.addressof(_stack_limit_of))}
   store i64 %limit, ptr {pointer(ctypes.addressof(_stack_limit_of) + 8)}
   ret i64 %limit
 }}"""
@@ -686,11 +689,12 @@ define ptr @{name}(ptr %cell, i32 %frames, ptr %format, ptr %out{params}) nounwi
   %few = icmp slt i32 %less, 0
   br i1 %few, label %deep, label %stack
 stack:
-  %last = load ptr, ptr {pointer(ctypes.addressof(_stack_limit_of))}
-  %cached = icmp eq ptr %last, %thread
+  %tcb = load i64, ptr addrspace(257) null
+  %last = load i64, ptr {pointer(ctypes.addressof(_stack_limit_of))}
+  %cached = icmp eq i64 %last, %tcb
   br i1 %cached, label %known, label %ask
 ask:
-  %asked = call i64 {pointer(function_address("stack_limit"))}(ptr %thread)
+  %asked = call i64 {pointer(function_address("stack_limit"))}(i64 %tcb)
   br label %known
 known:
   %limit = load i64, ptr {pointer(ctypes.addressof(_stack_limit_of) + 8)}
