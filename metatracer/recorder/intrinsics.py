@@ -350,9 +350,10 @@ def _super(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, bo
     if len(boxes) != 2:
         return False
     made = virtual_super(meta, boxes[0], boxes[1])
-    if made is None:
-        return False
-    set_result(frame, instruction, made)
+    if made is not None:
+        set_result(frame, instruction, made)
+    else:  # with its arguments: they are those of the traced frame
+        meta.residual_call(frame, instruction, const_box(super), boxes, known=super)
     return True
 
 

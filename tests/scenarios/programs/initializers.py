@@ -46,6 +46,41 @@ class Derived(Base):
         return super().area() * 2 + self.above.area()
 
 
+class Described(Derived):
+    scale = 5
+
+    @property
+    def value(self):
+        return self.x
+
+    @classmethod
+    def kind(cls):
+        return cls.scale
+
+    @staticmethod
+    def same(value):
+        return value
+
+
+class Special(Described):
+    @property
+    def value(self):
+        return super().value + 1
+
+    @classmethod
+    def kind(cls):
+        return super().kind() + 1
+
+    def total(self):
+        above = super()
+        kept = (above.__self__ is self) + hasattr(above, "missing") + str(above).startswith("<super: ")
+        return self.value + self.kind() + above.same(2) + above.scale + above.value + kept
+
+
+def of_classes(i, total):
+    return total + Special(i % 7).total()
+
+
 def returned(i, total):
     try:
         raise Return(i % 5)
@@ -98,5 +133,5 @@ def left(i, total):
 
 
 def main():
-    for body in (returned, changed, named, spread, kept, left):
+    for body in (of_classes, returned, changed, named, spread, kept, left):
         print(body.__name__, fold(body, 240, 0))
