@@ -505,12 +505,25 @@ def _call_class(
     if creation.init is None:
         set_result(frame, instruction, instance)
         return True
+    return _initialize(meta, frame, instruction, instance, creation.init, arguments, keywords)
+
+
+def _initialize(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    instruction: Instruction,
+    instance: Box,
+    init: Any,
+    arguments: list[Box],
+    keywords: tuple[str, ...],
+) -> bool:
+    """Look into the initializer of an instance that has been made; the call gives the instance."""
 
     def deliver(meta: MetaInterpreter, below: MetaFrame, _result: Box) -> None:
         set_result(below, instruction, instance)
 
     pending = Pending(instruction, deliver, finish_init, (instance,), True, _check_init)
-    return _enter(meta, frame, creation.init, [instance, *arguments], keywords, pending)
+    return _enter(meta, frame, init, [instance, *arguments], keywords, pending)
 
 
 def _fits(meta: MetaInterpreter, init: Any, arguments: list[Box], keywords: tuple[str, ...]) -> bool:
@@ -551,12 +564,7 @@ def _call_container_class(
     assert instance.ref is not None
     meta.know_type(instance.ref, cls)
     meta.effect_done = False  # nobody has seen it yet: the instruction may still be repeated
-
-    def deliver(meta: MetaInterpreter, below: MetaFrame, _result: Box) -> None:
-        set_result(below, instruction, instance)
-
-    pending = Pending(instruction, deliver, finish_init, (instance,), True, _check_init)
-    return _enter(meta, frame, init, [instance, *arguments], keywords, pending)
+    return _initialize(meta, frame, instruction, instance, init, arguments, keywords)
 
 
 def _call_exception_class(
@@ -581,13 +589,8 @@ def _call_exception_class(
     if not can_inline(meta, init):
         return False
     instance = virtual_exception(cls, arguments)
-
-    def deliver(meta: MetaInterpreter, below: MetaFrame, _result: Box) -> None:
-        set_result(below, instruction, instance)
-
     meta.rely_on_class(cls)
-    pending = Pending(instruction, deliver, finish_init, (instance,), True, _check_init)
-    return _enter(meta, frame, init, [instance, *arguments], keywords, pending)
+    return _initialize(meta, frame, instruction, instance, init, arguments, keywords)
 
 
 def _set_arguments(
