@@ -1,7 +1,8 @@
 """LLVM through llvmlite: text to machine code in this process, with the time of each phase.
 
 Imported only when something is compiled, because llvmlite takes a while to import. Modules are made into objects by a
-target machine of the wanted level and linked by ORC; code goes away with its `ResourceTracker`.
+target machine of the wanted level and linked by ORC; code goes away with its `ResourceTracker`. What ORC keeps of a library
+that is gone goes away with the linker: after `MOST_FREED` of them the next libraries get a new linker.
 
 llvmlite has a lock around each call of LLVM, for the sake of what threads share. Here each module has a context of its own, and
 a `_Generator` its target machine and passes. So `compile_text(..., apart=True)`, with a second set of generators, leaves
@@ -41,13 +42,17 @@ _PASSES: dict[int, tuple[str, ...]] = {
 }
 _names = itertools.count(1)
 
+MOST_FREED = 32
+"""Libraries that a linker may have had that are gone. ORC keeps 9 KB of each for as long as the linker lives; a linker
+takes 0.16 MB and 0.5 ms."""
+
 
 @dataclass(slots=True)
 class Machine:
     """Linked machine code. `tracker` keeps it mapped.
 
     Attributes:
-        tracker: llvmlite's owner of the mapping.
+        tracker: llvmlite's owner of the mapping; it keeps its linker, as `linker`.
         addresses: Of the exported symbols.
         size_bytes: Of the machine code.
         seconds: Spent per phase: parse, passes, codegen, link.
@@ -61,6 +66,7 @@ class Machine:
     def free(self) -> None:
         """Unmap the code. No thread may be in it, and nothing may point to it."""
         self.tracker.close()
+        self.tracker.linker.freed += 1
         self.tracker = None
 
 
@@ -163,9 +169,36 @@ def host() -> tuple[str, str]:
 
 
 @once
-def _linker() -> Any:
-    machine = _initialize().create_target_machine(opt=0, jit=True, reloc="pic", codemodel="small")
-    return binding.create_lljit_compiler(machine, use_jit_link=False, suppress_errors=False)
+def _linking_machine() -> Any:
+    return _initialize().create_target_machine(opt=0, jit=True, reloc="pic", codemodel="small")
+
+
+class Linker:
+    """A linker, which goes away when none of its libraries is left and another one has taken its place.
+
+    Attributes:
+        compiler: llvmlite's.
+        freed: Libraries that are gone.
+    """
+
+    def __init__(self) -> None:
+        self.compiler = binding.create_lljit_compiler(_linking_machine(), use_jit_link=False, suppress_errors=False)
+        self.freed = 0
+
+
+_current_linker: Linker | None = None
+
+
+def _linker() -> Linker:
+    """The linker for the next library.
+
+    Two threads may make one each, of which one is not used again: llvmlite's lock is not to be waited for under another one.
+    """
+    global _current_linker  # noqa: PLW0603 - there is one for the process
+    found = _current_linker
+    if found is None or found.freed >= MOST_FREED:
+        found = _current_linker = Linker()
+    return found
 
 
 def optimized_text(text: str, level: int) -> str:
@@ -202,7 +235,9 @@ def link(image: bytes, exports: Iterable[str], imports: dict[str, int], seconds:
         builder.export_symbol(name)
     for name, address in imports.items():
         builder.import_symbol(name, address)
-    tracker = builder.link(_linker(), f"metatracer{next(_names)}")
+    linker = _linker()
+    tracker = builder.link(linker.compiler, f"metatracer{next(_names)}")
+    tracker.linker = linker  # so it goes after the library, whoever drops that
     seconds["link"] = time.perf_counter() - start
     return Machine(tracker, {name: tracker[name] for name in names}, _code_size(image), seconds)
 
@@ -216,7 +251,7 @@ def emit_object(text: str, level: int) -> bytes:
 
 def owners(machine: Machine) -> tuple[Any, ...]:
     """What must live for `machine` to stay mapped when the interpreter shuts down."""
-    return (machine.tracker, _linker())
+    return (machine.tracker, machine.tracker.linker, machine.tracker.linker.compiler)
 
 
 _EXECUTABLE = 4
