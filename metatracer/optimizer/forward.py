@@ -18,6 +18,7 @@ from metatracer.optimizer.cse import CommonSubexpressions
 from metatracer.optimizer.folding import ConstantFolding
 from metatracer.optimizer.heap import HeapCache
 from metatracer.optimizer.knowledge import Knowledge
+from metatracer.optimizer.known_bits import KnownBits
 from metatracer.optimizer.materialize import Materializer
 from metatracer.optimizer.ranges import Ranges
 from metatracer.optimizer.rewriting import Rewriter
@@ -58,12 +59,14 @@ class Forward:
         self.following: Operation | None = None
         self.materializer = Materializer(self)
         self.heap = HeapCache(self)
+        self.bits = KnownBits(self)
         self.ranges = Ranges(self)
         self.parts: dict[str, Any] = {
             "virtuals": Virtuals(self),
             "fold": ConstantFolding(self),
-            "algebra": Rewriter(self, by_ranges=False),
+            "algebra": Rewriter(self, "algebra"),
             "ranges": self.ranges,
+            "bits": self.bits,
             "types": Knowledge(self),
             "heap": self.heap,
             "calls": Calls(self),

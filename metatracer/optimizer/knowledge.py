@@ -208,10 +208,12 @@ class Knowledge:
         if isinstance(value, Const):
             return DROP if value.value == op.descr else self._forward.failing()
         lo, hi = self._state.bounds(value)
-        if not lo <= op.descr <= hi:
+        bits = self._forward.bits
+        if not lo <= op.descr <= hi or bits.excludes(value, op.descr):
             return self._forward.failing()
         self._forward.emit(op)
         self._state.substitute(value, self._pool.get("i", op.descr))
+        bits.learn(value, (op.descr, 0))
         return DROP
 
     def guard_nonnull(self, op: Operation) -> Verdict:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from metatracer.ir.opcodes import INT_LE, INT_LT
+from metatracer.ir.opcodes import INT_AND, INT_LE, INT_LT
 from metatracer.ir.values import Const, Value
 from metatracer.optimizer.state import (
     BOX_OF_TYPE,
@@ -196,8 +196,12 @@ class Matcher:
         return later, len(later) < len(facts)
 
     def _follows(self, table: str, head: Any, value: Value, args: list[Value]) -> bool:
-        """Whether a fact about the order of two numbers is not noted, but can be proved."""
-        if table != "pure" or head[0] not in (INT_LT, INT_LE) or value is not self._before.pool.true:
+        """Whether a fact about the order of two numbers, or about bits, is not noted, but can be proved."""
+        if table != "pure" or not isinstance(value, Const):
+            return False
+        if head[0] is INT_AND:
+            return self._body.bits.follows(args, value)
+        if head[0] not in (INT_LT, INT_LE) or value is not self._before.pool.true:
             return False
         return self._body.ranges.follows(head[0], *args)
 
@@ -381,6 +385,8 @@ class Matcher:
             return
         after = self._after
         lo, hi = after.bounds(end) if value.kind == "i" else (info.lo, info.hi)
+        if value.kind == "i" and (lo < info.lo or hi > info.hi):
+            lo, hi = self._body.ranges.narrowed(end)
         known = after.infos.get(end)
         holds_type = info.type is None or after.type_of(end) is info.type
         holds_nonnull = not info.nonnull or after.is_nonnull(end)

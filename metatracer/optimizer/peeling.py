@@ -100,7 +100,8 @@ class LabelState:
     Attributes:
         forward: The preamble's walk. Forcing and flushing add to it.
         roots: What the loop's inputs are at the label.
-        has_orders: The orders of its numbers have been made facts.
+        has_orders: The orders of its numbers, and their bits, have been made facts.
+        bits: Those facts about bits.
     """
 
     def __init__(self, forward: Forward, roots: list[Value]) -> None:
@@ -108,6 +109,7 @@ class LabelState:
         self.state: State = forward.state
         self.roots = roots
         self.has_orders = False
+        self.bits: list[FactKey] = []
 
     def prepare(self) -> None:
         """Do the pending stores that are not carried: to places that the loop may not meet again."""
@@ -183,8 +185,7 @@ class LabelState:
         for given, root in zip(inputs, self.roots, strict=True):
             inside.replaced[given] = rename(root)
         reachable = self.reachable()
-        if "relations" in body.enabled:
-            self._note_orders(reachable)
+        self._note_orders(reachable)
         for place, owners in state.pending_fields.items():
             inside.pending_fields[place] = {rename(o): self._rename_store(s, rename) for o, s in owners.items()}
         for owner, stores in state.pending_items.items():
@@ -196,11 +197,15 @@ class LabelState:
                 inside.import_fact(key, tuple([rename(arg) for arg in args]), rename(value))
         if "relations" in body.enabled:
             body.ranges.relations.import_facts()
+        if "bits" in body.enabled:
+            body.bits.import_facts()
         inside.valid = inside.imported_valid = state.valid
         return renaming
 
     def _note_orders(self, reachable: set[Value]) -> None:
         """Make facts of the orders between numbers that the loop meets: others than those compared, which may be gone.
+
+        And of the bits that are known of them.
 
         Once: each that the body relies on and cannot keep up costs another round.
         """
@@ -209,10 +214,24 @@ class LabelState:
             return
         self.has_orders = True
         numbers = {value for value in reachable if value.kind == "i" and value.__class__ is not Const}
-        for opcode, left, right in self.forward.ranges.relations.orders_among(numbers):
-            fact: FactKey = ("pure", (opcode, None), (left, right))
-            if state.lookup(*fact) is None:
-                state.note_fact(*fact, state.pool.true)
+        if "relations" in self.forward.enabled:
+            for opcode, left, right in self.forward.ranges.relations.orders_among(numbers):
+                fact: FactKey = ("pure", (opcode, None), (left, right))
+                if state.lookup(*fact) is None:
+                    state.note_fact(*fact, state.pool.true)
+        if "bits" in self.forward.enabled:
+            for fact, ones in self.forward.bits.facts_about(numbers):
+                if state.lookup(*fact) is None:
+                    state.note_fact(*fact, ones)
+                    self.bits.append(fact)
+
+    def forget_bits(self) -> bool:
+        """Forget the facts about bits; says whether there were any."""
+        for fact in self.bits:
+            self.state.forget(*fact)
+        found = bool(self.bits)
+        self.bits = []
+        return found
 
     @staticmethod
     def _rename_store(store: Pending, rename: Callable[[Value], Value]) -> Pending:
@@ -234,7 +253,13 @@ def peel_loop(trace: Trace, enabled: Collection[str], goal: Goal) -> Trace | Non
             body = Forward(preamble.pool, enabled)
             body.state.classes = trace.classes
             renaming = label.enter(body, trace.inputs)
-            body.run_all(recorded)
+            try:
+                body.run_all(recorded)
+            except Contradiction:
+                # An iteration may prepare another than itself (even numbers, then odd ones): its bits do not go round.
+                if not label.forget_bits():
+                    raise
+                continue
             body.heap.appends.flush_all()
             ends = [body.state.resolve(arg) for arg in jump.args]
             matched = _match(label, body, ends)

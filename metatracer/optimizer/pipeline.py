@@ -28,6 +28,7 @@ PASSES: tuple[str, ...] = (
     "algebra",  # rules
     "ranges",  # integer bounds
     "relations",  # orders of two integers
+    "bits",  # known bits
     "types",  # guard subsumption
     "heap",  # forwarding of reads
     "lazy",  # pending stores

@@ -96,7 +96,7 @@ class Ranges:
         self._forward = forward
         self._state = forward.state
         self._pool = forward.pool
-        self._rules = Rewriter(forward, by_ranges=True)
+        self._rules = Rewriter(forward, "ranges")
         self.relations = Relations(forward.state)
         self._relates = "relations" in forward.enabled
 
@@ -223,6 +223,20 @@ class Ranges:
             return True
         return self._relates and self._decide_by_relations(opcode, left, right) is True
 
+    def narrowed(self, value: Value, depth: int = 3) -> Bounds:
+        """The bounds of a value by what is known of its arguments now: guards may have told more since it was computed."""
+        lo, hi = self._state.bounds(value)
+        if not depth or not isinstance(value, Operation):
+            return lo, hi
+        row = _CHECKED.get(value.opcode, value.opcode)
+        if row not in BINARY:
+            return lo, hi
+        left, right = [self.narrowed(self._state.resolve(arg), depth - 1) for arg in value.args]
+        least, most = BINARY[row](*left, *right)
+        if row is value.opcode and not MIN_INT <= least <= most <= MAX_INT:
+            return lo, hi  # it may have wrapped
+        return max(lo, least), min(hi, most)
+
     # --- what guards tell -------------------------------------------------------------------------------------------
 
     def learn(self, condition: Value, truth: bool) -> None:
@@ -287,6 +301,7 @@ class Ranges:
         lo, hi = max(lo, info.lo), min(hi, info.hi)
         if lo == hi:
             self._state.substitute(value, self._pool.get("i", lo))
+            self._forward.bits.learn(value, (lo, 0))
         if lo <= hi and (lo > info.lo or hi < info.hi):
             info.lo, info.hi = lo, hi
             self._narrow_summand(value, lo, hi)
@@ -312,6 +327,7 @@ class Ranges:
             self._narrow(value, a + 1, MAX_INT)
         elif b == lo:
             self._narrow(value, MIN_INT, b - 1)
+        self._forward.bits.exclude(value, lo)
 
 
 _INVERSE: dict[Opcode, Opcode] = {

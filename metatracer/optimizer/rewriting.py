@@ -1,4 +1,4 @@
-"""Applying the rules of `rules`: the passes "algebra" and, for what depends on bounds, "ranges".
+"""Applying the rules of `rules`: the passes "algebra" and, for what depends on bounds and on bits, "ranges" and "bits".
 
 A rule can only match where the kinds of arguments fit: constants, and results of certain rows. So an operation is first
 looked up by its row and those of its arguments; for nearly all there is no candidate and nothing more to do.
@@ -51,10 +51,10 @@ class Rewriter:
     fired: ClassVar[set[str] | None] = None
     """When set (by tests), the names of the rules that were applied are added to it."""
 
-    def __init__(self, forward: Forward, *, by_ranges: bool) -> None:
+    def __init__(self, forward: Forward, name: str) -> None:
         self._forward = forward
-        self._by_opcode = _TABLES[by_ranges]
-        self._candidates = _CANDIDATES[by_ranges]
+        self._by_opcode = _TABLES[name]
+        self._candidates = _CANDIDATES[name]
 
     def handlers(self) -> Handlers:
         for opcode in self._by_opcode:
@@ -113,10 +113,22 @@ class Rewriter:
         bounds = self._forward.state.bounds
         for condition in rule.when:
             left, right = [self._build(part, bound) for part in condition[1:]]
-            if left is None or right is None or isinstance(left, tuple) or isinstance(right, tuple):
+            if left is None or right is None or isinstance(right, tuple):
                 return False
-            if decide(OPCODES[condition[0]], bounds(left), bounds(right)) is not True:
+            if isinstance(left, tuple):
+                if not self._holds_for_bits(condition[0], left, right):
+                    return False
+            elif decide(OPCODES[condition[0]], bounds(left), bounds(right)) is not True:
                 return False
+        return True
+
+    def _holds_for_bits(self, comparison: str, left: tuple[Any, ...], right: Value) -> bool:
+        assert comparison == "int_eq"
+        assert isinstance(right, Const)
+        bits = self._forward.bits
+        if bits.of_expression(left) != (right.value, 0):
+            return False
+        bits.use_expression(left)
         return True
 
     def _build(self, part: Any, bound: dict[str, Value]) -> Value | tuple[Any, ...] | None:
@@ -161,8 +173,8 @@ def _equal(value: Any, want: Any) -> bool:
 
 
 _Table = dict[Opcode, list[tuple[Rule, Pattern]]]
-_TABLES: dict[bool, _Table] = {False: {}, True: {}}
+_TABLES: dict[str, _Table] = {"algebra": {}, "ranges": {}, "bits": {}}
 for _rule in RULES:
     for _pattern in _variants(_rule.pattern):
-        _TABLES[_rule.needs_ranges].setdefault(_pattern[0], []).append((_rule, _pattern))
-_CANDIDATES: dict[bool, dict[tuple[Any, ...], list[tuple[Rule, Pattern]]]] = {False: {}, True: {}}
+        _TABLES[_rule.needs].setdefault(_pattern[0], []).append((_rule, _pattern))
+_CANDIDATES: dict[str, dict[tuple[Any, ...], list[tuple[Rule, Pattern]]]] = {name: {} for name in _TABLES}

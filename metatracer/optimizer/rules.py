@@ -8,7 +8,9 @@ In patterns, conditions and results:
 * an expression of constants only is computed when the rule is applied, and must not overflow where its row is checked.
 
 A condition is a signed comparison. It must hold for all values within the bounds that are known, so one that mentions
-small letters can hold only with the pass "ranges", to which its rule then belongs; all others belong to "algebra". A
+small letters can hold only with the pass "ranges", to which its rule then belongs. One that compares an *expression* of small
+letters with a constant must hold for all values with the bits that are known, and its rule belongs to "bits". All other rules
+belong to "algebra". A
 *derived* constant (`where`) is found by a function, and nothing is taken for granted of it but what that function promises.
 
 Every rule is proved with z3, and exact for every double (`tests/optimizer/test_rules.py`). An overflow check in a pattern
@@ -38,9 +40,12 @@ class Rule(NamedTuple):
     where: tuple[tuple[str, str, str], ...] = ()
 
     @property
-    def needs_ranges(self) -> bool:
-        """Whether a condition is about a value that is not constant."""
-        return any(_mentions_variable(part) for condition in self.when for part in condition[1:])
+    def needs(self) -> str:
+        """The pass that the rule belongs to, by what its conditions are about."""
+        about = [part for condition in self.when for part in condition[1:] if _mentions_variable(part)]
+        if any(isinstance(part, tuple) for part in about):
+            return "bits"
+        return "ranges" if about else "algebra"
 
 
 def _mentions_variable(part: Any) -> bool:
@@ -134,8 +139,21 @@ _BITS = (
         "or-masked-away", ("int_and", ("int_or", "x", "C"), "D"), ("int_and", "x", "D"),
         (("int_eq", ("int_and", "C", "D"), 0),),
     ),
+    Rule("or-then-mask", ("int_and", ("int_or", "x", "C"), "D"), ("int_or", ("int_and", "x", "D"), ("int_and", "C", "D"))),
     Rule(
         "and-covered", ("int_or", ("int_and", "x", "C"), "D"), ("int_or", "x", "D"), (("int_eq", ("int_or", "C", "D"), -1),)
+    ),
+)  # fmt: skip
+
+
+_KNOWN_BITS = (
+    Rule("mask-of-nothing", ("int_and", "x", "C"), "x", (("int_eq", ("int_and", "x", ("int_invert", "C")), 0),)),
+    Rule("or-of-nothing", ("int_or", "x", "C"), "x", (("int_eq", ("int_and", ("int_invert", "x"), "C"), 0),)),
+    Rule(
+        "mask-of-or", ("int_and", ("int_or", "x", "y"), "C"), ("int_and", "x", "C"), (("int_eq", ("int_and", "y", "C"), 0),)
+    ),
+    Rule(
+        "mask-of-xor", ("int_and", ("int_xor", "x", "y"), "C"), ("int_and", "x", "C"), (("int_eq", ("int_and", "y", "C"), 0),)
     ),
 )  # fmt: skip
 
@@ -158,6 +176,14 @@ _SHIFTS = (
         (*_counts("C", "D"), ("int_lt", ("int_add", "C", "D"), 64)),
     ),
     Rule("lshift-back", ("int_rshift", ("int_lshift_ovf", "x", "C"), "C"), "x", _counts("C")),
+    Rule(
+        "lshift-back-in-range", ("int_rshift", ("int_lshift", "x", "C"), "C"), "x",
+        (*_counts("C"), ("int_le", ("int_rshift", MIN, "C"), "x"), ("int_lt", "x", ("int_rshift", -MIN - 1, "C"))),
+    ),
+    Rule(
+        "rshift-of-or", ("int_rshift", ("int_or", "x", "y"), "C"), ("int_rshift", "x", "C"),
+        (*_counts("C"), ("int_eq", ("int_rshift", "y", "C"), 0)),
+    ),
     Rule(
         "rshift-lshift", ("int_lshift", ("int_rshift", "x", "C"), "C"), ("int_and", "x", ("int_lshift", -1, "C")), _counts("C")
     ),
@@ -245,6 +271,6 @@ _FLOATS = (
 )  # fmt: skip
 
 RULES: tuple[Rule, ...] = (
-    *_IDENTITIES, *_SUMS, *_BITS, *_SHIFTS, *_DIVISIONS, *_COMPARISONS, *_TRUTH, *_FLOATS,
+    *_IDENTITIES, *_SUMS, *_BITS, *_KNOWN_BITS, *_SHIFTS, *_DIVISIONS, *_COMPARISONS, *_TRUTH, *_FLOATS,
 )  # fmt: skip
 """In order: of two that match, the first is applied."""
