@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 _OWN = "metatracer"
 
 
+def is_own(frame: FrameType) -> bool:
+    """Whether a frame runs code of this package: by its module, as the file's name is not the same in a native build."""
+    name = frame.f_globals.get("__name__", "")
+    return name == _OWN or (isinstance(name, str) and name.startswith(_OWN + "."))
+
+
 def author_place() -> tuple[str | None, int | None]:
     """File and line of the innermost running frame that is not this package's; (None, None) if there is none."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        name = frame.f_globals.get("__name__", "")
-        if name != _OWN and not name.startswith(_OWN + "."):
+        if not is_own(frame):
             return frame.f_code.co_filename, frame.f_lineno
-        if frame.f_back is None:
-            break
         frame = frame.f_back
     return None, None
 

@@ -12,6 +12,7 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.class_facts import keeps_instances
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import NULL_OBJECT, Const, Input, Snapshot, Value, VirtualObject, VirtualSequence
+from metatracer.places import is_own
 from metatracer.recorder import (
     attributes,
     calls,
@@ -27,7 +28,7 @@ from metatracer.recorder.exceptions import unwind
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, ResumeFrame, const_box, resume_frame
 from metatracer.recorder.lists import new_list
 from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown, Unrecordable
-from metatracer.recorder.tracebacks import is_toolkit_code, without_toolkit
+from metatracer.recorder.tracebacks import without_toolkit
 from metatracer.recorder.virtuals import MADE_FROM_PARTS, HandledBefore, VirtualBox
 
 if TYPE_CHECKING:
@@ -304,7 +305,7 @@ def _why_arrived(meta: MetaInterpreter, exception: BaseException) -> RecordingAb
     last = exception.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
-    own = last is not None and is_toolkit_code(last.tb_frame.f_code)
+    own = last is not None and is_own(last.tb_frame)
     if isinstance(exception, KeyboardInterrupt) or not own:
         exception.__traceback__ = without_toolkit(exception.__traceback__)
         return meta.aborted(AbortReason.INTERRUPTED, repr(exception))

@@ -6,6 +6,7 @@ import sys
 from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import Any
 
+from metatracer.places import is_own
 from metatracer.recorder import residual
 
 
@@ -67,17 +68,9 @@ def add_entries(exception: BaseException, *places: Place) -> BaseException:
 
 def without_toolkit(traceback: TracebackType | None) -> TracebackType | None:
     """The traceback without the leading entries that are the toolkit's own frames."""
-    while traceback is not None and is_toolkit_code(traceback.tb_frame.f_code):
+    while traceback is not None and is_own(traceback.tb_frame):
         traceback = traceback.tb_next
     return traceback
-
-
-_TOOLKIT = __file__[: __file__.rindex("recorder")]
-
-
-def is_toolkit_code(code: CodeType) -> bool:
-    """Whether a frame with this code belongs to the toolkit and not to its user."""
-    return code.co_filename.startswith(_TOOLKIT)
 
 
 def raise_here(what: Any, cause: Any, has_cause: bool, *places: Place) -> BaseException:

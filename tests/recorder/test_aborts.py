@@ -8,6 +8,7 @@ import pytest
 
 from metatracer.errors import AbortReason
 from metatracer.ir import opcodes as ops
+from metatracer.recorder.tracebacks import without_toolkit
 from metatracer.runtime.driving import _Driving
 from tests.recorder.recording import Recording, agrees, record
 
@@ -107,3 +108,12 @@ def test_operations_are_counted():
 
 def test_aborted_or_not_the_guest_does_the_same():
     agrees(lambda a, b: helper(b) + len([name for name in ("x", "y")]) + a, 0, 30)
+
+
+def test_entries_of_a_compiled_module_are_the_toolkits_whatever_its_file_is_called():
+    namespace = {"__name__": "metatracer.recorder.record"}
+    exec(compile("def fail(): raise TypeError", "metatracer/recorder/record.py", "exec"), namespace)
+    with pytest.raises(TypeError) as raised:
+        namespace["fail"]()
+    assert without_toolkit(raised.value.__traceback__) is raised.value.__traceback__
+    assert without_toolkit(raised.value.__traceback__.tb_next) is None
