@@ -46,6 +46,31 @@ def modules(package: Path) -> list[Path]:
     return sorted(path.relative_to(package.parent) for path in found - left_out)
 
 
+# --- what mypyc would not take, or not for what it is ----------------------------------------------------------------------
+
+_WHOLE = {"all", "any", "bytes", "dict", "enumerate", "extend", "frozenset", "join", "list", "max", "min", "next", "set",
+          "sorted", "sum", "tuple", "update"}  # fmt: skip
+"""Whose argument a generator expression may be: they use all of it at once, or mypyc makes a loop of the two."""
+
+
+def misunderstood(source: str) -> list[str]:
+    """What mypyc (2.4) would compile to something else, or fail at without a word; as "line: what"."""
+    tree = ast.parse(source)
+    found = []
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.GeneratorExp):
+            # An endless one takes all memory.
+            user = parents[node]
+            is_used_whole = isinstance(user, ast.Call) and _called(user) in _WHOLE
+            is_unpacked = isinstance(user, ast.Assign) and isinstance(user.targets[0], ast.Tuple)
+            if not (is_used_whole or is_unpacked or isinstance(user, ast.Starred)):
+                found.append(f"{node.lineno}: a generator expression would be made into a list at once")
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) in ("object.__dict__", "object.__doc__"):
+            found.append(f"{node.lineno}: an attribute of `object` ends mypyc with an IndexError; vars(object) does not")
+    return found
+
+
 # --- dataclasses, written out ----------------------------------------------------------------------------------------------
 
 
@@ -163,8 +188,10 @@ def build(package: Path, directory: Path, level: str = "3") -> list[Path]:
         shutil.copytree(package, work / PACKAGE, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
         names = modules(work / PACKAGE)
         for path in names:
-            rewritten = without_dataclasses((work / path).read_text())
-            (work / path).write_text(rewritten)
+            source = (work / path).read_text()
+            if wrong := misunderstood(source):
+                raise ValueError(f"{path}:{wrong[0]}")
+            (work / path).write_text(without_dataclasses(source))
         os.chdir(work)  # mypyc's C code names the sources as they are given to it
         try:
             extensions = mypycify(

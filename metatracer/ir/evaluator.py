@@ -121,7 +121,7 @@ class Exit:
             if content is not NULL_OBJECT:
                 cell.cell_contents = content
         else:
-            self._built[id(virtual)] = virtual.cls(self.materialize(item) for item in virtual.items)
+            self._built[id(virtual)] = virtual.cls([self.materialize(item) for item in virtual.items])
 
     def pending(self) -> list[tuple[str, tuple[Any, ...], Any]]:
         """The delayed stores: (operation name, arguments, descriptor) of each, in order."""

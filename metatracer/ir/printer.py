@@ -161,11 +161,14 @@ class Printer:
         if WELL_KNOWN.get(stem) is value and namespace.get(stem, value) is value and self._is_usable(stem):
             return stem
         if self._is_usable(stem) and not keyword.iskeyword(stem) and not stem.startswith("<"):
-            candidates = (stem if n == 1 else f"{stem}~{n}" for n in range(1, 1 << 30))
+            name, before, after = stem, f"{stem}~", ""
         else:
             stem = re.sub(r"[<>\n#]", "", stem or type(value).__name__)
-            candidates = (f"<{stem}>" if n == 1 else f"<{stem} {n}>" for n in range(1, 1 << 30))
-        name = next(c for c in candidates if c not in namespace and c not in WELL_KNOWN)
+            name, before, after = f"<{stem}>", f"<{stem} ", ">"
+        number = 1
+        while name in namespace or name in WELL_KNOWN:
+            number += 1
+            name = f"{before}{number}{after}"
         namespace[name] = value
         return name
 
@@ -201,10 +204,10 @@ class Printer:
         elif not snapshot.frames:
             text = "nothing"
         if snapshot.pending:
-            stores = (
+            stores = [
                 f"{s.opcode.name}({', '.join(map(self.value, s.args))}){self._descr(s.opcode, s.descr)}"
                 for s in snapshot.pending
-            )
+            ]
             text += (" ; " if text else "; ") + ", ".join(stores)
         return f"[{text}]"
 
@@ -249,7 +252,7 @@ class Printer:
         cls = self.name(virtual.cls)
         if isinstance(virtual, VirtualSequence):
             return f"{prefix}virtual {cls}[{', '.join(map(self.value, virtual.items))}]"
-        pairs = (f"{self.field(field)} = {self.value(value)}" for field, value in virtual.fields)
+        pairs = [f"{self.field(field)} = {self.value(value)}" for field, value in virtual.fields]
         return f"{prefix}virtual {cls}({', '.join(pairs)})"
 
 

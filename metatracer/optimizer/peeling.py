@@ -168,7 +168,7 @@ class LabelState:
                     later.append((args, value))
             drain()
             facts = later
-        found.update(const for const in (state.resolve(value) for value in self._owners()) if const.__class__ is Const)
+        found.update(const for const in map(state.resolve, self._owners()) if const.__class__ is Const)
         return found
 
     def _owners(self) -> list[Value]:

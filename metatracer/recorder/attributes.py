@@ -165,7 +165,7 @@ def find_attribute(meta: MetaInterpreter, box: Box, name: str) -> _Found:
     return _find_own_or_class(meta, box, cls, name, found)
 
 
-_CLASS: Any = object.__dict__["__class__"]
+_CLASS: Any = vars(object)["__class__"]
 _TUPLE_GETTER: type = type(namedtuple("_Named", "field").__dict__["field"])  # noqa: PYI024 - for its attribute's class
 
 
