@@ -143,18 +143,21 @@ is what counts there: a trace of the AST language had 42 such guards of 48 words
 
 @emits(ops.GUARD_NOT_INVALIDATED)
 def emit_guard_not_invalidated(e: Emitter, op: Operation) -> None:
-    if len(e.memory.polled) > MOST_INLINE_WORDS:
-        holds = _poll_once(e)
-    else:
-        lines: list[str] = []
-        holds = compare_polled(e, lines, "%w" + str(len(e.lines)))
-        e.lines += lines
     goes_on = e.counter.goes_on(e) if op is e.trace.operations[0] else None
+    if len(e.memory.polled) > MOST_INLINE_WORDS:
+        e.guard(op, _poll_once(e, goes_on))
+        return
+    lines: list[str] = []
+    holds = compare_polled(e, lines, "%w" + str(len(e.lines)))
+    e.lines += lines
     e.guard(op, holds if goes_on is None else e.value(f"and i1 {goes_on}, {holds}"))
 
 
-def _poll_once(e: Emitter) -> str:
-    """The polled words are compared once in each epoch."""
+def _poll_once(e: Emitter, goes_on: str | None) -> str:
+    """The polled words are compared once in each epoch.
+
+    An entry that is not to go on (`goes_on`) takes the cold way, too, so that LLVM sees that the other one leads on, always.
+    """
     function = POLLING_FUNCTION + e.suffix
     if function not in e.polling_functions:
         e.polling_functions[function] = polling_function(e, function)
@@ -163,6 +166,8 @@ def _poll_once(e: Emitter) -> str:
     polled = e.value(f"load i64, ptr {pointer(e.memory.polled_address)}")
     valid = e.value(f"icmp eq i64 {flag}, 0")
     known = e.value(f"and i1 {valid}, {e.value(f'icmp eq i64 {epoch}, {polled}')}")
+    if goes_on is not None:
+        known = e.value(f"and i1 {goes_on}, {known}")
     look, note, done = e.new_label("k"), e.new_label("w"), e.new_label("c")
     before, holds = e.current_block, e.temporary()
     e.likely(known, done, look)
@@ -175,7 +180,7 @@ def _poll_once(e: Emitter) -> str:
         f"  br label %{done}",
     ]
     e.block(done)
-    return e.value(f"phi i1 [true, %{before}], [false, %{look}], [true, %{note}]")
+    return e.value(f"phi i1 [true, %{before}], [false, %{look}], [{goes_on or 'true'}, %{note}]")
 
 
 POLLING_FUNCTION = "assumptions_hold"

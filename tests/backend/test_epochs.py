@@ -94,6 +94,17 @@ def test_a_finalizer_that_the_end_of_a_value_runs() -> None:
     code.free()
 
 
+def test_a_counted_entry_is_checked_without_merging_what_the_check_says() -> None:
+    words = Words()
+    trace = parse_trace("trace t(r0)\n  guard_not_invalidated() -> []\n  finish(None)", {})
+    trace.assumptions.append(words)
+    code = compile_trace(trace, level=1, counted="entries")
+    assert "phi i1" not in code.llvm_text
+    code.give_passes(2)
+    assert [outcome(code, None)[0] for _ in range(3)] == ["finish", "finish", "guard_not_invalidated"]
+    code.free()
+
+
 def test_a_call() -> None:
     words = Words()
     code = code_for(words, "  r1 = call(r0)\n  guard_no_exception(r1) -> []")
