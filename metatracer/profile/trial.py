@@ -113,25 +113,41 @@ class Trial:
         self.outcome, self.reason = outcome, reason
 
 
+class Moments:
+    """For tests: numbers of passes at random, the same ones in each run."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self) -> None:
+        self._state = 1
+
+    def passes(self, mean: int) -> int:
+        """From 1 to nearly twice the mean."""
+        self._state = (1103515245 * self._state + 12345) & 0x7FFFFFFF
+        return 1 + (self._state >> 8) % (2 * mean - 1)
+
+
 class ForcedTrial(Trial):
     """For tests: windows of a few passes, and an outcome that was settled before; installed and rolled back in turn.
 
     Args:
         pace, margin: As for every trial.
-        force: Passes of a window.
+        force: Passes of a window, on the mean.
         number: Of the attempt.
+        moments: Say how many passes a window has.
     """
 
-    __slots__ = ("_force", "_number", "_windows")
+    __slots__ = ("_force", "_moments", "_number", "_windows")
 
-    def __init__(self, pace: dict[Side, float], margin: float, *, force: int, number: int) -> None:
+    def __init__(self, pace: dict[Side, float], margin: float, *, force: int, number: int, moments: Moments) -> None:
         super().__init__(pace, margin)
         self._force = force
         self._number = number
+        self._moments = moments
         self._windows = 0
 
     def passes(self) -> int:
-        return self._force
+        return self._moments.passes(self._force)
 
     def window(self, seconds: float, passes: int, exits: int, compiled: int) -> None:
         self._windows += 1

@@ -26,7 +26,7 @@ from metatracer.backend.compile import set_cell
 from metatracer.backend.counting import PLENTY
 from metatracer.errors import AbortReason
 from metatracer.profile.policy import Decision, Generation, History, Layout, Way, decide
-from metatracer.profile.trial import ForcedTrial, Side, Trial
+from metatracer.profile.trial import ForcedTrial, Moments, Side, Trial
 from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import earlier, hotness
 from metatracer.runtime.compiling import install_recorded
@@ -140,6 +140,7 @@ class Replacement:
         self._thread = 0
         self._exits = self._pieces = 0
         self._reason = ""
+        self._moments = Moments()
 
     # --- passes ---------------------------------------------------------------------------------------------------------
 
@@ -275,9 +276,11 @@ class Replacement:
         self._ask_for_tree()
 
     def _forced_passes(self) -> int:
-        """For tests: passes until the next attempt, which grow by `backoff_factor`."""
+        """For tests: passes until the next attempt, at random, the same in each run; they grow by `backoff_factor`."""
         params = self.loop.portal.driver.params
-        return int(min(params.force_replace * params.backoff_factor**self.history.attempts, 1e9))
+        if not params.force_replace:
+            return 0
+        return self._moments.passes(int(min(params.force_replace * params.backoff_factor**self.history.attempts, 1e9)))
 
     # --- recording the challenger -----------------------------------------------------------------------------------------
 
@@ -381,7 +384,10 @@ class Replacement:
         pace: dict[Side, float] = {"champion": self._pace, "challenger": self._pace}
         trial: Trial
         if params.force_replace:
-            trial = ForcedTrial(pace, params.replace_margin, force=params.force_replace, number=self.history.attempts)
+            number = self.history.attempts
+            trial = ForcedTrial(
+                pace, params.replace_margin, force=params.force_replace, number=number, moments=self._moments
+            )
         else:
             trial = Trial(pace, params.replace_margin)
         branches: dict[Side, Branches] = {"champion": loop.branches, "challenger": Branches()}

@@ -9,18 +9,23 @@ import json
 import os
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 KEPT: list[object] = []
 """Programs and modules stay alive: traces may hold on to them, and the untraced process must not differ in that."""
 
+SWITCH_INTERVAL = 1e-4
+"""Seconds after which another thread wants its turn: in most programs several times."""
+
 _TOTALS = (
     "loops_compiled", "bridges_compiled", "trees_compiled", "guard_exits", "loop_entries", "recordings_started",
-    "invalidations",
+    "invalidations", "replacements_installed", "replacements_rolled_back",
 )  # fmt: skip
 
 _MISTAKES = ("COMPILE_FAILED", "INTERNAL_ERROR")
@@ -120,32 +125,75 @@ def prepare(scenario: dict[str, Any]) -> tuple[Any, list[type]]:
     return run, sorted(classes, key=lambda cls: cls.__qualname__)
 
 
-def run_scenario(scenario: dict[str, Any]) -> dict[str, Any]:
-    """Run one scenario; gives the fields of an Outcome."""
-    stdout, sys.stdout = sys.stdout, io.StringIO()
+class Outputs(io.TextIOBase):
+    """A standard output that keeps what each thread writes apart."""
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+
+    def write(self, text: str) -> int:
+        self._own.text = self.text() + text
+        return len(text)
+
+    def text(self) -> str:
+        """What this thread has written."""
+        text: str = getattr(self._own, "text", "")
+        return text
+
+
+def run_once(run: Callable[[], object], output: Outputs) -> tuple[str, str, dict[str, Any] | None]:
+    """What the program writes, its result, and its exception, on this thread."""
     error: dict[str, Any] | None = None
     value = ""
-    statistics_before = statistics()
-    classes: list[type] = []
-    before: dict[str, int] = {}
-    started = time.perf_counter()
     try:
-        run, classes = prepare(scenario)
-        before = count_objects(classes)
-        started = time.perf_counter()
         value = repr(run())
     except Exception as caught:  # noqa: BLE001 - whatever the program raises is what is compared
         error = describe_error(caught)
         caught.__traceback__ = None
+    return output.text(), value, error
+
+
+def run_in_threads(run: Callable[[], object], output: Outputs, count: int) -> tuple[str, str, dict[str, Any] | None]:
+    """The same of a number of threads at a time; what differs between them is told in the text."""
+    results: list[tuple[str, str, dict[str, Any] | None]] = []
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    try:
+        threads = [threading.Thread(target=lambda: results.append(run_once(run, output))) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     finally:
+        sys.setswitchinterval(interval)
+    text, value, error = results[0]
+    others = [result for result in results if result != results[0]]
+    return (f"{text}\nother threads: {others}" if others or len(results) < count else text), value, error
+
+
+def run_scenario(scenario: dict[str, Any]) -> dict[str, Any]:
+    """Run one scenario; gives the fields of an Outcome."""
+    stdout, output = sys.stdout, Outputs()
+    sys.stdout = output
+    statistics_before = statistics()
+    try:
+        run, classes = prepare(scenario)
+        before = count_objects(classes)
+        started = time.perf_counter()
+        if scenario["threads"] > 1:
+            text, value, error = run_in_threads(run, output, scenario["threads"])
+        else:
+            text, value, error = run_once(run, output)
         seconds = time.perf_counter() - started
-        output = sys.stdout.getvalue()
+    except Exception as caught:  # noqa: BLE001 - a program that cannot be made is compared, too
+        text, value, error, classes, before, seconds = output.text(), "", describe_error(caught), [], {}, 0.0
+    finally:
         sys.stdout = stdout
     after = count_objects(classes)
     statistics_after = statistics()
     mistaken = statistics_after["mistakes"] > statistics_before["mistakes"]
     return {
-        "stdout": output,
+        "stdout": text,
         "value": value,
         "error": error,
         "live": {name: count - before.get(name, 0) for name, count in after.items()},

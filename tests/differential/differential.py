@@ -45,16 +45,22 @@ OPTIMIZED = Mode("thresholds 1, optimized", f"{ONES},compile_level=2")
 # Every guard fails, so without a limit there would be a bridge for each guard of each bridge, hundreds to compile.
 FEW = "bridge_limit=6"
 FORCED = tuple(Mode(f"exits forced at {k}", f"{EAGER},{FEW},force_exits={k}") for k in (1, 2, 7))
-REPLACED = Mode("roots replaced", f"{EAGER},{FEW},replace=full,force_replace=3")
+# Again and again, at moments that are random but the same in each run, by turns installed and rolled back.
+OFTEN = "replace=full,backoff_factor=1.2"
+REPLACED = Mode("roots replaced", f"{EAGER},{FEW},{OFTEN},force_replace=3")
 AT_ONCE = f"{EAGER},tier2_threshold=3,tier2_level=0"
 REPLACED_TREES = Mode(
-    "trees at once, roots replaced", f"{AT_ONCE},background=off,{FEW},replace=full,force_replace=5"
+    "trees at once, roots replaced", f"{AT_ONCE},background=off,{FEW},{OFTEN},force_replace=5"
 )
+REPLACED_BEHIND = Mode("trees in the background, roots replaced", f"{AT_ONCE},{FEW},{OFTEN},force_replace=9")
 TREES = Mode("trees at once", f"{AT_ONCE},background=off")
 FORCED_TREES = Mode("trees at once, exits forced at 7", f"{AT_ONCE},background=off,{FEW},force_exits=7")
 """The first executions are counted in each trace's own code, the one that fails is in a tree."""
 TREES_BEHIND = Mode("trees in the background", AT_ONCE)
-TRACED_MODES = (TRACED, EAGERLY, OPTIMIZED, REPLACED, *FORCED, TREES, FORCED_TREES, TREES_BEHIND, REPLACED_TREES)
+TRACED_MODES = (
+    TRACED, EAGERLY, OPTIMIZED, REPLACED, *FORCED, TREES, FORCED_TREES, TREES_BEHIND, REPLACED_TREES,
+    REPLACED_BEHIND,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ class Scenario:
         text: The guest program, or the Python module's text.
         arguments: For the guest program.
         counted: Names of the classes whose objects are counted; for Python modules all of the module's own.
+        threads: So many run it at the same time, each for itself.
     """
 
     name: str
@@ -76,6 +83,7 @@ class Scenario:
     text: str = ""
     arguments: tuple[int, ...] = ()
     counted: tuple[str, ...] = ()
+    threads: int = 1
 
 
 @dataclass

@@ -14,11 +14,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from tests.differential.differential import (
     EAGERLY,
     FORCED,
     REPLACED,
+    REPLACED_BEHIND,
     REPLACED_TREES,
     ROOT,
     Comparison,
@@ -41,6 +43,11 @@ def rvm_scenario(seed: int) -> Scenario:
     return Scenario(f"rvm seed {seed}", interpreter=module, text=generate_rvm(random.Random(seed)), counted=counted)
 
 
+def threads_scenario(seed: int) -> Scenario:
+    """A random guest program of the register machine that several threads run at the same time."""
+    return replace(rvm_scenario(seed), name=f"rvm seed {seed}, in threads", threads=3)
+
+
 def python_scenario(seed: int) -> Scenario:
     """A random Python module."""
     return Scenario(f"python seed {seed}", text=generate_python(random.Random(seed)))
@@ -49,6 +56,8 @@ def python_scenario(seed: int) -> Scenario:
 GENERATORS: tuple[tuple[str, Callable[[int], Scenario]], ...] = (
     ("register VM programs", rvm_scenario),
     ("Python modules", python_scenario),
+    ("register VM programs in threads", threads_scenario),
+    ("Python modules", python_scenario),
 )
 
 
@@ -56,7 +65,7 @@ def fuzz(seconds: float, seed: int, step: int) -> Counter[str]:
     """Compare programs for a time; prints each failure as it is found and returns the counts."""
     end = time.monotonic() + seconds
     counts: Counter[str] = Counter()
-    modes = supported_modes((EAGERLY, REPLACED, REPLACED_TREES, *FORCED))
+    modes = supported_modes((EAGERLY, REPLACED, REPLACED_TREES, REPLACED_BEHIND, *FORCED))
     while time.monotonic() < end:
         with Comparison(modes, timeout=240) as comparison:
             for _ in range(PROGRAMS_PER_WORKER):

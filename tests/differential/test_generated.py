@@ -9,7 +9,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.differential.differential import EAGERLY, FORCED, Comparison, Scenario, supported_modes
+from tests.differential.differential import (
+    EAGERLY,
+    FORCED,
+    REPLACED_BEHIND,
+    REPLACED_TREES,
+    Comparison,
+    Scenario,
+    supported_modes,
+)
+from tests.differential.fuzz import threads_scenario
 from tests.differential.generate_python import generate_python
 from tests.differential.generate_rvm import generate_rvm
 from tests.differential.programs import INTERPRETERS
@@ -55,4 +64,11 @@ def test_seeded_program_does_the_same(comparison: Comparison, seed: int) -> None
     text = generate_rvm(random.Random(seed))
     problems = comparison.check(Scenario(f"rvm seed {seed}", interpreter=module, text=text, counted=counted))
     problems += comparison.check(Scenario(f"python seed {seed}", text=generate_python(random.Random(seed))))
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.slow
+def test_seeded_program_does_the_same_in_threads_while_roots_are_replaced() -> None:
+    with Comparison(supported_modes((REPLACED_TREES, REPLACED_BEHIND))) as comparison:
+        problems = comparison.check(threads_scenario(2))
     assert not problems, "\n".join(problems)

@@ -90,3 +90,20 @@ def test_failing_scenario_is_saved_and_can_be_read(tmp_path: Path, monkeypatch: 
     assert "output differs" in problems[0]
     saved = list(tmp_path.glob("*.json"))
     assert [read_saved(path).text for path in saved] == [text]
+
+
+def threaded(text: str) -> Outcome:
+    with Worker(UNTRACED) as worker:
+        return worker.run(Scenario("case", text=text, threads=3))
+
+
+def test_threads_that_do_the_same_are_one_outcome() -> None:
+    outcome = threaded("def main():\n    for i in range(200):\n        print(i)\n    raise ValueError(i)\n")
+    assert outcome.stdout == "".join([f"{i}\n" for i in range(200)])
+    assert outcome.error is not None
+    assert (outcome.error["message"], outcome.died) == ("199", "")
+
+
+def test_a_thread_that_differs_is_reported() -> None:
+    outcome = threaded("from itertools import count\nNUMBERS = count()\n\ndef main():\n    print(next(NUMBERS))\n")
+    assert "other threads" in outcome.stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from metatracer.profile import trial as trials
-from metatracer.profile.trial import ForcedTrial, Trial
+from metatracer.profile.trial import ForcedTrial, Moments, Trial
 
 
 def run(champion: float, challenger: float, *, margin: float = 1.05, noise: float = 0.0, drift: float = 1.0) -> Trial:
@@ -82,9 +82,18 @@ def test_windows_that_say_nothing_are_bounded() -> None:
 def test_forced_outcomes_alternate() -> None:
     outcomes = []
     for number in range(4):
-        found = ForcedTrial({"champion": 1.0, "challenger": 1.0}, 1.05, force=7, number=number)
+        found = ForcedTrial({"champion": 1.0, "challenger": 1.0}, 1.05, force=7, number=number, moments=Moments())
         while not found.outcome:
-            assert found.passes() == 7
+            assert 1 <= found.passes() < 14
             found.window(0.0, 7, 0, 0)
         outcomes.append(found.outcome)
     assert outcomes == ["installed", "rolled back", "installed", "rolled back"]
+
+
+def test_moments_are_random_around_their_mean_and_the_same_each_time() -> None:
+    first, second = Moments(), Moments()
+    drawn = [first.passes(50) for _ in range(1000)]
+    assert drawn == [second.passes(50) for _ in range(1000)]
+    assert (min(drawn), max(drawn)) == (1, 99)
+    assert 48 < sum(drawn) / 1000 < 52
+    assert [Moments().passes(1) for _ in range(3)] == [1, 1, 1]
