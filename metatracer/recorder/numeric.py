@@ -16,6 +16,7 @@ from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
 from metatracer.recorder.hashing import has_plain_equality
 from metatracer.recorder.lists import guard_length, list_item, new_list
+from metatracer.recorder.masking import feeds_mask
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def _fold_or_emit(meta: MetaInterpreter, opcode: Opcode, result: Any, *args: Val
 
 _OVERFLOWING = {"+": ops.INT_ADD_OVF, "-": ops.INT_SUB_OVF, "*": ops.INT_MUL_OVF}
 _WRAPPING = {"+": ops.INT_ADD, "-": ops.INT_SUB, "*": ops.INT_MUL}
+_WRAPS = frozenset({*_WRAPPING, "<<"})
 _BITWISE = {"&": ops.INT_AND, "|": ops.INT_OR, "^": ops.INT_XOR}
 
 
@@ -98,7 +100,7 @@ def int_binary(meta: MetaInterpreter, symbol: str, left: Box, right: Box, masked
         symbol: Operator.
         left: Left operand.
         right: Right operand.
-        masked: The result goes straight into `intmask`, so wrapping is meant.
+        masked: Only the low bits of the result will be used: it may wrap.
     """
     a, b = as_int(meta, left), as_int(meta, right)
     if a is None or b is None:
@@ -204,7 +206,7 @@ def binary(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) ->
         if float in kinds:
             result = float_binary(meta, plain, left, right)
         else:
-            masked = _feeds_intmask(meta, frame, instruction)
+            masked = plain in _WRAPS and feeds_mask(meta, frame, instruction)
             result = int_binary(meta, plain, left, right, masked)
         if result is not None:
             frame.registers[instruction.dst[0]] = result
@@ -235,19 +237,6 @@ def _repeat_list(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructi
     made = new_list(meta, items * right.object)
     frame.registers[instruction.dst[0]] = Box(left.object * right.object, made)
     return True
-
-
-def _feeds_intmask(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> bool:
-    """Whether the very next thing is `intmask(result)`."""
-    following = frame.jitcode.instructions[frame.position]
-    if following.op != "call" or len(following.src) != 3 or following.src[2] != instruction.dst[0] or following.arg:
-        return False
-    from metatracer.arithmetic import intmask
-
-    return any(
-        (box := frame.registers[register]) is not None and box.object is intmask and box.is_const
-        for register in following.src[:2]
-    )
 
 
 def _pure_binary(

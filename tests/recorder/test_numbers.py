@@ -30,7 +30,7 @@ def int_multiplication_by_constants(a, b):
     i3 = int_mul_ovf(i2, 3)
     guard_type(r1) {int}
     i4 = int_unbox(r1)
-    i5 = int_sub_ovf(i3, i4)
+    i5 = int_sub(i3, i4)
     i6 = int_and(i5, 1023)
     r7 = int_box(i6)
     jump(r7, r1)
