@@ -334,10 +334,11 @@ class Macro:
             for item in pattern:
                 self._variables(item, found)
         else:
+            dotted = type(pattern) is Pair
             while type(pattern) is Pair:
                 self._variables(pattern.car, found)
                 pattern = pattern.cdr
-            if pattern is not NIL:
+            if dotted and pattern is not NIL:
                 self._variables(pattern, found)
         return found
 

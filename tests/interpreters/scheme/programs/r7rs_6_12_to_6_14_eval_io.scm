@@ -6,6 +6,7 @@
 (test #t (input-port? (current-input-port)))
 (test #t (output-port? (current-output-port)))
 (test #t (textual-port? (current-error-port)))
+(test '(#t #f) (eval '(list (port? (current-output-port)) (port? 5)) (environment '(scheme base))))
 (define in (open-input-string "hello (a b . c) \"str\" 12 #\\x ; comment\n last"))
 (test #\h (peek-char in))
 (test #\h (read-char in))
