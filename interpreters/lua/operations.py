@@ -84,6 +84,8 @@ def call_frame(vm: VM, frame: Frame, function: Any, arguments: list[Any], what: 
         handler = metamethod(vm, function, b"__call")
         chain += 1
         if handler is None or chain > MAX_CHAIN:
+            if what is None and frame.proto.is_lua:
+                what = frame.proto.code[frame.pc].what
             raise type_error(vm, b"call", function, what)
         arguments = [function, *arguments]
         function = handler

@@ -73,10 +73,11 @@ def reword(vm: VM, frame: Frame, pc: int, error: LuaError) -> None:
             error.value = b"calling '%s' on bad self (%s)" % (what[1], complaint)
             return
         name = what[1]
-    elif what is not None and what[1] != b"?":
+    elif what is not None:
         name = what[1]
-    elif what is None:
-        name = qualified_name(vm, name, vm.called)
+    else:
+        builtin = called_builtin(frame)
+        name = qualified_name(vm, name, vm.called if builtin is None else builtin.function)
     error.value = b"bad argument #%d to '%s' (%s)" % (number, name, complaint)
 
 

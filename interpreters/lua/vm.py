@@ -313,8 +313,8 @@ class VM:
             LuaError: The error leaves the machine.
         """
         error.__traceback__ = None
-        add_position(self, frame, pc, error)
         frame.pc = pc
+        add_position(self, frame, pc, error)
         if error.inner is not None:
             # From a call on the host's stack: now its frame can be told who its caller is.
             error.inner.parent = frame
@@ -405,7 +405,8 @@ class VM:
                 if type(value) is Cell:
                     value = value.value
                 try:
-                    self.call(operations.metamethod(self, value, b"__close"), [value, error_value])
+                    closer = operations.metamethod(self, value, b"__close")
+                    self.call(closer, [value, error_value], NO_HANDLER)
                 except LuaError as error:
                     error_value = error.value
                     coroutine.failed = True

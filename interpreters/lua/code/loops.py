@@ -20,9 +20,10 @@ MIN_INTEGER = -(1 << 63)
 
 @dont_look_inside
 def for_number(value: Any, what: bytes) -> int | float:
-    """Check a loop's start, limit or step."""
-    if type(value) is int or type(value) is float:
-        return value
+    """Return the number that a loop's start, limit or step is, or stands for."""
+    number = operations.arithmetic_operand(value)
+    if number is not None:
+        return number
     raise lua_error(b"bad 'for' %s (number expected, got %s)" % (what, type_name(value)))
 
 
@@ -99,10 +100,10 @@ class ForPrepare(Jump):
 
     @dont_look_inside
     def prepare_integers(self, start: int, limit: Any, step: int) -> int | None:
-        for_number(limit, b"limit")
+        number = for_number(limit, b"limit")
         if step == 0:
             raise lua_error(b"'for' step is zero")
-        return last_index(start, limit, step)
+        return last_index(start, number, step)
 
 
 class ForLoop(ForPrepare):

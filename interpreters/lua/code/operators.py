@@ -36,7 +36,7 @@ class BinaryOperator(Operator):
     """An arithmetic or bitwise operator; the most frequent ones have classes of their own."""
 
     _immutable_fields_ = ["operator", "left", "right", "left_what", "right_what", "function"]
-    __slots__ = ("function", "left", "left_what", "operator", "right", "right_what")
+    __slots__ = ("function", "left", "left_what", "operator", "right", "right_what", "what")
 
     def __init__(
         self, vm: VM, target: int, operator: bytes, left: int, right: int, left_what: Description,
@@ -46,6 +46,7 @@ class BinaryOperator(Operator):
         self.operator, self.left, self.right = operator, left, right
         self.left_what, self.right_what = left_what, right_what
         self.function = arithmetic.BINARY.get(operator)
+        self.what = (b"metamethod", arithmetic.EVENTS[operator][2:])
 
     def execute(self, frame: Frame) -> int:
         registers = frame.registers
@@ -115,13 +116,17 @@ class Multiply(BinaryOperator):
         return self.in_full(frame, a, b)
 
 
-class UnaryOperator(Operator):
-    _immutable_fields_ = ["operator", "source", "what"]
-    __slots__ = ("operator", "source", "what")
+UNARY_EVENTS = {b"-": b"unm", b"~": b"bnot", b"#": b"len"}
 
-    def __init__(self, vm: VM, target: int, operator: bytes, source: int, what: Description) -> None:
+
+class UnaryOperator(Operator):
+    _immutable_fields_ = ["operator", "source", "source_what"]
+    __slots__ = ("operator", "source", "source_what", "what")
+
+    def __init__(self, vm: VM, target: int, operator: bytes, source: int, source_what: Description) -> None:
         super().__init__(vm, target)
-        self.operator, self.source, self.what = operator, source, what
+        self.operator, self.source, self.source_what = operator, source, source_what
+        self.what = (b"metamethod", UNARY_EVENTS[operator])
 
     def execute(self, frame: Frame) -> int:
         registers = frame.registers
@@ -133,7 +138,7 @@ class UnaryOperator(Operator):
             if type(a) is float:
                 registers[self.target] = -a
                 return self.next
-        return operations.unary(self.vm, frame, self.pc, self.operator, a, self.what)
+        return operations.unary(self.vm, frame, self.pc, self.operator, a, self.source_what)
 
 
 class Length(UnaryOperator):
@@ -150,7 +155,7 @@ class Length(UnaryOperator):
         elif type(value) is bytes:
             registers[self.target] = len(value)
             return self.next
-        return operations.length(self.vm, frame, self.pc, value, self.what)
+        return operations.length(self.vm, frame, self.pc, value, self.source_what)
 
 
 class Concatenate(BinaryOperator):
@@ -171,6 +176,7 @@ class Equal(Operator):
 
     _immutable_fields_ = ["left", "right", "wanted"]
     __slots__ = ("left", "right", "wanted")
+    what = (b"metamethod", b"eq")
 
     def __init__(self, vm: VM, target: int, left: int, right: int, wanted: bool) -> None:
         super().__init__(vm, target)
@@ -198,6 +204,7 @@ class Less(Equal):
     """`<`."""
 
     __slots__ = ()
+    what = (b"metamethod", b"lt")
 
     def execute(self, frame: Frame) -> int:
         registers = frame.registers
@@ -208,6 +215,7 @@ class LessEqual(Equal):
     """`<=`."""
 
     __slots__ = ()
+    what = (b"metamethod", b"le")
 
     def execute(self, frame: Frame) -> int:
         registers = frame.registers

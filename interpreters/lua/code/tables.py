@@ -21,6 +21,7 @@ class GetField(Operator):
 
     _immutable_fields_ = ["table", "name", "table_what"]
     __slots__ = ("name", "table", "table_what")
+    what = (b"metamethod", b"index")
 
     def __init__(self, vm: VM, target: int, table: int, name: bytes, table_what: Description) -> None:
         super().__init__(vm, target)
@@ -54,6 +55,7 @@ class GetIndex(Operator):
 
     _immutable_fields_ = ["table", "key", "table_what"]
     __slots__ = ("key", "table", "table_what")
+    what = (b"metamethod", b"index")
 
     def __init__(self, vm: VM, target: int, table: int, key: int, table_what: Description) -> None:
         super().__init__(vm, target)
@@ -95,6 +97,7 @@ class Store(Instruction):
 
     _immutable_fields_ = ["vm", "table", "source", "table_what"]
     __slots__ = ("source", "table", "table_what", "vm")
+    what = (b"metamethod", b"newindex")
 
     def __init__(self, vm: VM, table: int, source: int, table_what: Description) -> None:
         self.vm, self.table, self.source, self.table_what = vm, table, source, table_what

@@ -29,9 +29,8 @@ def check_table(args: list[Any], index: int, name: str) -> LuaTable:
 def lua_assert(vm: VM, args: list[Any]) -> list[Any]:
     value = check_any(args, 0, "assert")
     if value is None or value is False:
-        if len(args) > 1:
-            raise LuaError(args[1])
-        raise LuaError(b"assertion failed!")
+        message = args[1] if len(args) > 1 else b"assertion failed!"
+        raise LuaError(message, level=1)
     return args
 
 

@@ -139,3 +139,24 @@ print(pcall(function() return ~"x" end))
 print(pcall(function() return -nil end))
 print(math.max("a", "b"), math.max("10", "9"), math.max(true), math.min("x"), pcall(math.max, 1, "2"))
 local N = setmetatable({v = 2}, {__lt = function(a, b) return a.v < b.v end}) print(math.max(N, setmetatable({v = 3}, getmetatable(N))).v, math.min(setmetatable({v = 3}, getmetatable(N)), N).v)
+-- assert says where it was called, if a function of Lua's called it
+print(pcall(function() assert(false, "text") end)) print(pcall(function() assert(nil) end)) print(pcall(assert, false, "text"))
+print(select(2, pcall(function() assert(false, {}) end)) ~= nil, pcall(function() assert(false, 5) end))
+-- builtins as metamethods, and what cannot be called as one
+local function with(event, handler) return setmetatable({}, {[event] = handler}) end
+print(pcall(function() return with("__index", string.rep).x end)) print(pcall(function() return with("__index", string.rep)[1] end))
+print(pcall(function() with("__newindex", string.rep).x = 1 end)) print(pcall(function() return with("__add", string.rep) + 1 end))
+print(pcall(function() return -with("__unm", rawset) end)) print(pcall(function() return ~with("__bnot", rawset) end)) print(pcall(function() return #with("__len", rawset) end))
+print(pcall(function() return with("__concat", setmetatable) .. "x" end)) print(pcall(function() return with("__eq", rawset) == {} end)) print(pcall(function() return with("__le", rawset) <= 1 end))
+print(pcall(function() return with("__lt", 5) < 1 end)) print(pcall(function() return with("__shl", true) << 1 end)) print(pcall(function() return with("__concat", 5) .. 1 end)) print(pcall(function() return #with("__len", 5) end))
+print(pcall(function() local unnamed = {math.max, string.rep} local function call(n, ...) return (unnamed[n])(...) end return call(1) end))
+print(pcall(function() local function pick() return string.rep end return pick()({}) end))
+-- the ends of a numeric for may be strings
+for i = "1", 2 do io.write(i, " ") end for i = 1, "3" do io.write(i, " ") end for i = 1, "3.7" do io.write(i, " ") end for i = 3, "0x1", "-1" do io.write(i, " ") end print()
+print(pcall(function() for i = "x", 1 do end end)) print(pcall(function() for i = 1, "x" do end end)) print(pcall(function() for i = 1, 2, "x" do end end))
+-- an error while a coroutine is closed goes to no handler
+print(xpcall(function()
+  local co = coroutine.create(function() local x <close> = setmetatable({}, {__close = function() error("in close") end}) coroutine.yield() end)
+  coroutine.resume(co)
+  return coroutine.close(co)
+end, function(message) return "handled: " .. message end))
