@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from metatracer.backend.counting import Counted, PassCounter, Passes
 from metatracer.backend.layout import Layout, read_u32
 from metatracer.backend.refcounts import RefcountPlan, Release, Retain, may_change_polled
+from metatracer.backend.switches import cases
 from metatracer.errors import IRError
 from metatracer.ir.values import Const, Operation, Trace, Value
 
@@ -266,9 +267,10 @@ class Emitter:
         self._name = ""
         self._function_params: list[str] = []
         self._functions: list[str] = []
-        self._weights: dict[tuple[int, int], int] = {(_OFTEN, 1): 0}
+        self._weights: dict[tuple[int, ...], int] = {(_OFTEN, 1): 0}
         self._waiting: list[tuple[Branch, str, list[str], Passes]] = []
         self._branch_numbers = itertools.count(1)
+        self._switched: dict[Operation, str] = {}  # guards whose branches are cases of a switch, and their suffixes
         self._counting = counting_guard(root.trace) if counts else None
         self.has_label_function = False
         self._begin(root, "")
@@ -546,15 +548,44 @@ class Emitter:
             self.retain(self.arg(step.value), nullable=step.nullable)
         for released in exit_plan.release:
             self.release(self.arg(released.value), nullable=released.nullable)
-        suffix = f"b{next(self._branch_numbers)}"
-        target = self.value(f"load volatile ptr, ptr {slot}")
-        is_attached = self.value(f"icmp eq ptr {target}, {pointer(branch.address)}")
-        self.likely(is_attached, f"in{suffix}", f"out{suffix}")
+        suffix = self._switched.pop(op, None)
+        if suffix is None:
+            suffix = f"b{next(self._branch_numbers)}"
+            self._switch(op)
+        self._enter_if_attached(branch, slot, f"in{suffix}", f"out{suffix}")
         self._waiting.append((branch, suffix, [self.arg(value) for value in exit_plan.live], self.counter.passes))
         self.block(f"out{suffix}")
         self.counter.settle(self, self.counter.passes)
         self._hand_over(slot, tuple([self.typed(value) for value in exit_plan.live]))
         self.lines, self.current_block = main, block
+
+    def _enter_if_attached(self, branch: Branch, slot: str, then: str, otherwise: str) -> None:
+        target = self.value(f"load volatile ptr, ptr {slot}")
+        self.likely(self.value(f"icmp eq ptr {target}, {pointer(branch.address)}"), then, otherwise)
+
+    def _switch(self, op: Operation) -> None:
+        """Where the guard in hand has failed: to the branch for the value that it met; see `switches`."""
+        found = cases(self.branch, op)
+        if not found:
+            return
+        operand = self.arg(op.args[0])
+        if op.opcode.name == "guard_type":
+            operand = self.load("ptr", operand, self.layout.ob_type)
+        if op.opcode.name != "guard_int_value":
+            operand = self.value(f"ptrtoint ptr {operand} to i64")
+        chain = self.new_label("chain")
+        labels = [self.new_label("case") for _ in found]
+        counts = [max(self.branch.branches[op].count - sum(case.times for case in found), 1), *[case.times for case in found]]
+        shift = max(max(counts).bit_length() - 31, 0)
+        weights = self._weights.setdefault(tuple([max(count >> shift, 1) for count in counts]), len(self._weights))
+        ways = " ".join([f"i64 {case.number}, label %{label}" for case, label in zip(found, labels, strict=True)])
+        self.line(f"switch i64 {operand}, label %{chain} [{ways}], !prof !{weights}")
+        for case, label in zip(found, labels, strict=True):
+            suffix = self._switched[case.guard] = f"b{next(self._branch_numbers)}"
+            self.block(label)
+            slot = pointer(case.parent.memory.slot_address(case.parent.memory.exits[case.guard].number))
+            self._enter_if_attached(case.branch, slot, f"in{suffix}", chain)
+        self.block(chain)
 
     def _hand_over(self, slot: str, live: tuple[str, ...]) -> None:
         """Store live values into the exit buffer and go to the jump through the slot."""
@@ -785,8 +816,8 @@ class Emitter:
         self._emit_steps()
         self._end_function(self._name)
         metadata = [
-            f'!{number} = !{{!"branch_weights", i32 {holds}, i32 {fails}}}'
-            for (holds, fails), number in self._weights.items()
+            f'!{number} = !{{!"branch_weights", {", ".join([f"i32 {weight}" for weight in weights])}}}'
+            for weights, number in self._weights.items()
         ]
         return "\n".join([*self._declarations, *self._functions, *self.polling_functions.values(), *metadata, ""])
 
