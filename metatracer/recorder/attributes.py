@@ -34,6 +34,7 @@ from metatracer.ir.values import NULL_OBJECT, Const, Field, Value
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, handles
+from metatracer.recorder.tuples import tuple_item
 from metatracer.recorder.virtual_exceptions import (
     is_base_initializer,
     is_virtual_exception,
@@ -174,9 +175,7 @@ def _find_tuple_field(meta: MetaInterpreter, box: Box, getter: Any) -> _Found:
     index: int = getter.__reduce__()[1][0]
     _know_class(meta, box, type(box.object))
     item = tuple.__getitem__(box.object, index)
-    if box.is_const:
-        return _Found(const_box(item))
-    return _Found(meta.ref_box(item, meta.emit(ops.TUPLE_GETITEM, meta.ref(box), Const("i", index))))
+    return _Found(tuple_item(meta, meta.ref(box), Const("i", index), item))
 
 
 def _know_class(meta: MetaInterpreter, box: Box, cls: type) -> None:

@@ -34,6 +34,7 @@ from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_
 from metatracer.recorder.lists import guard_length, list_item, new_list
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.polymorphism import call_context
+from metatracer.recorder.tuples import guard_tuple_length, new_tuple, tuple_item
 from metatracer.recorder.virtual_exceptions import (
     initializer,
     is_base_initializer,
@@ -145,12 +146,7 @@ def call_python(
         elif register == bound.star_args:
             refs = [meta.ref(box) for box in value]
             objects = tuple([box.object for box in value])
-            if objects:
-                made = meta.emit(ops.NEW_TUPLE, *refs)
-                meta.types[made] = tuple
-                value = Box(objects, made)
-            else:
-                value = const_box(())
+            value = Box(objects, new_tuple(meta, refs)) if objects else const_box(())
         elif register == bound.star_kwargs:
             if value:
                 return False  # a dict with contents: called as it is
@@ -211,13 +207,8 @@ def call_ex(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
         value = meta.ref(args)
         count = len(args.object)
         if not isinstance(value, Const):
-            meta.guard(ops.GUARD_INT_VALUE, meta.emit(ops.TUPLE_LEN, value), descr=count)
-        boxes = []
-        for position, item in enumerate(args.object):
-            if isinstance(value, Const):
-                boxes.append(const_box(item))
-            else:
-                boxes.append(meta.ref_box(item, meta.emit(ops.TUPLE_GETITEM, value, Const("i", position))))
+            guard_tuple_length(meta, value, count)
+        boxes = [tuple_item(meta, value, Const("i", position), item) for position, item in enumerate(args.object)]
         call_object(meta, frame, instruction, function, boxes, ())
         return
     if no_keywords and type(args.object) is list and len(args.object) < 32:

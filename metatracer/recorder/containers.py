@@ -27,6 +27,7 @@ from metatracer.recorder.lists import (
 )
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.numeric import as_int
+from metatracer.recorder.tuples import guard_bound, guard_tuple_length, lasting_length, new_tuple, tuple_item
 from metatracer.recorder.virtuals import VirtualBox, step, virtual_iterator
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def length_of(meta: MetaInterpreter, box: Box) -> Value | None:
     meta.guard_class(box)
     if box.is_const and opcode.is_pure:
         return Const("i", len(box.object))
-    return meta.emit(opcode, meta.ref(box))
+    owner = meta.ref(box)
+    return lasting_length(meta, opcode, owner) if opcode.is_pure else meta.emit(opcode, owner)
 
 
 def _index(meta: MetaInterpreter, sequence: Box, key: Box) -> Value | None:
@@ -91,7 +93,9 @@ def _index(meta: MetaInterpreter, sequence: Box, key: Box) -> Value | None:
         if isinstance(index, Const) and isinstance(length, Const):
             return Const("i", position + count)
         index = meta.emit(ops.INT_ADD, index, length)
-    if not (isinstance(index, Const) and isinstance(length, Const)):
+    if isinstance(index, Const) and _LENGTHS[type(sequence.object)].is_pure:
+        guard_bound(meta, meta.ref(sequence), index, length)
+    elif not (isinstance(index, Const) and isinstance(length, Const)):
         meta.guard(ops.GUARD_TRUE, meta.emit(ops.UINT_LT, index, length))
     return index
 
@@ -167,9 +171,7 @@ def _get_sequence_item(
     owner = meta.ref(container)
     both_const = container.is_const and isinstance(index, Const)
     if cls is tuple:
-        if both_const:
-            return const_box(obj)
-        return meta.ref_box(obj, meta.emit(ops.TUPLE_GETITEM, owner, index))
+        return tuple_item(meta, owner, index, obj)
     if cls is list:
         if both_const and meta.is_frozen(container):
             return const_box(obj)
@@ -423,8 +425,7 @@ def build_tuple(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
     if all(box.is_const for box in boxes):
         frame.registers[instruction.dst[0]] = const_box(items)
         return
-    op = meta.emit(ops.NEW_TUPLE, *[meta.ref(box) for box in boxes])
-    meta.types[op] = tuple
+    op = new_tuple(meta, [meta.ref(box) for box in boxes])
     if all(type(item) is CellType for item in items):
         meta.cells[op] = tuple(boxes)
     frame.registers[instruction.dst[0]] = Box(items, op)
@@ -466,11 +467,8 @@ def list_extend(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
         guard_length(meta, values)
         boxes = [list_item(meta, source, Const("i", position), item) for position, item in enumerate(items)]
     else:
-        meta.guard(ops.GUARD_INT_VALUE, meta.emit(ops.TUPLE_LEN, source), descr=len(items))
-        boxes = [
-            meta.ref_box(item, meta.emit(ops.TUPLE_GETITEM, source, Const("i", position)))
-            for position, item in enumerate(items)
-        ]
+        guard_tuple_length(meta, source, len(items))
+        boxes = [tuple_item(meta, source, Const("i", position), item) for position, item in enumerate(items)]
     for box in boxes:
         append_item(meta, target, box)
 
@@ -573,11 +571,8 @@ def unpack_sequence(meta: MetaInterpreter, frame: MetaFrame, instruction: Instru
     cls = type(box.object)
     count = len(instruction.dst)
     if cls in (tuple, list) and len(box.object) == count:
-        length = length_of(meta, box)
-        assert length is not None
-        if not isinstance(length, Const):
-            meta.guard(ops.GUARD_INT_VALUE, length, descr=count)
         items = list(box.object)
+        _guard_count(meta, box)
     else:
         # Unpacking something else may run code; it is done once, into a tuple which is then taken apart.
         helper = const_box(unpack_operation)
@@ -597,12 +592,19 @@ def unpack_sequence(meta: MetaInterpreter, frame: MetaFrame, instruction: Instru
         )
         cls, items = tuple, list(box.object)
     owner = meta.ref(box)
-    opcode = ops.TUPLE_GETITEM if cls is tuple else ops.LIST_GETITEM
+    read = tuple_item if cls is tuple else list_item
     for position, (register, item) in enumerate(zip(instruction.dst, items, strict=True)):
-        if isinstance(owner, Const) and cls is tuple:
-            frame.registers[register] = const_box(item)
-        else:
-            frame.registers[register] = meta.ref_box(item, meta.emit(opcode, owner, Const("i", position)))
+        frame.registers[register] = read(meta, owner, Const("i", position), item)
+
+
+def _guard_count(meta: MetaInterpreter, box: Box) -> None:
+    """Make the length of an exact tuple or list a constant."""
+    if type(box.object) is list:
+        guard_length(meta, box)
+        return
+    meta.guard_class(box)
+    if not box.is_const:
+        guard_tuple_length(meta, meta.ref(box), len(box.object))
 
 
 def _with_unpacked(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, result: Box) -> Snapshot:
@@ -648,8 +650,7 @@ def unpack_ex(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction)
     )
     owner = meta.ref(result)
     for position, register in enumerate(instruction.dst):
-        item = result.object[position]
-        frame.registers[register] = meta.ref_box(item, meta.emit(ops.TUPLE_GETITEM, owner, Const("i", position)))
+        frame.registers[register] = tuple_item(meta, owner, Const("i", position), result.object[position])
 
 
 _MOST_UNPACKED = 16
@@ -660,19 +661,10 @@ def _unpack_known(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruct
     """Each item has its place: those of the starred target are a list that need not be made."""
     before, after = instruction.arg
     items = list(box.object)
-    length = length_of(meta, box)
-    assert length is not None
-    if not isinstance(length, Const):
-        meta.guard(ops.GUARD_INT_VALUE, length, descr=len(items))
+    _guard_count(meta, box)
     owner = meta.ref(box)
-    is_tuple = type(box.object) is tuple
-    boxes = []
-    for position, item in enumerate(items):
-        if isinstance(owner, Const) and is_tuple:
-            boxes.append(const_box(item))
-        else:
-            value = meta.emit(ops.TUPLE_GETITEM if is_tuple else ops.LIST_GETITEM, owner, Const("i", position))
-            boxes.append(meta.ref_box(item, value))
+    read = tuple_item if type(box.object) is tuple else list_item
+    boxes = [read(meta, owner, Const("i", position), item) for position, item in enumerate(items)]
     end = len(boxes) - after
     rest = new_list(meta, [meta.ref(each) for each in boxes[before:end]])
     given = [*boxes[:before], Box(items[before:end], rest), *boxes[end:]]

@@ -21,6 +21,7 @@ from metatracer.recorder.frames import Box, MetaFrame, const_box
 from metatracer.recorder.lists import append_item, forget_bounds, forget_items
 from metatracer.recorder.numeric import as_float, as_int, compare_numbers
 from metatracer.recorder.truth import truth_raw
+from metatracer.recorder.tuples import lasting_length
 from metatracer.recorder.virtuals import virtual_enumerate, virtual_method, virtual_range, virtual_zip
 
 if TYPE_CHECKING:
@@ -294,7 +295,7 @@ def _ord(meta: MetaInterpreter, box: Box) -> Box | None:
     if box.is_const:
         return const_box(ord(obj))
     value = meta.ref(box)
-    meta.guard(ops.GUARD_INT_VALUE, meta.emit(ops.STR_LEN, value), descr=1)
+    meta.guard(ops.GUARD_INT_VALUE, lasting_length(meta, ops.STR_LEN, value), descr=1)
     return meta.int_box(ord(obj), meta.emit(ops.STR_ORD_AT, value, Const("i", 0)))
 
 

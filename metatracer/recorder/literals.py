@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from metatracer.ir import cfunctions as c
-from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.frames import Box, MetaFrame, const_box
 from metatracer.recorder.hashing import know_key
 from metatracer.recorder.metainterp import MetaInterpreter, handles
+from metatracer.recorder.tuples import new_tuple
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -54,8 +54,7 @@ def build_set(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction)
         return
     objects, refs = tuple([box.object for box in boxes]), [meta.ref(box) for box in boxes]
     if refs:
-        items: Value = meta.emit(ops.NEW_TUPLE, *refs)
-        meta.types[items] = tuple
+        items: Value = new_tuple(meta, refs)
     else:
         items = Const("r", objects)
     meta.c_call(frame, instruction, c.SET_OF, [items], [objects], known=set)

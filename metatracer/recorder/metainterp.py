@@ -200,6 +200,9 @@ class MetaInterpreter:
         self.types: dict[Value, type] = {}
         self.classes = KnownClasses(host)
         self.raws: dict[Value, Value] = {}
+        self.truths: dict[Value, Const] = {}
+        # What holds as long as there is the value: of tuples (`tuples`), opposites of truths, and which references are the same.
+        self.lasting: dict[Any, Value] = {}
         self.nonnull: set[Value] = set()
         self.heap: dict[Any, Value] = {}
         self.frozen = portal.frozen
@@ -405,17 +408,28 @@ class MetaInterpreter:
 
     def bool_value(self, box: Box) -> Value:
         """The value as a b, for an exact bool."""
-        if box.raw is None:
-            if isinstance(box.ref, Const):
-                box.raw = Const("b", box.object)
-                return box.raw
-            self.guard_class(box)
-            assert box.ref is not None
-            raw = self.raws.get(box.ref)
-            if raw is None:
-                raw = self.raws[box.ref] = self.emit(ops.BOOL_UNBOX, box.ref)
-            box.raw = raw
-        return box.raw
+        if box.raw is not None:
+            return self.truths.get(box.raw, box.raw)
+        if isinstance(box.ref, Const):
+            box.raw = Const("b", box.object)
+            return box.raw
+        self.guard_class(box)
+        assert box.ref is not None
+        raw = self.raws.get(box.ref)
+        if raw is None:
+            raw = self.raws[box.ref] = self.emit(ops.BOOL_UNBOX, box.ref)
+        box.raw = raw
+        return self.truths.get(raw, raw)
+
+    def guard_bool(self, raw: Value, expected: bool, snapshot: Snapshot | None = None) -> None:
+        """Guard that a b is as expected: from here on it is a constant."""
+        if isinstance(raw, Const) or raw in self.truths:
+            return
+        if isinstance(raw, Operation) and raw.opcode is ops.BOOL_NOT:
+            self.guard_bool(raw.args[0], not expected, snapshot)
+        else:
+            self.guard(ops.GUARD_TRUE if expected else ops.GUARD_FALSE, raw, snapshot=snapshot)
+        self.truths[raw] = Const("b", expected)
 
     def is_frozen(self, box: Box) -> bool:
         """Whether the items of a sequence are constants of the trace."""
@@ -449,7 +463,7 @@ class MetaInterpreter:
             self.guard(ops.GUARD_INT_VALUE, raw, descr=obj)
             box.raw = Const("i", obj)
         elif raw is not None and raw.kind == "b":
-            self.guard(ops.GUARD_TRUE if obj else ops.GUARD_FALSE, raw)
+            self.guard_bool(raw, obj)
             box.raw = Const("b", obj)
         elif raw is not None or type(obj) is int:
             raise self.aborted(AbortReason.GREEN_NOT_CONSTANT, f"a value such as {obj!r} cannot be promoted")
@@ -714,7 +728,7 @@ class MetaInterpreter:
         self.assumptions = {}
         self._relied.clear()
         self._stored_classes.clear()
-        for known in (self.types, self.raws, self.heap, self.cells, self.stored):
+        for known in (self.types, self.raws, self.truths, self.lasting, self.heap, self.cells, self.stored):
             known.clear()
         self.classes = KnownClasses(self.host)
         self.nonnull.clear()

@@ -18,6 +18,7 @@ from metatracer.recorder.hashing import has_plain_equality
 from metatracer.recorder.lists import guard_length, list_item, new_list
 from metatracer.recorder.masking import feeds_mask
 from metatracer.recorder.metainterp import MetaInterpreter, handles
+from metatracer.recorder.truth import negate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +55,7 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
 }
 _EXACT_FLOAT = 1 << 53
+_SMALLEST, _LARGEST = -(1 << 63), (1 << 63) - 1
 
 
 def as_int(meta: MetaInterpreter, box: Box) -> Value | None:
@@ -430,6 +432,13 @@ def _unary_number(meta: MetaInterpreter, symbol: str, box: Box) -> Box | None:
 # --- comparisons --------------------------------------------------------------------------------------------------------
 
 
+def _is_limit(symbol: str, right: Value) -> bool:
+    """Whether each 64-bit integer compares in the same way with this constant."""
+    if not isinstance(right, Const):
+        return False
+    return right.value == (_LARGEST if symbol in ("<=", ">") else _SMALLEST) and symbol not in ("==", "!=")
+
+
 def compare_numbers(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -> Box | None:
     """Exact comparison of ints, bools and floats; None if it needs big integers."""
     result = _COMPARE[symbol](left.object, right.object)
@@ -437,7 +446,11 @@ def compare_numbers(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -
     floats = [type(box.object) is float for box in (left, right)]
     if not any(floats):
         a, b = as_int(meta, left), as_int(meta, right)
-        return None if a is None or b is None else _fold_or_emit(meta, signed, result, a, b)
+        if a is None or b is None:
+            return None
+        if _is_limit(symbol, b) or _is_limit(_REFLECTED[symbol], a):
+            return const_box(result)
+        return _fold_or_emit(meta, signed, result, a, b)
     if not all(floats):
         # An int beyond 2**53 is not always a double: such comparisons are left to CPython.
         number = right if floats[0] else left
@@ -543,7 +556,7 @@ def _compare_identity(
         if kinds[0] is not kinds[1] and (type(None) in kinds):
             return const_box(symbol == "!=")
         same = is_same(meta, left, right)
-        return same if symbol == "==" else _invert(meta, same)
+        return same if symbol == "==" else negate(meta, same)
     builtin = [kind in _IMMUTABLE for kind in kinds]
     if all(builtin) and type(None) in kinds:
         meta.guard_class(left)
@@ -559,12 +572,6 @@ def _has_default_equality(cls: type) -> bool:
     return all(
         raw_lookup(cls, name)[0] is _DEFAULT[name] for name in ("__eq__", "__ne__")
     ) and type(cls) in (type, EnumType, ABCMeta)
-
-
-def _invert(meta: MetaInterpreter, box: Box) -> Box:
-    if isinstance(box.raw, Const) or box.raw is None:
-        return const_box(not box.object)
-    return Box(not box.object, None, meta.emit(ops.BOOL_NOT, box.raw))
 
 
 def _inline_compare(
@@ -611,9 +618,23 @@ def is_same(meta: MetaInterpreter, left: Box, right: Box) -> Box:
     for box, other in ((left, right), (right, left)):
         if box.raw is not None and box.raw.kind == "b" and isinstance(other.object, bool):
             a, b = meta.bool_value(left), meta.bool_value(right)
+            if isinstance(a, Const) and isinstance(b, Const):
+                return const_box(same)
+            for raw, wanted, variable in ((a, b, left), (b, a, right)):
+                if isinstance(wanted, Const):
+                    return Box(same, None, raw) if wanted.value else negate(meta, variable)
             x, y = meta.emit(ops.BOOL_TO_INT, a), meta.emit(ops.BOOL_TO_INT, b)
             return Box(same, None, meta.emit(ops.INT_EQ, x, y))
-    return Box(same, None, meta.emit(ops.PTR_EQ, meta.ref(left), meta.ref(right)))
+    a, b = meta.ref(left), meta.ref(right)
+    key = (_identity(a), "is", _identity(b))
+    found = meta.lasting.get(key)
+    if found is None:
+        found = meta.lasting[key] = meta.emit(ops.PTR_EQ, a, b)
+    return Box(same, None, found)
+
+
+def _identity(value: Value) -> Any:
+    return id(value.value) if isinstance(value, Const) else value
 
 
 @handles("is")
@@ -621,5 +642,5 @@ def is_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> No
     """`is` and `is not`."""
     left, right = frame.box(instruction.src[0]), frame.box(instruction.src[1])
     result = is_same(meta, left, right)
-    frame.registers[instruction.dst[0]] = _invert(meta, result) if instruction.arg else result
+    frame.registers[instruction.dst[0]] = negate(meta, result) if instruction.arg else result
 

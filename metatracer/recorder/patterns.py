@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.fields import is_immutable_type, lookup_attribute, raw_lookup
-from metatracer.ir import opcodes as ops
 from metatracer.recorder.attributes import find_attribute
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.frames import Box, MetaFrame, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, handles
+from metatracer.recorder.tuples import new_tuple
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -75,6 +75,5 @@ def _attributes(meta: MetaInterpreter, subject: Box, cls: Box, names: Box, count
         if attribute is None:
             return None
         boxes.append(attribute)
-    made = meta.emit(ops.NEW_TUPLE, *[meta.ref(box) for box in boxes])
-    meta.types[made] = tuple
+    made = new_tuple(meta, [meta.ref(box) for box in boxes])
     return Box(tuple([box.object for box in boxes]), made)

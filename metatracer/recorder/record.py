@@ -29,6 +29,7 @@ from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, Resume
 from metatracer.recorder.lists import new_list
 from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown, Unrecordable
 from metatracer.recorder.tracebacks import without_toolkit
+from metatracer.recorder.tuples import new_tuple
 from metatracer.recorder.virtuals import MADE_FROM_PARTS, HandledBefore, VirtualBox
 
 if TYPE_CHECKING:
@@ -221,7 +222,9 @@ class _BridgeStart:
         for field, part in value.fields:
             content = self.box(part)
             if content is not NULL_BOX:
-                meta.emit(ops.SETFIELD, op, meta.ref(content), descr=field)
+                stored = meta.ref(content)
+                meta.emit(ops.SETFIELD, op, stored, descr=field)
+                meta.heap[op, field] = stored
         return box
 
     def _virtual_sequence(self, value: VirtualSequence) -> Box:
@@ -235,8 +238,10 @@ class _BridgeStart:
         items = [meta.ref(self.box(part)) for part in value.items]
         if value.cls is list:
             op = new_list(meta, items)
+        elif value.cls is tuple:
+            op = new_tuple(meta, items)
         else:
-            op = meta.emit(ops.NEW_TUPLE if value.cls is tuple else ops.NEW_CELL, *items)
+            op = meta.emit(ops.NEW_CELL, *items)
             meta.types[op] = value.cls
         box = self.boxes[id(value)] = Box(self.objects[id(value)], op)
         return box

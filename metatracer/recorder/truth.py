@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from metatracer.backend.fields import lookup_attribute
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
-from metatracer.ir.values import Const, Snapshot
+from metatracer.ir.values import Const, Operation, Snapshot
 from metatracer.recorder.frames import Box, MetaFrame, const_box
+from metatracer.recorder.lists import list_length
+from metatracer.recorder.tuples import lasting_length
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -43,7 +45,10 @@ def truth_raw(meta: MetaInterpreter, box: Box) -> Box | None:
     }
     length = lengths.get(cls)
     if length is not None:
-        value = meta.emit(length, meta.ref(box))
+        if cls is list:
+            value = list_length(meta, box)
+        else:
+            value = lasting_length(meta, length, meta.ref(box)) if length.is_pure else meta.emit(length, meta.ref(box))
         return Box(bool(obj), None, meta.emit(ops.INT_NE, value, Const("i", 0)))
     if cls is dict:
         value = meta.emit(ops.CALL_C_I, meta.ref(box), descr=c.DICT_LEN)
@@ -73,11 +78,15 @@ def _not(obj: object) -> bool:
 
 def negate(meta: MetaInterpreter, box: Box) -> Box:
     """The opposite of a truth."""
-    raw = box.raw
-    assert raw is not None
+    raw = meta.bool_value(box)
     if isinstance(raw, Const):
         return Box(not box.object, None, Const("b", not box.object))
-    return Box(not box.object, None, meta.emit(ops.BOOL_NOT, raw))
+    if isinstance(raw, Operation) and raw.opcode is ops.BOOL_NOT:
+        return Box(not box.object, None, raw.args[0])
+    opposite = meta.lasting.get((raw, "not"))
+    if opposite is None:
+        opposite = meta.lasting[raw, "not"] = meta.emit(ops.BOOL_NOT, raw)
+    return Box(not box.object, None, opposite)
 
 
 def guard_truth(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> bool:
@@ -103,6 +112,5 @@ def guard_truth(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
         known = Box(bool(asked.object), None, meta.emit(ops.INT_NE, asked.raw, Const("i", 0)))
     raw = known.raw
     assert raw is not None
-    if not isinstance(raw, Const):
-        meta.guard(ops.GUARD_TRUE if known.object else ops.GUARD_FALSE, raw, snapshot=snapshot)
+    meta.guard_bool(raw, bool(known.object), snapshot)
     return bool(known.object)

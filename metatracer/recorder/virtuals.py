@@ -20,6 +20,7 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.values import CallShape, Const, Operation, Snapshot, Value, VirtualSequence
 from metatracer.recorder.frames import Box, const_box
 from metatracer.recorder.residual import make_function
+from metatracer.recorder.tuples import lasting_length, new_tuple, tuple_item
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -333,8 +334,7 @@ def _add(meta: MetaInterpreter, box: Box, amount: int) -> Box:
 
 
 def _tuple(meta: MetaInterpreter, items: list[Box]) -> Box:
-    op = meta.emit(ops.NEW_TUPLE, *[meta.ref(item) for item in items])
-    meta.types[op] = tuple
+    op = new_tuple(meta, [meta.ref(item) for item in items])
     return Box(tuple([item.object for item in items]), op)
 
 
@@ -387,7 +387,7 @@ def _step_sequence(meta: MetaInterpreter, box: VirtualBox, steps: list[tuple[Vir
     is_tuple = box.cls is TUPLE_ITERATOR
     known = isinstance(value, Const) and meta.is_frozen(container)
     if not known:
-        length = meta.emit(ops.TUPLE_LEN if is_tuple else ops.LIST_LEN, owner)
+        length = lasting_length(meta, ops.TUPLE_LEN, owner) if is_tuple else meta.emit(ops.LIST_LEN, owner)
         _decide(meta, meta.emit(ops.INT_LT, value, length), more)
     if not more:
         # It stays at its end even if the list grows.
@@ -401,5 +401,5 @@ def _step_sequence(meta: MetaInterpreter, box: VirtualBox, steps: list[tuple[Vir
     if known:
         return const_box(obj)
     if is_tuple:
-        return meta.ref_box(obj, meta.emit(ops.TUPLE_GETITEM, owner, value))
+        return tuple_item(meta, owner, value, obj)
     return meta.ref_box(obj, meta.emit(ops.LIST_GETITEM, owner, value))

@@ -135,8 +135,9 @@ def star_arguments_collected(a, b):
     """
     r2 = new_tuple(&1, &1)
     ...
-    i7 = tuple_len(r2)
+    i7 = int_add_ovf(i6, 2)
     ...
+    ! tuple_len
     ! call(
     """
     return add(a, b, 1, 1)

@@ -258,6 +258,29 @@ def tuple_unpacking(a, b):
     return a + x * y - 5
 
 
+@recorded(1, (5, 1))
+def tuple_items_are_read_and_checked_once(a, b):
+    """
+    guard_type(r1) {tuple}
+    i2 = tuple_len(r1)
+    b3 = uint_lt(1, i2)
+    guard_true(b3)
+    r4 = tuple_getitem(r1, 1)
+    r5 = tuple_getitem(r1, 0)
+    guard_type(r5) {int}
+    i6 = int_unbox(r5)
+    guard_type(r4) {int}
+    i7 = int_unbox(r4)
+    i8 = int_sub_ovf(i6, i7)
+    i9 = int_sub_ovf(i8, i7)
+    i10 = int_add_ovf(i9, i2)
+    r11 = int_box(i10)
+    jump(r11, r1)
+    """
+    x = b[1]
+    return b[0] - x - b[1] + len(b)
+
+
 @recorded((1, 2), 3)
 def tuples_made(a, b):
     """

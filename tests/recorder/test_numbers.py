@@ -22,6 +22,65 @@ def int_addition(a, b):
     return a + b
 
 
+@recorded(3, 4)
+def truth_is_guarded_once(a, b):
+    """
+    guard_type(r0) {int}
+    i2 = int_unbox(r0)
+    guard_type(r1) {int}
+    i3 = int_unbox(r1)
+    b4 = int_lt(i2, i3)
+    b5 = bool_not(b4)
+    guard_true(b4)
+    i6 = int_add_ovf(i2, 1)
+    i7 = int_sub_ovf(i6, 1)
+    r8 = int_box(i7)
+    jump(r8, r1)
+    """
+    less = a < b
+    more = not less
+    if not more:
+        a += 1
+    if less is not False and less:
+        a -= 1
+    return a
+
+
+@recorded(3, "x")
+def identity_is_compared_once(a, b):
+    """
+    b2 = ptr_eq(r1, r0)
+    i3 = bool_to_int(b2)
+    i4 = bool_to_int(b2)
+    i5 = int_add_ovf(i3, i4)
+    guard_type(r0) {int}
+    i6 = int_unbox(r0)
+    i7 = int_add_ovf(i5, i6)
+    r8 = int_box(i7)
+    jump(r8, r1)
+    """
+    return (b is a) + (b is a) + a
+
+
+@recorded(3, 4)
+def limits_of_machine_integers_are_not_compared(a, b):
+    """
+    guard_type(r0) {int}
+    i2 = int_unbox(r0)
+    guard_type(r1) {int}
+    i3 = int_unbox(r1)
+    i4 = int_add_ovf(i2, i3)
+    b5 = int_lt(i4, 9223372036854775807)
+    guard_true(b5)
+    r6 = int_box(i4)
+    jump(r6, r1)
+    """
+    c = a + b
+    if -0x8000_0000_0000_0000 <= c <= 0x7FFF_FFFF_FFFF_FFFF and 0x7FFF_FFFF_FFFF_FFFF >= c and c < 0x7FFF_FFFF_FFFF_FFFF:
+        return c
+    return a
+
+
 @recorded(100, 7)
 def int_multiplication_by_constants(a, b):
     """

@@ -1,0 +1,74 @@
+"""Tuples, and lengths of strings: what a trace knows of them while it is recorded.
+
+Nothing of this ever changes, so what has been read or checked once is not recorded again. Kept in `meta.lasting`:
+
+    (tuple, "item", 3)      the item at a constant index
+    (sequence, "length")    how long it is
+    (sequence, "bound")     the largest constant index that is known to be within it
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import Const, Operation, Value
+from metatracer.recorder.frames import Box, const_box
+
+if TYPE_CHECKING:
+    from metatracer.ir.opcodes import Opcode
+    from metatracer.recorder.metainterp import MetaInterpreter
+
+
+def new_tuple(meta: MetaInterpreter, items: list[Value]) -> Operation:
+    """Record a tuple display; its length and items are known."""
+    made = meta.emit(ops.NEW_TUPLE, *items)
+    meta.types[made] = tuple
+    lasting = meta.lasting
+    lasting[made, "length"] = Const("i", len(items))
+    for index, item in enumerate(items):
+        lasting[made, "item", index] = item
+    return made
+
+
+def lasting_length(meta: MetaInterpreter, opcode: Opcode, owner: Value) -> Value:
+    """The length of a tuple, str or bytes as an i; `opcode` reads it."""
+    key = (owner, "length")
+    known = meta.lasting.get(key)
+    if known is None:
+        known = meta.lasting[key] = meta.emit(opcode, owner)
+    return known
+
+
+def guard_tuple_length(meta: MetaInterpreter, owner: Value, count: int) -> None:
+    """Make the length of a tuple, which is `count`, a constant."""
+    length = lasting_length(meta, ops.TUPLE_LEN, owner)
+    if not isinstance(length, Const):
+        meta.guard(ops.GUARD_INT_VALUE, length, descr=count)
+        meta.lasting[owner, "length"] = Const("i", count)
+
+
+def guard_bound(meta: MetaInterpreter, owner: Value, index: Const, length: Value) -> None:
+    """Guard that a constant index is within a sequence whose length never changes."""
+    if isinstance(length, Const):
+        return
+    bound = (owner, "bound")
+    checked = meta.lasting.get(bound)
+    if not isinstance(checked, Const) or checked.value < index.value:
+        meta.guard(ops.GUARD_TRUE, meta.emit(ops.UINT_LT, index, length))
+        meta.lasting[bound] = index
+
+
+def tuple_item(meta: MetaInterpreter, owner: Value, index: Value, obj: Any) -> Box:
+    """The item of a tuple at an index within bounds, which is `obj`."""
+    if not isinstance(index, Const):
+        return meta.ref_box(obj, meta.emit(ops.TUPLE_GETITEM, owner, index))
+    if isinstance(owner, Const):
+        return const_box(obj)
+    key = (owner, "item", index.value)
+    value = meta.lasting.get(key)
+    if value is None:
+        value = meta.lasting[key] = meta.emit(ops.TUPLE_GETITEM, owner, index)
+    if isinstance(value, Const):
+        return const_box(value.value)
+    return meta.ref_box(obj, value)
