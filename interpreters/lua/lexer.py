@@ -270,7 +270,7 @@ class Lexer:
     def unicode_escape(self, position: int) -> tuple[bytes, int]:
         source = self.source
         if source[position : position + 1] != b"{":
-            self.fail_lexing(b"missing '{' in \\u{xxxx}", position + 1)
+            self.fail_lexing(b"missing '{'", position + 1)
         position += 1
         if not _HEX.match(source, position):
             self.fail_lexing(b"hexadecimal digit expected", position + 1)
@@ -281,5 +281,5 @@ class Lexer:
                 self.fail_lexing(b"UTF-8 value too large", position + 1)
             position += 1
         if source[position : position + 1] != b"}":
-            self.fail_lexing(b"missing '}' in \\u{xxxx}", position + 1)
+            self.fail_lexing(b"missing '}'", position + 1)
         return encode_utf8(code), position + 1

@@ -212,7 +212,9 @@ def strip_first_line(source: bytes) -> bytes:
 
 def load_source(vm: VM, source: bytes, chunk_name: bytes, mode: bytes, environment: list[Any]) -> list[Any]:
     """Compile a chunk; what `load` returns."""
-    if source.startswith(b"\x1bLua"):
+    if source.startswith(b"\x1b"):
+        if b"b" not in mode:
+            return [None, b"attempt to load a binary chunk (mode is '%s')" % mode]
         return [None, b"attempt to load a binary chunk (there are none here)"]
     if b"t" not in mode:
         return [None, b"attempt to load a text chunk (mode is '%s')" % mode]

@@ -334,11 +334,13 @@ def read_number(file: Any) -> int | float | None:
 
 def line_reader(library: Library, file: File, formats: list[Any], closes: bool) -> Any:
     """Make an iterator over what formats read."""
+    # Messages number them as PUC Lua does, which has the file before them.
+    arguments = [file, *formats]
 
     def read(vm: VM, args: list[Any]) -> list[Any]:
         if file.file is None:
             raise lua_error(b"file is already closed")
-        results = read_formats(file, formats, 0, "lines")
+        results = read_formats(file, arguments, 1, "lines")
         if results[0] is None:
             if len(results) > 1:
                 raise LuaError(results[1], level=1)

@@ -160,3 +160,6 @@ print(xpcall(function()
   coroutine.resume(co)
   return coroutine.close(co)
 end, function(message) return "handled: " .. message end))
+-- what is no text, escapes that are not closed, formats of lines
+print(load("\27x", "c", "t")) print(load("x = '\\u{12'", "=c")) print(load("x = '\\u1'", "=c")) print(load("x = 1", "c", "b"))
+print(pcall(io.lines("messages.lua", "x"))) print(pcall(function() for l in io.lines("messages.lua", 3, "y") do end end))
