@@ -85,7 +85,10 @@ def main() -> None:
     import metatracer
 
     figures = metatracer.statistics_snapshot()
-    names = ("replacement_attempts", "replacements_installed", "replacements_rolled_back", "phases", "trees_compiled")
+    names = (
+        "replacement_looks", "replacement_attempts", "replacements_installed", "replacements_rolled_back",
+        "replacement_recordings_missed", "phases", "trees_compiled",
+    )  # fmt: skip
     statistics = {name: figures[name] for name in names}
     print(json.dumps({"seconds": times, "references": references, "statistics": statistics}))
 

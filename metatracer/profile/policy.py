@@ -55,15 +55,17 @@ class Generation:
 
     Attributes:
         passes: Of the header.
-        seconds: That they took.
+        seconds: That they took, without those of loops inside.
         ways: The root's own first.
         cost: Seconds that recording and compiling the tree again are expected to take.
+        own: The part of the whole time of the passes that `seconds` are.
     """
 
     passes: int
     seconds: float
     ways: tuple[Way, ...]
     cost: float
+    own: float = 1.0
 
     def shares(self) -> dict[tuple[int, ...], float]:
         """The share of the passes of each way."""
@@ -81,7 +83,7 @@ class History:
         not_before: When the next attempt may be made.
         saving: The part of a way's time that a root of its own is expected to save.
         reference: Shares on which the last attempt was based. strange: Generations in a row that did not resemble them.
-        seconds: In all generations.
+        seconds: In all generations, without those of loops inside.
         phases: Changes of phase seen.
     """
 
@@ -104,7 +106,7 @@ class History:
         self.wait = min(2 * self.wait, LONGEST_WAIT)
 
     def measured(self, ratio: float, share: float) -> None:
-        """A challenger took `ratio` times the champion's time per pass; its way had this share."""
+        """A challenger took `ratio` times the champion's time per pass, of which its way had this share."""
         saving = (1.0 - ratio) / max(share, LEAST_SHARE)
         self.saving = min(max((self.saving + saving) / 2, LEAST_SAVING), MOST_SAVING)
 
@@ -172,7 +174,7 @@ class Decision:
         wanted: The way to record a root on, or None.
         reason: In words.
         share: Of the wanted way (or the one closest to it). root_share: Of the root's own.
-        predicted: Time per pass with the challenger over time per pass now.
+        predicted: Time per pass with the challenger over time per pass now. own: The part of it that is not in loops inside.
         gain, cost: In seconds.
         is_suspicion: Much is to be gained, only not yet for certain: no other work on the present root is worth while.
     """
@@ -185,6 +187,7 @@ class Decision:
     gain: float = 0.0
     cost: float = 0.0
     is_suspicion: bool = False
+    own: float = 1.0
 
 
 def distance(first: dict[tuple[int, ...], float], second: dict[tuple[int, ...], float]) -> float:
@@ -192,13 +195,14 @@ def distance(first: dict[tuple[int, ...], float], second: dict[tuple[int, ...], 
     return sum(abs(first.get(key, 0.0) - second.get(key, 0.0)) for key in {*first, *second}) / 2
 
 
-def decide(generation: Generation, history: History, now: float) -> Decision:
+def decide(generation: Generation, history: History, now: float, margin: float = 1.0) -> Decision:
     """Whether a challenger is worth recording.
 
     Args:
         generation: The last one, already looked at by `history`.
         history: Of the loop.
         now: In seconds, of the clock that `history` knows.
+        margin: A challenger must be so many times as fast to stay.
     """
     if generation.passes < LEAST_PASSES:
         return Decision(None, f"only {generation.passes} passes")
@@ -211,9 +215,11 @@ def decide(generation: Generation, history: History, now: float) -> Decision:
     share = shares[best.exits]
     if share < LEAST_SHARE or share < DOMINANCE * root_share:
         return Decision(None, "no other way dominates", share, root_share)
-    predicted = 1.0 - share * history.saving
-    gain = (1.0 - predicted) * history.seconds
-    found = Decision(best, "", share, root_share, predicted, gain, generation.cost)
+    predicted = 1.0 - generation.own * share * history.saving
+    gain = share * history.saving * history.seconds
+    found = Decision(best, "", share, root_share, predicted, gain, generation.cost, own=generation.own)
+    if predicted * margin > 1.0:
+        return Decision(None, "it would not be faster by the margin", share, root_share, predicted, own=generation.own)
     if gain < HYSTERESIS * generation.cost:
         reason = "the gain does not pay for it yet"
         return Decision(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from metatracer.ir.opcodes import Opcode
     from metatracer.ir.values import Operation
     from metatracer.recorder.polymorphism import Site
-    from metatracer.runtime.loops import GuardState, Piece
+    from metatracer.runtime.loops import GuardState, Loop, Piece
 
 LEAST_ENTRIES = 2000
 """Of a bridge between two looks, that are no surprise."""
@@ -131,6 +131,23 @@ class Flow:
         self._seen[number] = total
         self._last[number] = taken = max(total - before, 0)
         return taken
+
+
+def loops_inside(root: Piece) -> list[Loop]:
+    """The loops that are looked at and that a tree goes to, or calls, or that these do."""
+    found: dict[Loop, None] = {}
+    reached = {root.loop}
+    pieces = [root]
+    while pieces:
+        piece = pieces.pop()
+        pieces += [guard.bridge for guard in piece.guards.values() if guard.bridge is not None]
+        for loop in piece.summary[1]:
+            if loop not in reached:
+                reached.add(loop)
+                pieces += [other for other in (loop.piece, *loop.beside) if other is not None]
+                if loop.replacement is not None:
+                    found[loop] = None
+    return list(found)
 
 
 def cost_of_tree(root: Piece) -> float:

@@ -30,7 +30,7 @@ from metatracer.profile.trial import ForcedTrial, Moments, Side, Trial
 from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import earlier, hotness
 from metatracer.runtime.compiling import install_recorded
-from metatracer.runtime.flow import LEAST_ENTRIES, Flow, cost_of_tree, site_of
+from metatracer.runtime.flow import LEAST_ENTRIES, Flow, cost_of_tree, loops_inside, site_of
 from metatracer.runtime.loops import GUARDS, PLACING, retire
 from metatracer.runtime.summaries import code_added
 from metatracer.runtime.tiers import is_due, is_hot, may_become_tree, note_all_runs, request
@@ -58,6 +58,8 @@ MOST_RECORDINGS = 4
 """Of one attempt, because the others took another way."""
 HEAD_START = 0.8
 """Guards of a challenger of which nothing is known count as having failed this share of `trace_eagerness`."""
+INSIDE = 1.1
+"""How much of the time of loops inside is taken from a loop's: their pace was measured at another time."""
 TREE_PERIOD = 0.02
 """Seconds between two looks while a tree is being compiled: a look is what puts it in place."""
 PGO_SECONDS = 10.0
@@ -135,7 +137,8 @@ class Replacement:
         self._is_tree_next = False
         self._period = PERIOD
         self._granted = 0
-        self._pace = 0.0
+        self._pace = self._own_pace = 0.0
+        self._inside: dict[Piece, int] = {}
         self._started = 0.0
         self._thread = 0
         self._exits = self._pieces = 0
@@ -162,6 +165,7 @@ class Replacement:
                 self._period = PERIOD if not self._hint.is_steady else LONGEST_PERIOD["auto"]
                 self._layout = Layout()
                 self._flow.start(root)
+                self._own_seconds(root, 0.0)
                 self._grant(root, self._forced_passes() or FIRST_PASSES)
 
     def used_up(self, piece: Piece) -> None:
@@ -206,12 +210,14 @@ class Replacement:
             return
         mode = params.replace
         ways = self._flow.ways(root, passes, deep=mode != "co")
-        generation = Generation(passes, seconds, tuple(ways), cost_of_tree(root))
+        own = self._own_seconds(root, seconds)
+        self._own_pace = own / max(passes, 1)
+        generation = Generation(passes, own, tuple(ways), cost_of_tree(root), own / max(seconds, 1e-12))
         if self.history.look(generation):
             STATISTICS.phases += 1
             self._period = PERIOD
             self._say("another phase: the shares are not those of the last attempt")
-        decision = decide(generation, self.history, time.monotonic())
+        decision = decide(generation, self.history, time.monotonic(), params.replace_margin)
         if decision.reason != self._reason:
             self._reason = decision.reason
             if decision.reason:
@@ -233,6 +239,19 @@ class Replacement:
         wanted = self._until_next_look(root, passes)
         self._grant(root, wanted)
         self._flow.grant(root, wanted / max(passes, 1))
+
+    def _own_seconds(self, root: Piece, seconds: float) -> float:
+        """The part of the seconds since the last look that loops inside have not taken, by their passes and pace.
+
+        All passes so far of a loop that was not inside at the last look count: that says too little, once.
+        """
+        before, self._inside = self._inside, {}
+        for loop in loops_inside(root):
+            piece, replacement = loop.piece, loop.replacement
+            if piece is not None and replacement is not None:
+                passes = self._inside[piece] = piece.passes
+                seconds -= INSIDE * max(passes - before.get(piece, 0), 0) * replacement._own_pace
+        return max(seconds, 0.0)
 
     def _look_at_tree(self, root: Piece, generation: Generation) -> None:
         """Ask for the tree of a root that stays if that is hot, or for another one if its counts do not hold any more."""
@@ -458,7 +477,8 @@ class Replacement:
     def _finish(self, contest: _Contest) -> None:
         """Put the winner in place and retire the other one."""
         trial, attempt = contest.trial, contest.attempt
-        self.history.measured(trial.ratio or 1.0, attempt.decision.share)
+        decision = attempt.decision
+        self.history.measured(trial.ratio or 1.0, decision.own * decision.share)
         side: Side = "challenger" if trial.outcome == "installed" else "champion"
         if side == "challenger":
             left = [GUARDS[number].operation for number in attempt.wanted.exits if number in GUARDS]
@@ -495,6 +515,7 @@ class Replacement:
         self._period = PERIOD
         self._layout = Layout()
         self._flow.start(winner)
+        self._own_seconds(winner, 0.0)
 
     # --- ways out -----------------------------------------------------------------------------------------------------------
 

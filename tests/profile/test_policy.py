@@ -59,6 +59,19 @@ def test_the_gain_must_exceed_the_cost() -> None:
     assert wanted(generation(0, 1000, seconds=1.0, cost=0.7)) is None
 
 
+def test_what_loops_inside_take_is_not_saved() -> None:
+    each = Generation(1000, 0.1, (Way((), 0), Way((1,), 1000)), 0.01, own=0.1)
+    decision = decide(each, looked_at(each), 100.0)
+    assert decision.predicted == 1.0 - 0.1 * policy.FIRST_SAVING
+    assert decision.gain == 0.1 * policy.FIRST_SAVING
+
+
+def test_a_gain_within_the_margin_is_no_reason() -> None:
+    each = Generation(1000, 1.0, (Way((), 0), Way((1,), 1000)), 0.01, own=0.05)
+    assert decide(each, looked_at(each), 100.0, 1.03).wanted is not None
+    assert decide(each, looked_at(each), 100.0, 1.05).wanted is None
+
+
 def test_seconds_add_up_until_it_pays() -> None:
     each = generation(0, 1000, seconds=0.125, cost=0.2)
     history = History()

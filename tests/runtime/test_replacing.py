@@ -12,8 +12,8 @@ from metatracer import JitDriver, parameters
 from metatracer.backend.compile import CompiledCode, TreeCode
 from metatracer.backend.layout import read_word
 from metatracer.profile import policy, trial
+from metatracer.runtime import flow, replacing, tiers
 from metatracer.runtime import loops as code_of_loops
-from metatracer.runtime import replacing, tiers
 from metatracer.runtime.host import PORTALS
 from metatracer.statistics import STATISTICS
 
@@ -310,6 +310,26 @@ def test_code_that_goes_to_a_replaced_root_is_made_again() -> None:
         assert loop.record.status == "compiled"
         assert [run(code, 40) for _ in range(20)] == [2200] * 20
         assert root.code.is_freed
+
+
+def test_the_time_of_a_loop_inside_is_not_the_outer_loops() -> None:
+    run, code = nested(), ("start", "inner", "outer", "end")
+    with parameters(threshold=2, function_threshold=2):
+        assert [run(code, 40) for _ in range(6)] == [2200] * 6
+        loops = [loop for loop in PORTALS[run.__code__].loops.values() if loop.piece is not None]
+        inner = next(loop for loop in loops if loop.piece.enterers)
+        outer = next(loop for loop in loops if inner in flow.loops_inside(loop.piece))
+        assert flow.loops_inside(inner.piece) == []
+        for loop in (inner, outer):
+            loop.piece.give_passes(1 << 40)  # no looks
+        inner.replacement._own_pace = 0.001
+        outer.replacement._own_seconds(outer.piece, 0.0)
+        passes = inner.piece.passes
+        assert run(code, 40) == 2200
+        passes = inner.piece.passes - passes
+        assert passes >= 300
+        assert outer.replacement._own_seconds(outer.piece, 10.0) == pytest.approx(10.0 - replacing.INSIDE * 0.001 * passes)
+        assert outer.replacement._own_seconds(outer.piece, 10.0) == 10.0
 
 
 def test_a_tree_that_another_thread_has_thrown_away_is_not_looked_at() -> None:
