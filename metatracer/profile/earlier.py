@@ -52,7 +52,9 @@ class Hint:
 
 NOTHING = Hint()
 LEAST_SECONDS = 1.0
-"""Of looks at a loop, for it to count as steady."""
+"""Of looks at a loop, since anything changed, for it to count as steady."""
+QUIET = 0.75
+"""Of the whole time at least, so that what changes every few seconds is not steady."""
 
 
 def learned(hint: Hint, history: History, avoid: tuple[str, ...], *, has_missed: bool) -> Hint:
@@ -68,7 +70,7 @@ def learned(hint: Hint, history: History, avoid: tuple[str, ...], *, has_missed:
         return Hint(is_futile=True)
     if history.installed:
         return Hint(() if hint.is_futile else avoid, is_futile=hint.is_futile)
-    if not history.phases and history.seconds >= LEAST_SECONDS:
+    if history.watched - history.changed >= max(LEAST_SECONDS, QUIET * history.watched):
         return replace(hint, is_steady=True)
     return hint
 

@@ -58,14 +58,19 @@ class Generation:
         seconds: That they took, without those of loops inside.
         ways: The root's own first.
         cost: Seconds that recording and compiling the tree again are expected to take.
-        own: The part of the whole time of the passes that `seconds` are.
+        whole: Seconds with those of loops inside; 0: there are none.
     """
 
     passes: int
     seconds: float
     ways: tuple[Way, ...]
     cost: float
-    own: float = 1.0
+    whole: float = 0.0
+
+    @property
+    def own(self) -> float:
+        """The part of the time of the passes that is not in loops inside."""
+        return self.seconds / self.whole if self.whole else 1.0
 
     def shares(self) -> dict[tuple[int, ...], float]:
         """The share of the passes of each way."""
@@ -83,8 +88,8 @@ class History:
         not_before: When the next attempt may be made.
         saving: The part of a way's time that a root of its own is expected to save.
         reference: Shares on which the last attempt was based. strange: Generations in a row that did not resemble them.
-        seconds: In all generations, without those of loops inside.
-        phases: Changes of phase seen.
+        seconds: In all generations, without those of loops inside. watched: With them.
+        phases: Changes of phase seen. changed: What `watched` was at the last one.
     """
 
     attempts: int = 0
@@ -95,7 +100,9 @@ class History:
     reference: dict[tuple[int, ...], float] = field(default_factory=dict)
     strange: int = 0
     seconds: float = 0.0
+    watched: float = 0.0
     phases: int = 0
+    changed: float = 0.0
 
     def attempted(self, shares: dict[tuple[int, ...], float], now: float) -> None:
         """An attempt was made because of these shares: the next one waits."""
@@ -119,6 +126,7 @@ class History:
     def look(self, generation: Generation) -> bool:
         """Note a generation; says whether a new phase has begun, in which case the waiting begins anew."""
         self.seconds += generation.seconds
+        self.watched += generation.whole or generation.seconds
         shares = generation.shares()
         if not self.reference:
             self.reference = shares
@@ -131,6 +139,7 @@ class History:
             return False
         self.reference, self.strange = shares, 0
         self.phases += 1
+        self.changed = self.watched
         self.wait, self.not_before = FIRST_WAIT, 0.0
         return True
 

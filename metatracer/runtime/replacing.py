@@ -212,7 +212,7 @@ class Replacement:
         ways = self._flow.ways(root, passes, deep=mode != "co")
         own = self._own_seconds(root, seconds)
         self._own_pace = own / max(passes, 1)
-        generation = Generation(passes, own, tuple(ways), cost_of_tree(root), own / max(seconds, 1e-12))
+        generation = Generation(passes, own, tuple(ways), cost_of_tree(root), seconds)
         if self.history.look(generation):
             STATISTICS.phases += 1
             self._period = PERIOD
@@ -232,7 +232,7 @@ class Replacement:
                 self._look_at_tree(root, generation)
             if not decision.gain:
                 self._period = min(2 * self._period, LONGEST_PERIOD[mode])
-        is_over = mode == "pgo" and (self.history.attempts or self.history.seconds > PGO_SECONDS)
+        is_over = mode == "pgo" and (self.history.attempts or self.history.watched > PGO_SECONDS)
         if is_over and self._attempt is None and not root.is_being_compiled and not may_become_tree(root):
             self._grant(root, PLENTY)
             return

@@ -112,6 +112,7 @@ def test_what_could_not_be_avoided_is_not_tried_again() -> None:
 
 
 def test_a_loop_in_which_nothing_changed_for_a_while_is_steady() -> None:
-    assert learned(HINT, History(seconds=5.0), (), has_missed=False) == Hint(HINT.avoid, is_steady=True)
-    assert learned(HINT, History(seconds=0.1), (), has_missed=False) == HINT
-    assert learned(HINT, History(seconds=5.0, phases=1), (), has_missed=False) == HINT
+    assert learned(HINT, History(watched=5.0), (), has_missed=False) == Hint(HINT.avoid, is_steady=True)
+    assert learned(HINT, History(watched=0.1), (), has_missed=False) == HINT
+    assert learned(HINT, History(watched=5.0, phases=1, changed=2.0), (), has_missed=False) == HINT
+    assert learned(HINT, History(watched=5.0, phases=2, changed=0.5), (), has_missed=False) == Hint(HINT.avoid, is_steady=True)

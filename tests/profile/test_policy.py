@@ -60,14 +60,16 @@ def test_the_gain_must_exceed_the_cost() -> None:
 
 
 def test_what_loops_inside_take_is_not_saved() -> None:
-    each = Generation(1000, 0.1, (Way((), 0), Way((1,), 1000)), 0.01, own=0.1)
-    decision = decide(each, looked_at(each), 100.0)
+    each = Generation(1000, 0.1, (Way((), 0), Way((1,), 1000)), 0.01, whole=1.0)
+    history = looked_at(each)
+    assert (history.seconds, history.watched) == (0.1, 1.0)
+    decision = decide(each, history, 100.0)
     assert decision.predicted == 1.0 - 0.1 * policy.FIRST_SAVING
     assert decision.gain == 0.1 * policy.FIRST_SAVING
 
 
 def test_a_gain_within_the_margin_is_no_reason() -> None:
-    each = Generation(1000, 1.0, (Way((), 0), Way((1,), 1000)), 0.01, own=0.05)
+    each = Generation(1000, 1.0, (Way((), 0), Way((1,), 1000)), 0.01, whole=20.0)
     assert decide(each, looked_at(each), 100.0, 1.03).wanted is not None
     assert decide(each, looked_at(each), 100.0, 1.05).wanted is None
 
@@ -114,6 +116,7 @@ def test_another_phase_ends_the_waiting() -> None:
     assert [history.look(second) for _ in range(policy.PHASE_GENERATIONS)][-1]
     assert decide(second, history, 1.0).wanted is not None
     assert history.wait == policy.FIRST_WAIT
+    assert history.changed == history.watched == 1.0 + policy.PHASE_GENERATIONS
 
 
 def test_one_odd_generation_is_no_phase() -> None:

@@ -125,7 +125,7 @@ def test_a_short_run_without_news_leaves_nothing_behind(script: Path) -> None:
 
 
 def test_a_steady_loop_is_looked_at_less_often(script: Path) -> None:
-    long = "(loop,) = PORTALS[run.__code__].loops.values()\nloop.replacement.history.seconds = 5.0\n"
+    long = "(loop,) = PORTALS[run.__code__].loops.values()\nloop.replacement.history.watched = 5.0\n"
     script.write_text(PROGRAM.replace("found = stat", f"{long}found = stat"), encoding="utf-8")
     work = [[[1], 300_000]]
     before = runs(script, work)[2]
