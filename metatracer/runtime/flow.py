@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from metatracer.backend.counting import PLENTY
 from metatracer.profile.inheriting import inherited
 from metatracer.profile.policy import Way
+from metatracer.runtime.loops import GUARDS
 
 if TYPE_CHECKING:
     from metatracer.ir.opcodes import Opcode
@@ -133,21 +134,29 @@ class Flow:
         return taken
 
 
+MOST_INSIDE = 500
+"""Pieces of code that are gone through for the loops inside a loop: in a large program each function reaches most others."""
+
+
 def loops_inside(root: Piece) -> list[Loop]:
     """The loops that are looked at and that a tree goes to, or calls, or that these do."""
-    found: dict[Loop, None] = {}
+    found: list[Loop] = []
     reached = {root.loop}
     pieces = [root]
-    while pieces:
-        piece = pieces.pop()
-        pieces += [guard.bridge for guard in piece.guards.values() if guard.bridge is not None]
+    for piece in pieces:
+        for number in list(piece.code.bridges):
+            guard = GUARDS.get(number)
+            if guard is not None and guard.bridge is not None:
+                pieces.append(guard.bridge)
         for loop in piece.summary[1]:
             if loop not in reached:
                 reached.add(loop)
                 pieces += [other for other in (loop.piece, *loop.beside) if other is not None]
                 if loop.replacement is not None:
-                    found[loop] = None
-    return list(found)
+                    found.append(loop)
+        if len(pieces) > MOST_INSIDE:
+            break
+    return found
 
 
 def cost_of_tree(root: Piece) -> float:

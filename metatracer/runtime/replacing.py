@@ -138,6 +138,8 @@ class Replacement:
         self._period = PERIOD
         self._granted = 0
         self._pace = self._own_pace = 0.0
+        self._loops_inside: list[Loop] = []
+        self._inside_as_of = (-1, 0)
         self._inside: dict[Piece, int] = {}
         self._started = 0.0
         self._thread = 0
@@ -245,8 +247,11 @@ class Replacement:
 
         All passes so far of a loop that was not inside at the last look count: that says too little, once.
         """
+        as_of = _pieces_compiled(), root.number
+        if as_of != self._inside_as_of:
+            self._inside_as_of, self._loops_inside = as_of, loops_inside(root)
         before, self._inside = self._inside, {}
-        for loop in loops_inside(root):
+        for loop in self._loops_inside:
             piece, replacement = loop.piece, loop.replacement
             if piece is not None and replacement is not None:
                 passes = self._inside[piece] = piece.passes
