@@ -30,16 +30,21 @@ def site_of(guard: Operation) -> Site | None:
 
 
 class Flow:
-    """The counts of one tree since they were last asked for."""
+    """The counts of one tree since they were last asked for.
+
+    A guard of a peeled loop stands in the code twice, in front of the label and behind it, with bridges of either: they are the
+    same way of the guest's. Ways are told apart by what the guards ask where, then, and named after the first guard of each.
+    """
 
     def __init__(self) -> None:
+        self._alike: dict[tuple[tuple[int, ...], Site, Opcode], list[tuple[object, int]]] = {}
         self._seen: dict[int, int] = {}
         self._last: dict[int, int] = {}
         self._passes = 0
 
     def start(self, root: Piece) -> None:
         """What was counted before does not count."""
-        self._seen = {}
+        self._seen, self._alike = {}, {}
         self.ways(root, 0, deep=True)
 
     def ways(self, root: Piece, passes: int, *, deep: bool) -> list[Way]:
@@ -50,26 +55,39 @@ class Flow:
             passes: Of its header.
             deep: Tell ways apart by exits of bridges, too, and not only by those of the root.
         """
-        ways: list[Way] = []
+        counts: dict[tuple[int, ...], int] = {}
         self._last, self._passes = {}, passes
 
         def walk(piece: Piece, entries: int, exits: tuple[int, ...]) -> None:
-            place = len(ways)
-            ways.append(Way(exits, 0))
+            counts.setdefault(exits, 0)
             left = entries
             for number, guard in piece.guards.items():
                 taken = 0 if guard.refused else self._since(number, guard)
                 if taken == 0:
                     continue
                 left -= taken
+                way = (*exits, self._first_alike(exits, number, guard))
                 if guard.bridge is not None and (deep or not exits):
-                    walk(guard.bridge, taken, (*exits, number))
+                    walk(guard.bridge, taken, way)
                 else:
-                    ways.append(Way((*exits, number), taken))
-            ways[place] = Way(exits, max(left, 0))
+                    counts[way] = counts.get(way, 0) + taken
+            counts[exits] += max(left, 0)
 
         walk(root, passes, ())
-        return ways
+        return [Way(exits, count) for exits, count in counts.items()]
+
+    def _first_alike(self, exits: tuple[int, ...], number: int, guard: GuardState) -> int:
+        """The first guard behind these exits that asked for the same at the same place."""
+        operation = guard.operation
+        site = site_of(operation)
+        if site is None:
+            return number
+        alike = self._alike.setdefault((exits, site, operation.opcode), [])
+        for descr, first in alike:
+            if descr is operation.descr or descr == operation.descr:
+                return first
+        alike.append((operation.descr, number))
+        return number
 
     def inherit(self, root: Piece, way: Way) -> dict[tuple[Site, Opcode | None], float]:
         """How often a new root on this way would have left at its guards since the last look.
@@ -87,7 +105,7 @@ class Flow:
             for other, guard in piece.guards.items():
                 site, taken = site_of(guard.operation), self._last.get(other, 0)
                 if site is not None and other != number:
-                    found[site, guard.operation.opcode] = inherited(way.count, taken, entries)
+                    found[site, guard.operation.opcode] = inherited(min(way.count, entries), taken, entries)
                 elif site is not None:
                     found[site, None] = entries - taken
             leaving = piece.guards.get(number)

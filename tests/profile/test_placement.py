@@ -131,7 +131,9 @@ def test_flow_derives_the_ways(root: Node, chosen: list[int]) -> None:
         made = SimpleNamespace(guards=guards, passes=entries, code=SimpleNamespace(is_freed=False))
         for below in node.exits:
             number = next(numbers)
-            guard = guards[number] = SimpleNamespace(failures=0, bridge=None, refused=False)
+            guard = guards[number] = SimpleNamespace(
+                failures=0, bridge=None, refused=False, operation=SimpleNamespace(snapshot=None)
+            )
             if below is None:
                 guard.failures = taken[number]
             else:
@@ -143,3 +145,25 @@ def test_flow_derives_the_ways(root: Node, chosen: list[int]) -> None:
     assert sum(way.count for way in ways) == len(chosen)
     ends = [count for edge, count in edges.items() if edge[2] in ("end", "interpreter")]
     assert sorted(way.count for way in ways if way.count) == sorted(count for count in ends if count)
+
+
+def guard_at(place: int, descr: int, failures: int = 0, bridge: Any = None) -> Any:
+    snapshot = SimpleNamespace(frames=(SimpleNamespace(context=(), index=place),))
+    operation = SimpleNamespace(snapshot=snapshot, opcode=None, descr=descr)
+    return SimpleNamespace(failures=failures, bridge=bridge, refused=False, operation=operation)
+
+
+def test_the_same_guard_in_front_of_a_label_and_behind_it_leaves_on_one_way() -> None:
+    def bridge(passes: int, guards: dict[int, Any]) -> Any:
+        return SimpleNamespace(guards=guards, passes=passes, code=SimpleNamespace(is_freed=False))
+
+    first, second = bridge(0, {3: guard_at(9, 1)}), bridge(300, {4: guard_at(9, 1, failures=100)})
+    guards = {1: guard_at(5, 0, bridge=first), 2: guard_at(5, 0, bridge=second), 5: guard_at(5, 7, failures=20)}
+    root = SimpleNamespace(guards=guards)
+    flow = Flow()
+    counts = {way.exits: way.count for way in flow.ways(root, 1000, deep=True)}
+    assert counts == {(): 680, (2,): 200, (2, 4): 100, (5,): 20}
+    first.passes += 400
+    first.guards[3].failures += 100
+    counts = {way.exits: way.count for way in flow.ways(root, 1000, deep=True)}
+    assert counts == {(): 600, (2,): 300, (2, 4): 100}
