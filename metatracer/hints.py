@@ -311,9 +311,9 @@ def conditional_call(condition: object, function: Callable[..., object], *args: 
         function(*args)
 
 
-_HINT_FLAGS = frozenset(
-    ("promote", "promote_string", "promote_unicode", "access_directly", "fresh_virtualizable", "force_virtualizable")
-)
+PROMOTING_FLAGS = frozenset(("promote", "promote_string", "promote_unicode"))
+HINT_FLAGS = PROMOTING_FLAGS | {"access_directly", "fresh_virtualizable", "force_virtualizable"}
+"""Of `hint`."""
 
 
 def hint(x: T, **flags: bool) -> T:
@@ -323,8 +323,8 @@ def hint(x: T, **flags: bool) -> T:
         UsageError: A flag that does not exist.
     """
     for name in flags:
-        if name not in _HINT_FLAGS:
-            known = ", ".join(sorted(_HINT_FLAGS))
+        if name not in HINT_FLAGS:
+            known = ", ".join(sorted(HINT_FLAGS))
             raise UsageError(f"hint() has no flag {name!r}; there are {known}", *author_place())
     return x
 

@@ -26,6 +26,7 @@ from metatracer.backend.fields import (
 )
 from metatracer.errors import AbortReason
 from metatracer.frontend.binding import ArgumentMismatch, bind_arguments
+from metatracer.hints import HINT_FLAGS, PROMOTING_FLAGS, hint
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.pure_calls import NOTHING, fold, is_immutable, is_pure
@@ -247,6 +248,8 @@ def call_object(
         target, kind = function.object, type(function.object)
     if not keywords and _call_intrinsic(meta, frame, instruction, function, arguments):
         return
+    if target is hint and function.is_const and _call_hint(meta, frame, instruction, arguments, keywords):
+        return
     if not keywords and function.is_const and is_pure(target):
         folded = _fold(meta, function, arguments)
         if folded is not None:
@@ -342,6 +345,22 @@ def _call_intrinsic(
     if not function.is_const and not meta.promote_unless_polymorphic(function):
         return False
     return handler(meta, frame, instruction, arguments)
+
+
+def _call_hint(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, arguments: list[Box], keywords: tuple[str, ...]
+) -> bool:
+    """`hint(x, flag=True, ...)` is `x`; False if the call is for CPython, which finds the mistake in it."""
+    value, flags = arguments[0] if arguments else NULL_BOX, arguments[1:]
+    if len(flags) != len(keywords) or value is NULL_BOX or not HINT_FLAGS.issuperset(keywords):
+        return False
+    given = {name for name, flag in zip(keywords, flags, strict=True) if flag.is_const and type(flag.object) is bool}
+    if len(given) < len(keywords):
+        return False
+    if any(flag.object and name in PROMOTING_FLAGS for name, flag in zip(keywords, flags, strict=True)):
+        meta.promote_unless_polymorphic(value)
+    set_result(frame, instruction, value)
+    return True
 
 
 def _enter(

@@ -227,8 +227,7 @@ def by_object(shapes: list[Any], count: int) -> int:
     return total
 
 
-@pytest.mark.parametrize("force_exits", [0, 1, 7])
-@pytest.mark.parametrize("portal", [by_number, by_class, by_object], ids=lambda portal: portal.__name__)
+@pytest.mark.parametrize(("portal", "force_exits"), [(by_number, 0), (by_number, 7), (by_class, 1), (by_object, 7)])
 def test_loops_with_switches_do_what_cpython_does(
     portal: Any, force_exits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
