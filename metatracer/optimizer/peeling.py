@@ -110,6 +110,8 @@ class LabelState:
         self.roots = roots
         self.has_orders = False
         self.bits: list[FactKey] = []
+        for value in self.state.infos:
+            forward.ranges.forget_edge(value)
 
     def prepare(self) -> None:
         """Do the pending stores that are not carried: to places that the loop may not meet again."""

@@ -237,6 +237,22 @@ class Ranges:
             return lo, hi  # it may have wrapped
         return max(lo, least), min(hi, most)
 
+    def forget_edge(self, value: Value) -> None:
+        """Forget a bound near the end of the range of integers that tells nothing but that a sum has not overflowed.
+
+        At a loop's label it would hardly ever save a check, and every trace that enters there would need one for it.
+        """
+        if not isinstance(value, Operation) or value.opcode not in (INT_ADD_OVF, INT_SUB_OVF):
+            return
+        info = self._state.info(value)
+        (a, b), (c, d) = [self._state.bounds(self._state.resolve(arg)) for arg in value.args]
+        if value.opcode is INT_SUB_OVF:
+            c, d = -d, -c
+        if info.lo <= a + c and (a == MIN_INT or c <= MIN_INT):
+            info.lo = MIN_INT
+        if info.hi >= b + d and (b == MAX_INT or d >= MAX_INT):
+            info.hi = MAX_INT
+
     # --- what guards tell -------------------------------------------------------------------------------------------
 
     def learn(self, condition: Value, truth: bool) -> None:

@@ -17,7 +17,7 @@ from metatracer.ir.evaluator import observable, run
 from metatracer.ir.opcodes import OPCODES, GuardFailed
 from metatracer.ir.verifier import verify
 from metatracer.optimizer.pipeline import PASSES, optimize
-from tests.optimizer.text import parse
+from tests.optimizer.text import optimized, parse
 
 BINARY = ["int_add_ovf", "int_sub_ovf", "int_add", "int_sub", "int_mul_ovf", "int_and", "int_or", "int_xor"]
 DIVISIONS = ["int_mod", "int_floordiv"]
@@ -140,3 +140,31 @@ def test_integer_loop_without_a_pass_is_equivalent(left_out: str) -> None:
         check(*case, frozenset(PASSES) - {left_out})
 
     without()
+
+
+# --- bounds at the label ----------------------------------------------------------------------------------------------
+
+
+def carried(operations: str) -> tuple[int, int]:
+    """The bounds at the label of what becomes of i1 in an iteration, i8."""
+    trace = optimized(
+        "t(r0: int)\n guard_no_attention() -> [r0]\n i1 = int_unbox(r0) -> [r0]\n"
+        + operations
+        + "\n r9 = int_box(i8)\n jump(r9)"
+    )
+    assert trace.label is not None
+    assert trace.entry is not None
+    (param,) = trace.label.params
+    found: tuple[int, int] = trace.entry.label.state.bounds(trace.entry.value_of[param])
+    return found
+
+
+def test_that_a_sum_has_not_overflowed_is_no_bound_at_the_label() -> None:
+    assert carried(" i8 = int_add_ovf(i1, 3) -> [r0]") == (-(2**63), 2**63 - 1)
+    assert carried(" i8 = int_sub_ovf(i1, 3) -> [r0]") == (-(2**63), 2**63 - 1)
+
+
+def test_bounds_from_guards_stay_at_the_label() -> None:
+    limited = " i8 = int_add_ovf(i1, 3) -> [r0]\n b2 = int_lt(i8, 9223372036854775806)\n guard_true(b2) -> [r0]"
+    assert carried(limited) == (-(2**63), 2**63 - 3)
+    assert carried(" b2 = int_le(0, i1)\n guard_true(b2) -> [r0]\n i8 = int_add_ovf(i1, 3) -> [r0]") == (3, 2**63 - 1)
