@@ -545,7 +545,6 @@ class Parser:
         lexer = self.lexer
         line = lexer.line
         self.expect(b"{")
-        self.enter()
         fields: list[tuple[Expression | None, Expression]] = []
         while lexer.kind != b"}":
             if lexer.kind == b"[":
@@ -561,7 +560,6 @@ class Parser:
             fields.append((key, self.expression()))
             if not self.accept(b",") and not self.accept(b";"):
                 break
-        self.level -= 1
         self.expect_match(b"}", b"{", line)
         return Table(line, fields)
 

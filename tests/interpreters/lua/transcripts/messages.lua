@@ -163,3 +163,5 @@ end, function(message) return "handled: " .. message end))
 -- what is no text, escapes that are not closed, formats of lines
 print(load("\27x", "c", "t")) print(load("x = '\\u{12'", "=c")) print(load("x = '\\u1'", "=c")) print(load("x = 1", "c", "b"))
 print(pcall(io.lines("messages.lua", "x"))) print(pcall(function() for l in io.lines("messages.lua", 3, "y") do end end))
+for _, levels in ipairs{100, 150, 180} do print(#load("return " .. ("{"):rep(levels) .. ("}"):rep(levels))()) end
+print(load("return " .. ("f{x = "):rep(80) .. "1" .. ("}"):rep(80)) ~= nil)
