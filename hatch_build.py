@@ -35,6 +35,8 @@ INTERPRETED = (
     "*/__init__.py",
     "recorder/residual.py",  # called from traces in the guest's name
     "recorder/tracebacks.py",  # looks at frames, its own among them
+    # What shows and checks traces, and runs when asked to. (networkx's stubs, which mypyc would believe, say dict for views.)
+    *(f"ir/{name}.py" for name in ("evaluator", "graph", "observation", "parser", "printer", "text", "verifier")),
 )
 """What of that is not."""
 
@@ -55,19 +57,17 @@ _WHOLE = {"all", "any", "bytes", "dict", "enumerate", "extend", "frozenset", "jo
 
 def misunderstood(source: str) -> list[str]:
     """What mypyc (2.4) would compile to something else, or fail at without a word; as "line: what"."""
-    tree = ast.parse(source)
     found = []
-    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.GeneratorExp):
-            # An endless one takes all memory.
-            user = parents[node]
-            is_used_whole = isinstance(user, ast.Call) and _called(user) in _WHOLE
-            is_unpacked = isinstance(user, ast.Assign) and isinstance(user.targets[0], ast.Tuple)
-            if not (is_used_whole or is_unpacked or isinstance(user, ast.Starred)):
-                found.append(f"{node.lineno}: a generator expression would be made into a list at once")
-        elif isinstance(node, ast.Attribute) and ast.unparse(node) in ("object.__dict__", "object.__doc__"):
-            found.append(f"{node.lineno}: an attribute of `object` ends mypyc with an IndexError; vars(object) does not")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute):
+            if node.attr in ("__dict__", "__doc__") and isinstance(node.value, ast.Name) and node.value.id == "object":
+                found.append(f"{node.lineno}: an attribute of `object` ends mypyc with an IndexError; vars(object) does not")
+            continue
+        generators = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.GeneratorExp)]
+        is_used_whole = isinstance(node, ast.Starred) or (isinstance(node, ast.Call) and _called(node) in _WHOLE)
+        is_unpacked = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple)
+        if generators and not is_used_whole and not is_unpacked:  # an endless one takes all memory
+            found.append(f"{generators[0].lineno}: a generator expression would be made into a list at once")
     return found
 
 
@@ -162,10 +162,16 @@ def _plain_class(node: ast.ClassDef, decorator: ast.expr, offset: Any) -> list[t
     return edits
 
 
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.so")
+
+LEVEL = "1"
+"""How the C compiler optimizes by default; level 3 takes twice as long."""
+
+
 # --- building --------------------------------------------------------------------------------------------------------------
 
 
-def build(package: Path, directory: Path, level: str = "3") -> list[Path]:
+def build(package: Path, directory: Path, level: str = LEVEL) -> list[Path]:
     """Compile into a directory, which gets the extension modules alone.
 
     Args:
@@ -185,7 +191,7 @@ def build(package: Path, directory: Path, level: str = "3") -> list[Path]:
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        shutil.copytree(package, work / PACKAGE, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+        shutil.copytree(package, work / PACKAGE, ignore=_LEFT_OUT)
         names = modules(work / PACKAGE)
         for path in names:
             source = (work / path).read_text()
@@ -235,15 +241,13 @@ def main() -> None:
     """The command: a copy of the package with extension modules, in a new directory."""
     parser = argparse.ArgumentParser(description="Copy the package into a new directory and compile its hot modules there.")
     parser.add_argument("directory", type=Path)
-    parser.add_argument("--level", default="3", choices=["0", "1", "2", "3"], help="of the C compiler's optimization")
+    parser.add_argument("--level", default=LEVEL, choices=["0", "1", "2", "3"], help="of the C compiler's optimization")
     arguments = parser.parse_args()
     if arguments.directory.exists():
         sys.exit(f"{arguments.directory} exists: machine code of other sources may be in it; remove it, or name another one")
-    package = Path(__file__).parent / PACKAGE
-    arguments.directory.mkdir(parents=True)
-    names = build(package, arguments.directory, arguments.level)
-    left_out = shutil.ignore_patterns("__pycache__", "*.so")
-    shutil.copytree(package, arguments.directory / PACKAGE, ignore=left_out, dirs_exist_ok=True)
+    # Compiling takes minutes: the copy is what is compiled, whatever happens to the sources meanwhile.
+    shutil.copytree(Path(__file__).parent / PACKAGE, arguments.directory / PACKAGE, ignore=_LEFT_OUT)
+    names = build(arguments.directory / PACKAGE, arguments.directory, arguments.level)
     print(f"{len(names)} extension modules; use it with PYTHONPATH={arguments.directory.resolve()}")
 
 
