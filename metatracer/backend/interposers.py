@@ -138,7 +138,7 @@ class Interposers(ChangeNotices):
 
         if sys.version_info[:2] != (3, 11):
             raise LayoutError("functions are put before CPython's own on 3.11 only")
-        self._state = (ctypes.c_uint64 * 4)()
+        self._state: ctypes.Array[ctypes.c_uint64] = (ctypes.c_uint64 * 4)()
         self.dirty_address = ctypes.addressof(self._state)
         self.clean_address = self.dirty_address + 2 * WORD
         self._bases: dict[int, int] = {}
