@@ -2,9 +2,7 @@
 
 Whether a guest loop goes on for ever or ends now is not known. If costs were known, compiling it once the interpreter has
 spent on it what compiling costs would be at most twice as slow as knowing (the ski-rental rule); the parameter `payback`
-scales that, and costs are estimates. When compiling has taken more than half as long as the guest, a place must have taken
-more: as much as compiling it costs when it has taken as long, and from there on rapidly more. So what costs most is
-compiled, and little else. Both sides are measured: the clock,
+scales that, and costs are estimates. Both sides are measured: the clock,
 without machine code and compiling, goes to the loop whose marker is met next, as a sampling profiler would do it, and
 from an exit to the next machine code to the guard that failed; what compiling costs is a mean over what was compiled.
 
@@ -31,9 +29,7 @@ MOST_AT_ONCE = 0.1
 HALF_LIFE = 20.0
 """Seconds after which time spent at a place counts half."""
 GRACE = 0.5
-"""Seconds that the guest is taken to have had more than it had: of compiling that every process may have."""
-STEEPNESS = 3.0
-"""With so high a power of it what a place must have taken grows when compiling has taken longer than the guest."""
+"""Seconds of compiling that every process may have."""
 
 
 class _Clock:
@@ -163,9 +159,5 @@ def _root_pays(loop: Loop, payback: float) -> bool:
 def _pays(spent: float, cost: float, payback: float) -> bool:
     if spent < payback * cost:
         return False
-    if payback == 0.0:
-        return True
     guest = perf_counter() - CLOCK.start - CLOCK.toolkit
-    share = (CLOCK.toolkit + cost) / (guest + GRACE)
-    wanted: float = payback ** min(2.0 - 2.0 * share, 1.0) if share < 1.0 else share**STEEPNESS
-    return spent >= max(wanted, payback) * cost
+    return payback == 0.0 or CLOCK.toolkit + cost <= guest + GRACE

@@ -128,42 +128,16 @@ def test_what_compiling_cost_is_what_it_is_expected_to_cost(loop, clock):
     assert hotness.back_edges_pay(loop)
 
 
-def test_when_compiling_has_taken_long_only_what_costs_most_pays(loop, clock):
-    visit(loop, clock, 600, 0.0001)
-    start = hotness.interpreter_time()
-    clock.now += 1.0
-    hotness.was_compiling(start)
-    assert not hotness.back_edges_pay(loop)
-    visit(loop, clock, 600, 0.001)
-    assert hotness.back_edges_pay(loop)
-
-
-def test_the_longer_the_guest_runs_the_less_weighs_what_compiling_took(loop, clock):
+def test_compiling_takes_no_longer_than_the_guest(loop, clock):
     visit(loop, clock, 600, 0.0001)
     start = hotness.interpreter_time()
     clock.now += 3.0
     hotness.was_compiling(start)
     assert not hotness.back_edges_pay(loop)
     start = hotness.interpreter_time()
-    clock.now += 6.0
-    hotness.was_machine_code(start)
-    assert hotness.back_edges_pay(loop)
-
-
-@pytest.mark.parametrize("payback", [0.0, 3.0])
-def test_payback_is_the_least_that_a_place_must_have_taken(loop, clock, payback):
-    loop.portal.driver.params._own["payback"] = payback
-    loop.portal.driver.params._refresh("payback")
-    start = hotness.interpreter_time()
-    clock.now += 3.0
-    hotness.was_compiling(start)
-    start = hotness.interpreter_time()
     clock.now += 3.0
     hotness.was_machine_code(start)
-    visit(loop, clock, 200, (payback * 0.1 + 0.01) / 200)
     assert hotness.back_edges_pay(loop)
-    loop.spent = 0.0
-    assert hotness.back_edges_pay(loop) == (payback == 0.0)
 
 
 def test_a_guard_pays_when_its_failures_took_what_a_bridge_costs(loop):
