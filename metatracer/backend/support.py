@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from metatracer.ir.shapes import Shape
 
+    StackHandlers = tuple[Callable[[list[Any]], Any], Callable[[list[Any]], Any]]
+
 BUFFER_WORDS = 8192
 """Live values an exit can hand over at most."""
 
@@ -46,6 +48,8 @@ The control block (the word at fs:0) is part of the stack's mapping; a thread st
 """
 _handler = (ctypes.c_int64 * 1)()
 _unwind_handler = (ctypes.c_int64 * 1)()
+_stack_handlers = (ctypes.c_int64 * 2)()
+"""For calls and for calls that unwind: what is called in place of a callee."""
 _FINISH = struct.pack("<qq", 0, 1) + b"r"
 _FINISH_RAISE = struct.pack("<qq", -1, 0)
 _BYTES_DATA = 32
@@ -56,8 +60,8 @@ _MESSAGES = {
     "freed": b"metatracer: this machine code has been freed\0",
     "entry": b"metatracer: wrong number of values\0",
 }
-_STACK_MARGIN = 256 * 1024
-"""Bytes of C stack that must be left for a portal call (or a quarter of a smaller stack)."""
+_STACK_MARGIN = 1 << 20
+"""Bytes of C stack that must be left for entering machine code (or a quarter of a smaller stack)."""
 
 _HANDLER_FRAMES = 8
 """Python frames that an exit handler may use before guest code runs again: the callee's own, and the runtime's.
@@ -291,6 +295,23 @@ note:
 }}"""
 
 
+def _stack_check(full: str, go: str) -> str:
+    """The end of a block, and blocks, from which the C stack's limit leads to the block `full` or `go`."""
+    return f"""  %tcb = load i64, ptr addrspace(257) null
+  %last = load i64, ptr {pointer(ctypes.addressof(_stack_limit_of))}
+  %cached = icmp eq i64 %last, %tcb
+  br i1 %cached, label %known, label %ask
+ask:
+  %asked = call i64 {pointer(function_address("stack_limit"))}(i64 %tcb)
+  br label %known
+known:
+  %limit = load i64, ptr {pointer(ctypes.addressof(_stack_limit_of) + 8)}
+  %herep = call ptr @llvm.frameaddress.p0(i32 0)
+  %here = ptrtoint ptr %herep to i64
+  %isfull = icmp ult i64 %here, %limit
+  br i1 %isfull, label %{full}, label %{go}"""
+
+
 def _no_memory() -> str:
     """`no_memory`: ends the process. A MemoryError cannot be raised where there is no guard to leave by."""
     return f"""
@@ -440,6 +461,7 @@ def _entry_method(count: int) -> _MethodDef:
     look_around = f"call void {pointer(sweep)}()" if sweep else ""
     _link(
         f"""
+declare ptr @llvm.frameaddress.p0(i32)
 define ptr @{name}(ptr %self, ptr %list) nounwind {{
   %typep = getelementptr i8, ptr %list, i64 {figures.ob_type}
   %type = load ptr, ptr %typep
@@ -464,6 +486,11 @@ freed:
   call void {_c("PyErr_SetString")}(ptr %error2, ptr {_message("freed")})
   ret ptr null
 run:
+{_stack_check("full", "enter")}
+full:
+  call void {_c("PyErr_SetNone")}(ptr {pointer(id(StackFull))})
+  ret ptr null
+enter:
   {look_around}
 {_begin_epoch("epoch")}
   store i64 0, ptr %sizep
@@ -484,7 +511,8 @@ class EntryPoint:
     """A builtin function that enters machine code with a list of values, whose references it takes out of the list.
 
     Attributes:
-        enter: The builtin function. Once the code is freed it raises SystemError.
+        enter: The builtin function. Once the code is freed it raises SystemError. Where the C stack is used up it raises
+            StackFull, and the list is as it was.
     """
 
     def __init__(self, address: int, count: int) -> None:
@@ -627,6 +655,10 @@ def set_exit_handler(handler: Callable[[tuple[Any, ...]], Any] | None) -> Callab
     return before
 
 
+class StackFull(BaseException):
+    """Machine code was not entered, because little is left of the C stack; never seen by a guest."""
+
+
 class Unwound(BaseException):
     """Passes through the machine code of callers whose callee has left its own; never seen by a guest.
 
@@ -646,12 +678,25 @@ _owners: dict[str, Any] = {"unwind": _unwind}
 _unwind_handler[0] = id(_unwind)
 
 
+def set_stack_handlers(handlers: StackHandlers | None) -> StackHandlers | None:
+    """Set what is called in place of a callee when the C stack is used up, with the list [address of its cell, argument, ...].
+
+    The first one gives the callee's result, or raises its exception; the second one is for calls that unwind, and raises
+    Unwound. Returns those before.
+    """
+    before: StackHandlers | None = _owners.get("stack")
+    _stack_handlers[0], _stack_handlers[1] = map(id, handlers) if handlers is not None else (0, 0)
+    _owners["stack"] = handlers
+    return before
+
+
 def portal_call(kinds: str, *, unwinds: bool, parts: int = 0) -> int:
     """Address of ``ptr (ptr cell, i32 frames, ptr format, ptr out, args...)``: a portal call, which consumes its arguments.
 
-    It accounts for `frames` Python frames, as the calls it stands for would, and raises RecursionError when those or
-    the C stack are used up. When the callee leaves its machine code, the exit handler runs it to its end; or, if the call
-    `unwinds`, the unwind handler is called, which raises Unwound.
+    It accounts for `frames` Python frames, as the calls it stands for would, and raises RecursionError when those are used
+    up. When the callee leaves its machine code, the exit handler runs it to its end; or, if the call `unwinds`, the unwind
+    handler is called, which raises Unwound. When the C stack is used up, the callee is not entered, and a handler of
+    `set_stack_handlers` gets the list of the cell's address and the arguments instead (RecursionError while there is none).
 
     Args:
         kinds: Of the arguments.
@@ -664,6 +709,25 @@ def portal_call(kinds: str, *, unwinds: bool, parts: int = 0) -> int:
     if name not in _functions:
         _link(_portal_call(name, kinds, "unwind_exit" if unwinds else "portal_exit", parts), [name])
     return _functions[name]
+
+
+def _box_argument(number: int, kind: str) -> str:
+    """Instructions that put an argument ``%a0`` ... behind the first item of ``%list``, which takes its reference."""
+    box = {
+        "i": f"call ptr {_c('PyLong_FromLongLong')}(i64 %a{number})",
+        "f": f"call ptr {_c('PyFloat_FromDouble')}(double %a{number})",
+        "b": f"call ptr {_c('PyBool_FromLong')}(i64 %word{number})",
+        "r": f"select i1 %unbound{number}, ptr {pointer(id(NULL_OBJECT))}, ptr %a{number}",
+    }
+    before = {
+        "b": f"  %word{number} = zext i1 %a{number} to i64\n",
+        "r": f"""  %unbound{number} = icmp eq ptr %a{number}, null
+  %more{number} = select i1 %unbound{number}, ptr {pointer(id(NULL_OBJECT))}, ptr null
+  call void {_c("Py_IncRef")}(ptr %more{number})
+""",
+    }
+    return f"""{before.get(kind, "")}  %object{number} = {box[kind]}
+  %put{number} = call i32 {_c("PyList_SetItem")}(ptr %list, i64 {number + 1}, ptr %object{number})"""
 
 
 def _portal_call(name: str, kinds: str, leave: str, parts: int) -> str:
@@ -679,6 +743,8 @@ def _portal_call(name: str, kinds: str, leave: str, parts: int) -> str:
     drops = "\n".join(
         f"  call void {_c('Py_DecRef')}(ptr %a{number})" for number, kind in enumerate(kinds) if kind == "r"
     )
+    boxes = "\n".join(_box_argument(number, kind) for number, kind in enumerate(kinds))
+    handlers = ctypes.addressof(_stack_handlers) + (8 if leave == "unwind_exit" else 0)
     return f"""
 declare ptr @llvm.frameaddress.p0(i32)
 define ptr @{name}(ptr %cell, i32 %frames, ptr %format, ptr %out{params}) nounwind {{
@@ -689,25 +755,34 @@ define ptr @{name}(ptr %cell, i32 %frames, ptr %format, ptr %out{params}) nounwi
   %few = icmp slt i32 %less, 0
   br i1 %few, label %deep, label %stack
 stack:
-  %tcb = load i64, ptr addrspace(257) null
-  %last = load i64, ptr {pointer(ctypes.addressof(_stack_limit_of))}
-  %cached = icmp eq i64 %last, %tcb
-  br i1 %cached, label %known, label %ask
-ask:
-  %asked = call i64 {pointer(function_address("stack_limit"))}(i64 %tcb)
-  br label %known
-known:
-  %limit = load i64, ptr {pointer(ctypes.addressof(_stack_limit_of) + 8)}
-  %herep = call ptr @llvm.frameaddress.p0(i32 0)
-  %here = ptrtoint ptr %herep to i64
-  %full = icmp ult i64 %here, %limit
-  br i1 %full, label %deep, label %go
+{_stack_check("full", "go")}
 deep:
 {drops}
   %error = load ptr, ptr {_c("PyExc_RecursionError")}
   call void {_c("PyErr_SetString")}(ptr %error, ptr {_message("recursion")})
 {_begin_epoch("epoch")}
   ret ptr null
+full:
+  %handler0 = load ptr, ptr {pointer(handlers)}
+  %nobody = icmp eq ptr %handler0, null
+  br i1 %nobody, label %deep, label %instead
+instead:
+  store i32 %less, ptr %leftp
+  %list = call ptr {_c("PyList_New")}(i64 {len(kinds) + 1})
+  %address = ptrtoint ptr %cell to i64
+  %callee = call ptr {_c("PyLong_FromLongLong")}(i64 %address)
+  %first = call i32 {_c("PyList_SetItem")}(ptr %list, i64 0, ptr %callee)
+{boxes}
+  %low0 = load i32, ptr %leftp
+  %raised0 = add i32 %low0, {_HANDLER_FRAMES}
+  store i32 %raised0, ptr %leftp
+  %result0 = call ptr {_c("PyObject_CallOneArg")}(ptr %handler0, ptr %list)
+  call void {_c("Py_DecRef")}(ptr %list)
+  %high0 = load i32, ptr %leftp
+  %lowered0 = sub i32 %high0, {_HANDLER_FRAMES}
+  store i32 %lowered0, ptr %leftp
+{_begin_epoch("epoch0")}
+  br label %done
 go:
   store i32 %less, ptr %leftp
   %code = load ptr, ptr %cell
@@ -743,7 +818,7 @@ leave:
   store i32 %lowered, ptr %leftp
   br label %done
 done:
-  %result = phi ptr [%value, %finish], [%format, %parts], [%boxed, %box], [%handled, %leave]
+  %result = phi ptr [%value, %finish], [%format, %parts], [%boxed, %box], [%handled, %leave], [%result0, %instead]
   %now = load i32, ptr %leftp
   %back = add i32 %now, %frames
   store i32 %back, ptr %leftp

@@ -10,6 +10,7 @@ This module loads all that native code needs, and is itself loaded when somethin
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 import traceback
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer import hooks, log
 from metatracer.backend.compile import set_exit_handler
-from metatracer.backend.support import FORMATS, Unwound
+from metatracer.backend.support import FORMATS, StackFull, Unwound, set_stack_handlers
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.frontend.decode import jitcode_for
 from metatracer.ir.known import known_classes
@@ -37,6 +38,7 @@ from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, e
 from metatracer.runtime.portal import Request
 from metatracer.runtime.tiers import attend
 from metatracer.runtime.twin import twin_for
+from metatracer.runtime.unentered import frame_of_callee
 from metatracer.runtime.versions import visit
 from metatracer.statistics import STATISTICS
 
@@ -128,8 +130,16 @@ class _Driving:
         assert enter is not None
         try:
             self.exits.extend(map(enter, (reds,)))
+        except StackFull:
+            self._go_on_without_code(loop, reds)
         finally:
             hotness.was_machine_code(start)
+
+    def _go_on_without_code(self, loop: Loop, reds: list[Any]) -> None:
+        """There is code for a loop, but nothing left of the C stack to run it on."""
+        self._left_code()
+        self.values = [*loop.greens, *reds]
+        self._interpret(loop)
 
     def _charge(self) -> None:
         """The time since the last exit was what its guard's failure has cost, or that there is no code."""
@@ -186,17 +196,9 @@ class _Driving:
     def _take_exit(self) -> None:
         exit_tuple = self.exits.pop()
         number = exit_tuple[0]
-        if number == 0:
+        if number <= 0:
             self._left_code()
-            self.exception, self.result, self.fresh = None, exit_tuple[2], False
-            return
-        if number == -1:
-            self._left_code()
-            self._raised(exit_tuple[1])
-            return
-        if number < -1:
-            self._left_code()
-            self.exception, self.result, self.fresh = None, put_together(FORMATS[number].shape, exit_tuple[2:]), False
+            self._left_without_guard(number, exit_tuple)
             return
         guard = GUARDS[number]
         left_at = hotness.interpreter_time()
@@ -261,6 +263,28 @@ class _Driving:
             return
         self.frames.extend(rebuilt.frames)
         self.exception, self.fresh = exception, exception is None
+
+    def _left_without_guard(self, number: int, exit_tuple: tuple[Any, ...]) -> None:
+        """The frame has come to its end; or a callee was not entered."""
+        if number == 0:
+            self.exception, self.result, self.fresh = None, exit_tuple[2], False
+        elif number == -1:
+            self._raised(exit_tuple[1])
+        elif number == _UNENTERED:
+            self._enter_after_callers(exit_tuple[1], exit_tuple[2])
+        else:
+            self.exception, self.result, self.fresh = None, put_together(FORMATS[number].shape, exit_tuple[2:]), False
+
+    def _enter_after_callers(self, loop: Loop, frame: ResumeFrame) -> None:
+        """A loop's callers wait on the heap, so that there is room for it on the C stack.
+
+        They may not be more than CPython allows.
+        """
+        if len(self.frames) >= sys.getrecursionlimit():
+            self._raised(RecursionError("maximum recursion depth exceeded"))
+        elif not self._waits_for_code(loop.base, [frame]):
+            self.frames.append(frame)
+            self.fresh = True
 
     def _waits_for_code(self, loop: Loop, frames: list[ResumeFrame]) -> bool:
         """Whether code that is not valid (any more, or yet) was left at its entry: that visit counts like any other."""
@@ -570,9 +594,11 @@ def drive(loop: Loop, values: list[Any]) -> tuple[BaseException | None, Any]:
             del values[:]
             try:
                 exits.extend(map(enter, (reds,)))
+            except StackFull:
+                driving._go_on_without_code(loop, reds)
             finally:
                 CLOCK.machine = perf_counter() - CLOCK.toolkit - start
-            has_finished = exits[0][0] == 0
+            has_finished = bool(exits) and exits[0][0] == 0
             if has_finished:
                 driving._left_code()
                 result = exits.pop()[2]
@@ -587,6 +613,34 @@ def drive(loop: Loop, values: list[Any]) -> tuple[BaseException | None, Any]:
         return driving.run()
     driving._interrupted(caught)
     return driving.run()
+
+
+_UNENTERED = -(1 << 62)
+"""In place of a guard's number, for a callee that was not entered; then come its loop and its frame."""
+
+
+def _run_callee(call: list[Any]) -> Any:
+    """The C stack is used up: run a callee in the interpreter. The list, which is emptied: address of its cell, arguments."""
+    _, frame = frame_of_callee(call[0], call[1:])
+    call.clear()
+    driving = _Driving()
+    driving.frames.append(frame)
+    driving.fresh = True
+    del frame
+    exception, result = driving.run()
+    if exception is not None:
+        raise exception
+    return result
+
+
+def _unwind_for_callee(call: list[Any]) -> Any:
+    """The C stack is used up: let the callers of a callee leave their machine code, so that there is room."""
+    exit_tuple = (_UNENTERED, *frame_of_callee(call[0], call[1:]))
+    call.clear()
+    raise Unwound(exit_tuple)
+
+
+set_stack_handlers((_run_callee, _unwind_for_callee))
 
 
 _spare: list[_Driving] = []

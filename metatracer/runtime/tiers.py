@@ -36,7 +36,7 @@ from metatracer.backend.compile import TreeText, branch_of, emit_tree, link_tree
 from metatracer.backend.emit import counting_guard
 from metatracer.backend.layout import write_word
 from metatracer.errors import AbortReason
-from metatracer.ir.opcodes import CALL_LOOP, CALL_PORTAL, JUMP
+from metatracer.ir.opcodes import JUMP
 from metatracer.platforms import warn_mistake
 from metatracer.runtime.loops import MOST_DOUBLINGS, PLACING, Tree, retire_tree, root_of
 from metatracer.statistics import STATISTICS
@@ -149,15 +149,10 @@ def first_heat(trace: Trace, parent: GuardState | None, threshold: int) -> int:
 
 
 def heat_alone(trace: Trace, params: Parameters) -> int:
-    """How often code that gets into no tree is to run before it is compiled once more, 0 if the first compile has to do.
-
-    That is so for code that calls other traced code: at level 0 it takes ten times as much of the C stack (2.7 KB for 460
-    operations), and deep recursion would use that up ten times sooner.
-    """
+    """How often code that gets into no tree is to run before it is compiled once more, 0 if the first compile has to do."""
     if not params.compile_level or counting_guard(trace) is None:
         return 0
-    calls = any(op.opcode is CALL_LOOP or op.opcode is CALL_PORTAL for op in trace.operations)
-    return 0 if calls else params.tier2_threshold
+    return params.tier2_threshold
 
 
 def _is_loop(trace: Trace) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from metatracer.backend import support
 from metatracer.backend.compile import allocate_cell, compile_trace, set_cell, set_exit_handler
 from metatracer.ir.cfunctions import CFUNCTIONS
 from metatracer.ir.text import parse_trace
@@ -303,6 +304,7 @@ def test_recursion_is_limited_as_in_python() -> None:
 
 def test_recursion_checks_the_c_stack() -> None:
     code, _ = portal()
+    handlers = support.set_stack_handlers(None)
     limit = sys.getrecursionlimit()
     depths: list[int] = []
     size = threading.stack_size(2 << 20)
@@ -314,7 +316,40 @@ def test_recursion_checks_the_c_stack() -> None:
     finally:
         sys.setrecursionlimit(limit)
         threading.stack_size(size)
+        support.set_stack_handlers(handlers)
     assert 1000 < depths[0] < 1_000_000
+    code.free()
+
+
+def test_what_the_c_stack_has_no_room_for_is_asked_for() -> None:
+    code, loop = portal()
+    asked: list[list[Any]] = []
+
+    def call(given: list[Any]) -> int:
+        asked.append(list(given))
+        return 1000
+
+    handlers = support.set_stack_handlers((call, call))
+    limit, size = sys.getrecursionlimit(), threading.stack_size(2 << 20)
+    found: list[tuple[Any, ...]] = []
+    marker = object()
+    before = sys.getrefcount(marker)
+    try:
+        sys.setrecursionlimit(50_000_000)
+        thread = threading.Thread(target=lambda: found.append(outcome(code, 1_000_000, marker)))
+        thread.start()
+        thread.join()
+    finally:
+        sys.setrecursionlimit(limit)
+        threading.stack_size(size)
+        support.set_stack_handlers(handlers)
+    ((cell, left, passed),) = asked  # `left` is what remains to be summed up
+    assert (cell, passed) == (loop.cell, marker)
+    assert found[0][2] == 1000 + sum(range(left + 1, 1_000_001))
+    asked.clear()
+    found.clear()
+    del passed
+    assert sys.getrefcount(marker) == before
     code.free()
 
 
