@@ -448,12 +448,18 @@ _new_function = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_o
 
 @once
 def _entry_method(count: int) -> _MethodDef:
-    """The method definition of entry points with `count` values."""
+    """The method definition of entry points with `count` values; NULL_OBJECT among them becomes NULL."""
     _base()
     figures = layout()
     name = f"enter{count}"
+    absent = pointer(id(NULL_OBJECT))
     loads = "\n".join(
-        f"  %p{number} = getelementptr ptr, ptr %items, i64 {number}\n  %a{number} = load ptr, ptr %p{number}"
+        f"""  %p{number} = getelementptr ptr, ptr %items, i64 {number}
+  %o{number} = load ptr, ptr %p{number}
+  %is{number} = icmp eq ptr %o{number}, {absent}
+  %a{number} = select i1 %is{number}, ptr null, ptr %o{number}
+  %one{number} = zext i1 %is{number} to i64
+  %absent{number + 1} = add i64 %absent{number}, %one{number}"""
         for number in range(count)
     )
     stores, args = _pass_values("r" * count)
@@ -496,7 +502,12 @@ enter:
   store i64 0, ptr %sizep
   %itemsp = getelementptr i8, ptr %list, i64 {figures.list_items}
   %items = load ptr, ptr %itemsp
+  %absent0 = add i64 0, 0
 {loads}
+  %countp = getelementptr i8, ptr {absent}, i64 {figures.ob_refcnt}
+  %count = load i64, ptr %countp
+  %left = sub i64 %count, %absent{count}
+  store i64 %left, ptr %countp
 {stores}
   %desc = call tailcc ptr %code(ptr null{args})
   %result = call ptr {pointer(function_address("decode"))}(ptr %desc)

@@ -340,13 +340,13 @@ def _super(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, bo
         if places is None:
             return False
         cell, first = frame.box(places[0]), frame.box(places[1])
-        if frame.jitcode.local_names[places[1]] in frame.jitcode.code.co_cellvars:
-            return False
         cls = cell.object.cell_contents
-        if not cell.is_const:
-            return False
         value = meta.emit(ops.CELL_GET, meta.ref(cell))
         meta.guard(ops.GUARD_VALUE, value, descr=cls)
+        if frame.jitcode.local_names[places[1]] in frame.jitcode.code.co_cellvars:
+            held = meta.emit(ops.CELL_GET, meta.ref(first))
+            meta.guard(ops.GUARD_NONNULL, held)
+            first = meta.ref_box(first.object.cell_contents, held)
         boxes = [const_box(cls), first]
     if len(boxes) != 2:
         return False
