@@ -65,6 +65,9 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("inlining", True, "", 0, 1, "trace into the interpreter's own functions; off: they are called"),
     Parameter("max_inline_depth", 30, "frames", 1, 500, "inlined frames above the portal before a callee is called"),
     Parameter("max_unroll_loops", 16, "iterations", 1, 10_000, "iterations of a helper's loop that one trace holds"),
+    Parameter(
+        "helper_loops", True, "", 0, 1, "a helper's longer loop gets traces of its own; off: the helper is called"
+    ),
     Parameter("max_unroll_recursion", 1, "calls", 1, 100, "times one guest function is inlined in itself"),
     Parameter("promotion_limit", 8, "values", 0, _MANY, "promoted at one place before the value stays a variable"),
     Parameter("tree_limit", 64, "bridges", 1, _MANY, "of one loop before it is recorded again with fewer branches"),
@@ -102,6 +105,7 @@ class Parameters:
     inlining: bool
     max_inline_depth: int
     max_unroll_loops: int
+    helper_loops: bool
     max_unroll_recursion: int
     promotion_limit: int
     tree_limit: int

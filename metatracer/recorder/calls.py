@@ -138,7 +138,7 @@ def call_python(
     except ArgumentMismatch:
         return False
     meta.assume(meta.host.function_unchanged(function))
-    callee = MetaFrame(jitcode, function, meta.host.portal_of(function))
+    callee = MetaFrame(jitcode, function, meta.host.portal_of(function), meta.host.headers_of(function))
     for register, value in enumerate(bound.values):
         if value is NULL_OBJECT:
             continue

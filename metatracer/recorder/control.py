@@ -240,14 +240,25 @@ def load_build_class(meta: MetaInterpreter, frame: MetaFrame, instruction: Instr
 def _go(meta: MetaInterpreter, frame: MetaFrame, target: int) -> None:
     backward = target < frame.position
     frame.position = target
-    if backward and not (frame.portal is not None):
-        frame.backward_jumps += 1
-        limit = meta.limits.max_unroll_loops
-        if frame.backward_jumps > limit and not getattr(frame.function, "_jit_unroll_safe_", False):
-            name = frame.jitcode.code.co_qualname
-            if len(meta.frames) > 1:
-                frame.jitcode.notes["called, not traced"] = f"its loop was unrolled more than {limit} times"
-                raise meta.aborted_at(frame, AbortReason.HELPER_LOOP, name)
+    if backward and frame.portal is None:
+        header = frame.jitcode.instructions[target].index
+        if header not in frame.headers:
+            frame.backward_jumps += 1
+            if frame.backward_jumps > meta.limits.max_unroll_loops:
+                _unrolled(meta, frame, header)
+
+
+def _unrolled(meta: MetaInterpreter, frame: MetaFrame, header: int) -> None:
+    """A helper goes round and round: its loop gets traces of its own if it can, or the helper is called."""
+    if getattr(frame.function, "_jit_unroll_safe_", False):
+        return
+    limits, name = meta.limits, frame.jitcode.code.co_qualname
+    if limits.helper_loops and meta.host.make_header(meta.portal, frame.function, header):
+        meta.stand_at(frame, header)
+        raise meta.aborted(AbortReason.CALLEE_FIRST, f"{name} loops")
+    if len(meta.frames) > 1:
+        frame.jitcode.notes["called, not traced"] = f"its loop was unrolled more than {limits.max_unroll_loops} times"
+        raise meta.aborted_at(frame, AbortReason.HELPER_LOOP, name)
 
 
 @handles("jump")

@@ -16,10 +16,12 @@ from weakref import ReferenceType, getweakrefcount
 from metatracer.ir.values import NULL, NULL_OBJECT, Const, FrameState, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import FunctionType
 
     from metatracer.frontend.jitcode import Instruction, JitCode
+
+NO_HEADERS: Mapping[int, Any] = {}
 
 
 class Box:
@@ -100,6 +102,7 @@ class MetaFrame:
         came_back: A back-edge of the guest was passed since the last merge point.
         backward_jumps: How often this frame went round a loop of its own.
         portal: The portal that the function is, or None.
+        headers: Of a helper the headers of its loops that have traces of their own, by byte offset.
         context: How the frame came about (see `polymorphism`).
         entry_key, entry_greens: Green key, and greens, of the first merge point of a portal's frame, None before. A frame
             that a bridge begins with has the key alone.
@@ -113,6 +116,7 @@ class MetaFrame:
         "entry_greens",
         "entry_key",
         "function",
+        "headers",
         "index",
         "jitcode",
         "pending",
@@ -123,7 +127,9 @@ class MetaFrame:
         "visited",
     )
 
-    def __init__(self, jitcode: JitCode, function: FunctionType, portal: Any = None) -> None:
+    def __init__(
+        self, jitcode: JitCode, function: FunctionType, portal: Any = None, headers: Mapping[int, Any] = NO_HEADERS
+    ) -> None:
         self.jitcode = jitcode
         self.function = function
         self.registers: list[Box | None] = [None] * jitcode.n_registers
@@ -134,6 +140,7 @@ class MetaFrame:
         self.backward_jumps = 0
         self.came_back = False
         self.portal = portal
+        self.headers = headers
         self.entry_key: Any = None
         self.context = 0
         self.entry_greens: tuple[Any, ...] | None = None

@@ -27,7 +27,7 @@ from metatracer.recorder.virtual_exceptions import is_unobserved, keeps_virtual,
 from metatracer.recorder.virtuals import VirtualBox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import CodeType, FunctionType
 
     from metatracer.frontend.jitcode import Instruction, JitCode
@@ -100,6 +100,7 @@ class PortalView(Protocol):
     green_numbers: tuple[int, ...]
     red_numbers: tuple[int, ...]
     maybe_unbound: frozenset[int]
+    is_implicit: bool
     frozen: dict[int, list[Any]]
     polymorphism: Polymorphism
 
@@ -117,6 +118,8 @@ class Host(Protocol):
     """What the recorder asks of the runtime."""
 
     def portal_of(self, function: FunctionType) -> PortalView | None: ...
+    def headers_of(self, function: FunctionType) -> Mapping[int, PortalView]: ...
+    def make_header(self, caller: PortalView, function: FunctionType, index: int) -> bool: ...
     def original_code(self, function: FunctionType) -> CodeType: ...
     def jitcode_of(self, function: FunctionType) -> JitCode: ...
     def new_loop(self, portal: PortalView, key: Any, greens: tuple[Any, ...]) -> LoopRef: ...
@@ -146,6 +149,7 @@ class Limits:
     max_unroll_loops: int = 40
     promotion_limit: int = 8
     inlining: bool = True
+    helper_loops: bool = True
 
 
 @dataclass(slots=True)
@@ -157,7 +161,7 @@ class Recorded:
         kind: "loop" (back to its own start), "jump" (to another loop), "finish" or "raise".
         values: For loop and jump: the greens and reds at the merge point reached. For finish: [result]. For raise:
             [exception].
-        key: For loop and jump the green key reached.
+        key: For loop and jump the green key reached; portal: Whose merge point that is.
         restarted: The recording began again at an inner loop's header; `start_key` says whose loop the trace is.
     """
 
@@ -167,6 +171,7 @@ class Recorded:
     key: Any
     start_key: Any
     restarted: bool = False
+    portal: Any = None
 
 
 class MetaInterpreter:
@@ -215,6 +220,8 @@ class MetaInterpreter:
         self.stored: dict[int, Value] = {}
         # What was handled before the handlers that have been entered with a virtual exception (`virtuals.HandledBefore`).
         self.handling: list[VirtualBox] = []
+        # The first instruction stands at a merge point, perhaps, that has been passed.
+        self.is_at_start = False
         self._depth = 0
         self._started: tuple[JitCode, int]
         self.effect_done = False
@@ -657,7 +664,7 @@ class MetaInterpreter:
         values = [frame.box(number).object for number in portal.green_numbers]
         values += [NULL_OBJECT if box is None else box.object for box in reds]
         self.outcome = Recorded(
-            self._trace(), "loop" if target is None else "jump", values, key, self.start_key, self.restarted
+            self._trace(), "loop" if target is None else "jump", values, key, self.start_key, self.restarted, portal
         )
 
     # --- running --------------------------------------------------------------------------------------------------------
@@ -695,13 +702,18 @@ class MetaInterpreter:
         if len(self.operations) > self.limits.trace_limit:
             raise self.aborted(AbortReason.TRACE_TOO_LONG, f"{len(self.operations)} operations")
         portal = frame.portal
-        is_merge_point = portal is not None and instruction.index == portal.merge_start
+        at_start, self.is_at_start = self.is_at_start, False
+        header = frame.headers.get(instruction.index) if frame.headers and not at_start else None
+        is_merge_point = header is not None or (portal is not None and instruction.index == portal.merge_start)
         if self.handling:
             self._started = jitcode, frame.index
             if is_merge_point or not keeps_virtual(self, frame):
                 make_handled(self)
         if portal is None:
-            return False
+            return header is not None and self._header(frame, header)
+        if is_merge_point and at_start:
+            frame.position = jitcode.positions[portal.merge_end]
+            return True
         if is_merge_point:
             self._merge_point(frame, portal)
             return True
@@ -710,6 +722,12 @@ class MetaInterpreter:
             frame.position = jitcode.positions[portal.skips[instruction.index]]
             return True
         return False
+
+    def stand_at(self, frame: MetaFrame, index: int) -> None:
+        """The innermost frame has jumped to an instruction: a recording that ends now goes on there."""
+        frame.index = index
+        self._snapshot = None
+        self.effect_done = False
 
     # --- merge points ---------------------------------------------------------------------------------------------------
 
@@ -722,6 +740,7 @@ class MetaInterpreter:
             function: The portal function.
             values: Greens and reds there, NULL_OBJECT for an unbound red.
         """
+        self.portal = portal
         self.start_key = key
         self.inputs = []
         self.operations = []
@@ -735,7 +754,8 @@ class MetaInterpreter:
         self.promotion_sites.clear()
         self.unpromoted.clear()
         jitcode = self.host.jitcode_of(function)
-        frame = MetaFrame(jitcode, function, portal)
+        frame = MetaFrame(jitcode, function, None if portal.is_implicit else portal, self.host.headers_of(function))
+        self.is_at_start = portal.is_implicit
         self.frames[:] = [frame]
         n_greens = len(portal.green_numbers)
         for number, obj in zip(portal.green_numbers, values, strict=False):
@@ -745,7 +765,7 @@ class MetaInterpreter:
             frame.registers[number] = const_box(cell)
         unbound_known: list[tuple[Input, bool]] = []
         for number, obj in zip(portal.red_numbers, values[n_greens:], strict=True):
-            red = Input("r", jitcode.local_names[number])
+            red = Input("r", jitcode.local_names[number] if number < jitcode.n_locals else "")
             self.inputs.append(red)
             if obj is not NULL_OBJECT:
                 frame.registers[number] = Box(obj, red)
@@ -787,6 +807,19 @@ class MetaInterpreter:
         frame.visited.add(key)
         self.emit(ops.MERGE_POINT, descr=portal.site(greens, frame.line))
         frame.position = frame.jitcode.positions[portal.merge_end]
+
+    def _header(self, frame: MetaFrame, portal: PortalView) -> bool:
+        """At the header of a helper's loop that has traces of its own. Whether the trace ends, or begins again, or calls it."""
+        key = portal.key(())
+        frame.context = merge_context(portal, key)
+        if len(self.frames) > 1:
+            self._call_inlined(frame, portal, key, ())
+            return True
+        if self._merge_outermost(frame, portal, key, ()):
+            return True
+        frame.visited.add(key)
+        self.emit(ops.MERGE_POINT, descr=portal.site((), frame.line))
+        return False
 
     def _merge_outermost(self, frame: MetaFrame, portal: PortalView, key: Any, greens: Sequence[Any]) -> bool:
         """At a merge point of the frame the trace started in. Whether the trace ends or starts again here."""

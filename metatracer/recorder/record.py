@@ -106,6 +106,8 @@ def record_bridge(
     assert snapshot is not None
     start = _BridgeStart(meta, snapshot, rebuilt, classes)
     start.frames()
+    # What the guard of an unbound variable at a merge point fails for is no reason to go there again; that of a green is.
+    meta.is_at_start = meta.frames[-1].portal is None or guard.opcode in (ops.GUARD_NULL, ops.GUARD_NONNULL)
     frames = rebuilt.frames
     del rebuilt
     if exception is not None:
@@ -164,7 +166,9 @@ class _BridgeStart:
         meta = self.meta
         states = self.snapshot.frames
         for state in states:
-            frame = MetaFrame(state.jitcode, state.function, meta.host.portal_of(state.function))
+            frame = MetaFrame(
+                state.jitcode, state.function, meta.host.portal_of(state.function), meta.host.headers_of(state.function)
+            )
             base = state.jitcode.n_locals
             for number, value in zip(state.numbers, state.locals, strict=True):
                 box = self.box(value)

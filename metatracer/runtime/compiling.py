@@ -285,9 +285,10 @@ def stub_trace(loop: Loop) -> Trace:
         number: Const("r", green) for number, green in zip(portal.green_numbers, loop.greens, strict=True)
     }
     bound.update(zip(portal.red_numbers, reds, strict=True))
-    numbers = tuple(sorted(bound))
+    numbers = tuple(sorted([number for number in bound if number < portal.n_locals]))
     values = tuple(bound[number] for number in numbers)
-    state = FrameState(jitcode_for(portal.layout.code), portal.function, portal.merge_start, -1, numbers, values, ())
+    stack = tuple(bound[portal.n_locals + slot] for slot in range(portal.depth))
+    state = FrameState(jitcode_for(portal.layout.code), portal.function, portal.merge_start, -1, numbers, values, stack)
     leave = Operation(GUARD_NOT_INVALIDATED, (), None, Snapshot((state,)))
     return Trace(reds, [leave, Operation(FINISH, (Const("r", None),))], [], f"{loop.ref.name}_stub")
 
@@ -327,6 +328,7 @@ def note_abort(loop: Loop, aborted: RecordingAborted, guard: GuardState | None) 
         loop.wait = min(loop.wait * params.backoff_factor, params.backoff_limit)
         if loop.piece is None:
             record.status = "aborted"
+        loop.portal.given_up(loop)
     if _abort_log.on:
         _abort_log.write(f"{record.driver} {record.location}: {aborted}")
     if hooks.registered["abort"]:

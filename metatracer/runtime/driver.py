@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from metatracer.runtime.host import PORTALS
+from metatracer.runtime.implicit import implicit_portals
 from metatracer.runtime.portal import Portal
 from metatracer.statistics import STATISTICS
 
@@ -62,8 +63,8 @@ def install_portal(function: FunctionType, driver: JitDriver) -> FunctionType:
 
 
 def portals() -> list[Portal]:
-    """Every installed portal."""
-    return list(PORTALS.values())
+    """Every installed portal, and the helpers' loops that have traces of their own."""
+    return [*PORTALS.values(), *implicit_portals()]
 
 
 def statistics_snapshot() -> dict[str, Any]:

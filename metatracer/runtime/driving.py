@@ -21,11 +21,9 @@ from metatracer import hooks, log
 from metatracer.backend.compile import set_exit_handler
 from metatracer.backend.support import FORMATS, StackFull, Unwound, set_stack_handlers
 from metatracer.errors import AbortReason, RecordingAborted
-from metatracer.frontend.decode import jitcode_for
 from metatracer.ir.known import known_classes
 from metatracer.ir.shapes import put_together
 from metatracer.ir.values import NULL_OBJECT
-from metatracer.recorder.frames import ResumeFrame
 from metatracer.recorder.metainterp import Limits
 from metatracer.recorder.polymorphism import Branches, merge_context
 from metatracer.recorder.record import record_bridge, record_loop
@@ -43,6 +41,7 @@ from metatracer.runtime.versions import visit
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
+    from metatracer.recorder.frames import ResumeFrame
     from metatracer.recorder.record import Ended
 
 _exit_log = log.section("exit")
@@ -156,7 +155,7 @@ class _Driving:
 
     def _interpret(self, loop: Loop) -> None:
         """Go on from the merge point in the interpreter."""
-        self.frames.append(_frame_at_merge_point(loop, self.values))
+        self.frames.append(loop.portal.frame_at_merge_point(self.values))
         self.request, self.values = None, []
         self.fresh = True
 
@@ -291,8 +290,7 @@ class _Driving:
         portal = loop.portal
         if len(frames) != 1 or frames[0].index != portal.merge_start:
             return False
-        bound = frames[0].locals
-        self.values = [bound[number] for number in portal.green_numbers + portal.red_numbers]
+        self.values = portal.values_of(frames[0])
         # A bridge may begin at a merge point, too: where the greens were not those that the parent went on with.
         greens = tuple(self.values[: len(portal.green_numbers)])
         if any(green is NULL_OBJECT for green in greens):
@@ -370,8 +368,9 @@ class _Driving:
             own = ended_.own_loop.token
         where = guard if guard is not None and not recorded.restarted else None
         if recorded.kind in ("loop", "jump"):
-            greens = tuple(recorded.values[: len(loop.portal.green_numbers)])
-            self.request = loop.portal.loop_of(recorded.key, greens)
+            reached = recorded.portal
+            greens = tuple(recorded.values[: len(reached.green_numbers)])
+            self.request = reached.loop_of(recorded.key, greens)
             self.values = recorded.values
         elif recorded.kind == "finish":
             self.exception, self.result, self.fresh = None, recorded.values[0], False
@@ -435,7 +434,7 @@ class _Driving:
         if not self.exits:
             self._left_code()
         if self.request is not None:
-            self.frames.append(_frame_at_merge_point(self.request, self.values))
+            self.frames.append(self.request.portal.frame_at_merge_point(self.values))
             self.request, self.values = None, []
         while self.exits:
             # Machine code has just exited: its frames first.
@@ -447,7 +446,7 @@ class _Driving:
         if self.exception is not None and arrived.__context__ is None and arrived is not self.exception:
             arrived.__context__ = self.exception
         if self.request is not None:
-            self.frames.append(_frame_at_merge_point(self.request, self.values))
+            self.frames.append(self.request.portal.frame_at_merge_point(self.values))
             self.request, self.values = None, []
         if self.frames and self.frames[-1].throw_index < 0:
             self.frames[-1].throw_index = self.frames[-1].index
@@ -459,14 +458,6 @@ def _finish(frame: ResumeFrame, result: Any) -> tuple[BaseException | None, Any]
         return None, frame.finish(result, *frame.kept)
     except BaseException as error:  # noqa: BLE001 - thrown into the frame
         return error, None
-
-
-def _frame_at_merge_point(loop: Loop, values: list[Any]) -> ResumeFrame:
-    portal = loop.portal
-    start = portal.merge_start
-    return ResumeFrame(
-        jitcode_for(portal.layout.code), portal.function, start, start, portal.frame_locals(values), ()
-    )
 
 
 def _is_confirmed(loop: Loop, values: list[Any]) -> bool:
@@ -555,6 +546,7 @@ def _limits(loop: Loop) -> Any:
         max_unroll_loops=params.max_unroll_loops,
         promotion_limit=params.promotion_limit,
         inlining=params.inlining,
+        helper_loops=params.helper_loops,
     )
 
 

@@ -9,10 +9,11 @@ from metatracer.frontend.decode import jitcode_for
 from metatracer.runtime import assumptions
 from metatracer.runtime.assumptions import ClassUnchanged, DictItemIs, FunctionUnchanged, QuasiFieldIs
 from metatracer.runtime.class_facts import InstancesKeepClass, ObjectKeepsClass
+from metatracer.runtime.implicit import headers_of, make_header
 from metatracer.statistics import STATISTICS, ResidualCall
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import CodeType, FunctionType
 
     from metatracer.frontend.jitcode import JitCode
@@ -42,6 +43,14 @@ class RecordingHost:
     def portal_of(self, function: FunctionType) -> Portal | None:
         """The portal that a function is, or None."""
         return PORTALS.get(function.__code__)
+
+    def headers_of(self, function: FunctionType) -> Mapping[int, Portal]:
+        """The loops of a helper that have traces of their own, by the byte offsets of their headers."""
+        return headers_of(function)
+
+    def make_header(self, caller: Any, function: FunctionType, index: int) -> bool:
+        """Give a helper's loop traces of its own, if it can have them: the next time round is recorded."""
+        return make_header(caller, function, index)
 
     def original_code(self, function: FunctionType) -> CodeType:
         """The author's code of a function: for portals, before rewriting."""

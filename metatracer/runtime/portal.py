@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer.errors import UsageError
 from metatracer.frontend.code_reader import local_names
+from metatracer.frontend.decode import jitcode_for
 from metatracer.ir.values import NULL_OBJECT, Site
+from metatracer.recorder.frames import ResumeFrame
 from metatracer.recorder.polymorphism import Polymorphism
 from metatracer.runtime.hotness import back_edges_pay, charge, entries_pay, wanted_entries
 from metatracer.runtime.loops import Loop
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from metatracer.ir.values import LoopRef
     from metatracer.jit import JitDriver
+    from metatracer.runtime.implicit import ImplicitDriver
     from metatracer.runtime.portal_layout import PortalLayout
 
 _MOST_COLD_LOOPS = 20_000
@@ -39,7 +42,7 @@ class Request:
 
 
 class Portal:
-    """One portal function.
+    """One portal function (or one loop of a helper: `implicit`).
 
     Attributes:
         function: The author's function object.
@@ -50,13 +53,16 @@ class Portal:
             meet them as constants of their parents, not as contents of the field that says so.
         polymorphism: Where its guests take many values and ways.
         drive: Runs a loop to the end of the portal's frame (`driver.drive`).
+        is_implicit: Its author has not made it one.
         tick: What rewritten code calls at a marker, `tick(marker, *greens)`: a token if machine code or a recording is due.
     """
+
+    is_implicit = False
 
     def __init__(
         self,
         function: FunctionType,
-        driver: JitDriver,
+        driver: JitDriver | ImplicitDriver,
         layout: PortalLayout,
         drive: Callable[[Loop, list[Any]], tuple[BaseException | None, Any]],
     ) -> None:
@@ -74,6 +80,7 @@ class Portal:
         self.red_numbers = layout.red_numbers
         self.maybe_unbound = layout.maybe_unbound
         self.n_locals = len(local_names(layout.code))
+        self.depth = jitcode_for(layout.code).depths[layout.merge_start]
         self._entry = Ticker(Marker(True))
         self._back_edge = Ticker(Marker(False))
         self._marker = Marker(False)
@@ -214,9 +221,20 @@ class Portal:
             raise exception
         return result
 
-    def frame_locals(self, values: Sequence[Any]) -> tuple[Any, ...]:
-        """The values of a merge point as the locals of a frame."""
-        bound: list[Any] = [NULL_OBJECT] * self.n_locals
+    def given_up(self, loop: Loop) -> None:
+        """A recording of the loop was given up."""
+
+    def frame_at_merge_point(self, values: Sequence[Any]) -> ResumeFrame:
+        """The frame that has these values at the merge point."""
+        bound: list[Any] = [NULL_OBJECT] * (self.n_locals + self.depth)
         for number, value in zip(self.green_numbers + self.red_numbers, values, strict=True):
             bound[number] = value
-        return tuple(bound)
+        start, count = self.merge_start, self.n_locals
+        return ResumeFrame(
+            jitcode_for(self.layout.code), self.function, start, start, tuple(bound[:count]), tuple(bound[count:])
+        )
+
+    def values_of(self, frame: ResumeFrame) -> list[Any]:
+        """Greens and reds of a frame at the merge point."""
+        bound = (*frame.locals, *frame.stack)
+        return [bound[number] for number in self.green_numbers + self.red_numbers]

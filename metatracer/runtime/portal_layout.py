@@ -328,7 +328,7 @@ class _Analysis:
                     'or use reds="auto"',
                     merge.lineno,
                 )
-        bound = _definitely_bound(self.jitcode, merge.start)
+        bound = definitely_bound(self.jitcode, merge.start)
         unbound = frozenset(number for number in reds if not bound >> number & 1)
         skips = {statement.start: statement.end for statement in statements if statement.hint != MERGE_POINT}
         jumps, counts = ((), False) if skips else _GreenStores(self.unit, greens, merge).places()
@@ -443,7 +443,7 @@ _ADD = frozenset(number for number, (_, symbol) in enumerate(opcode._nb_ops) if 
 _MAYBE_NULL = frozenset({"load_method", "super_method"})
 
 
-def _definitely_bound(jitcode: JitCode, index: int) -> int:
+def definitely_bound(jitcode: JitCode, index: int) -> int:
     """Registers, as bits, that hold no NULL whenever control reaches byte offset `index`: forward data flow."""
     instructions = jitcode.instructions
     everything = (1 << jitcode.n_registers) - 1

@@ -520,6 +520,13 @@ def promise_twin(code: CodeType, build: Callable[[], Twin]) -> None:
     _promised[id(code)] = (_until_freed(code, _promised), build)
 
 
+def replace_twin(code: CodeType, build: Callable[[], Twin]) -> None:
+    """Let `build` make another twin of `code`, which is asked for from now on."""
+    with _lock:
+        _twins.pop(id(code), None)
+        promise_twin(code, build)
+
+
 def _until_freed(code: CodeType, table: dict[int, Any]) -> weakref.ref[CodeType]:
     """A weak reference; the code object's entry in `table` goes when it is freed.
 

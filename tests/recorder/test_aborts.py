@@ -77,12 +77,12 @@ def test_too_long_traces_end_and_the_guest_goes_on_there():
 
 
 def test_long_loops_of_helpers_are_left_and_called_from_then_on():
-    first = record(helper_loop, 1, 100, max_unroll_loops=10)
+    first = record(helper_loop, 1, 100, max_unroll_loops=10, helper_loops=False)
     assert first.aborted.reason is AbortReason.HELPER_LOOP
     exception, _ = finished(first)
     assert exception.value == sum(range(100)) + 1
     assert DONE == list(range(100))
-    second = record(helper_loop, 1, 100, max_unroll_loops=10)
+    second = record(helper_loop, 1, 100, max_unroll_loops=10, helper_loops=False)
     assert second.ended.recorded is not None
     assert any(op.opcode is ops.CALL for op in second.operations)
     assert any("helper" in note for note in second.residual)
