@@ -42,6 +42,7 @@ class AbortReason(enum.Enum):
     TRACE_TOO_LONG = "the trace grew past `trace_limit`; raise it, or mark a big callee with @dont_look_inside"
     HELPER_LOOP = "a helper's loop was unrolled too often; it is now called instead of traced"
     CALLEE_FIRST = "it calls a guest function that has a loop and no code yet; that is compiled first"
+    JOINT_FIRST = "ways of the guest meet again at a place that has no code of its own yet; that is compiled first"
     TOO_DEEP = "too many inlined frames; the deepest callee is now called instead of traced"
     UNSUPPORTED = "an instruction that cannot be traced was reached"
     GREEN_NOT_CONSTANT = "a green variable keeps changing its value at one place; is it really green?"

@@ -61,6 +61,10 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("function_threshold", 0, "entries", 0, _MANY, "of a portal at one place before it is recorded; 0: when it pays"),
     Parameter("trace_eagerness", 0, "guard failures", 0, _MANY, "of one guard before a bridge is recorded; 0: when it pays"),
     Parameter("payback", 0.3, "times", 0, 1000, "the cost of compiling that a place has to have taken before compiling pays"),
+    Parameter(
+        "tail_limit", 100, "operations", 0, 1_000_000,
+        "that more than two traces may have in common behind one merge point",
+    ),
     Parameter("trace_limit", 6000, "operations", 10, 1_000_000, "recorded operations after which a recording aborts"),
     Parameter("inlining", True, "", 0, 1, "trace into the interpreter's own functions; off: they are called"),
     Parameter("max_inline_depth", 30, "frames", 1, 500, "inlined frames above the portal before a callee is called"),
@@ -101,6 +105,7 @@ class Parameters:
     function_threshold: int
     trace_eagerness: int
     payback: float
+    tail_limit: int
     trace_limit: int
     inlining: bool
     max_inline_depth: int

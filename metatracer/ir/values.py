@@ -228,6 +228,7 @@ class LoopRef:
         effects: Gives what entering the loop may read and write of objects that exist, and whether it may run any code;
             from then on the code being made relies on it. None: anything.
         returns_parts: Its code may return an object that it has not allocated as its parts.
+        is_joint: It is no loop of the guest's, but what comes where several ways of a tree meet again.
     """
 
     name: str
@@ -238,6 +239,7 @@ class LoopRef:
     shapes: Shapes | None = None
     effects: Callable[[], tuple[Effect, Effect, bool]] | None = None
     returns_parts: bool = False
+    is_joint: bool = False
 
 
 @dataclass(eq=False, slots=True)

@@ -107,6 +107,7 @@ class MetaFrame:
         entry_key, entry_greens: Green key, and greens, of the first merge point of a portal's frame, None before. A frame
             that a bridge begins with has the key alone.
         visited: Green keys of the merge points the frame has passed.
+        passed: Their contexts, and how many operations the trace had then.
     """
 
     __slots__ = (
@@ -119,6 +120,7 @@ class MetaFrame:
         "headers",
         "index",
         "jitcode",
+        "passed",
         "pending",
         "portal",
         "position",
@@ -145,6 +147,7 @@ class MetaFrame:
         self.context = 0
         self.entry_greens: tuple[Any, ...] | None = None
         self.visited: set[Any] = set()
+        self.passed: list[tuple[int, int]] = []
 
     def box(self, register: int) -> Box:
         """The box in a register that must be bound."""

@@ -105,12 +105,13 @@ class PortalView(Protocol):
     polymorphism: Polymorphism
 
     def key(self, greens: Sequence[Any]) -> Any: ...
-    def compiled_loop(self, key: Any) -> LoopRef | None: ...
+    def compiled_loop(self, key: Any, *, joints: bool = True) -> LoopRef | None: ...
     def site(self, greens: Sequence[Any], lineno: int) -> Any: ...
     def may_inline(self, key: Any) -> bool: ...
     def refuse_inlining(self, key: Any, greens: Sequence[Any]) -> None: ...
     def may_unwind(self, key: Any) -> bool: ...
     def comes_first(self, key: Any, greens: Sequence[Any]) -> bool: ...
+    def note_joint(self, key: Any, greens: Sequence[Any]) -> None: ...
     def run_from_merge_point(self, values: list[Any]) -> Any: ...
 
 
@@ -143,6 +144,7 @@ class Limits:
     """Bounds of one recording, from the driver's parameters."""
 
     trace_limit: int = 6000
+    tail_limit: int = 100
     max_inline_depth: int = 40
     max_unroll_recursion: int = 1
     max_inline_recursion: int = 8
@@ -222,6 +224,8 @@ class MetaInterpreter:
         self.handling: list[VirtualBox] = []
         # The first instruction stands at a merge point, perhaps, that has been passed.
         self.is_at_start = False
+        # Contexts of merge points behind which much was recorded.
+        self._tails: list[int] = []
         self._depth = 0
         self._started: tuple[JitCode, int]
         self.effect_done = False
@@ -636,11 +640,21 @@ class MetaInterpreter:
         frame = self.frames.pop()
         if self.frames:
             self.frames[-1].state = None
+        if frame.passed:
+            self._note_tails(frame)
         return frame
 
     # --- the end of a trace ---------------------------------------------------------------------------------------------
 
+    def _note_tails(self, frame: MetaFrame) -> None:
+        """A frame ends, or the trace: what it has recorded behind each of its merge points is a copy of these ways."""
+        end = len(self.operations) - self.limits.tail_limit
+        self._tails += [context for context, start in frame.passed if start <= end]
+
     def _trace(self) -> Trace:
+        for frame in self.frames:
+            self._note_tails(frame)
+        self.polymorphism.note_tails(self._tails)
         classes = self.classes.facts()
         assumptions = [*self.assumptions.values(), *self.classes.assumptions()]
         return Trace(tuple(self.inputs), self.operations, assumptions, self.name, classes=classes)
@@ -745,6 +759,7 @@ class MetaInterpreter:
         self.inputs = []
         self.operations = []
         self.assumptions = {}
+        self._tails.clear()
         self._relied.clear()
         self._stored_classes.clear()
         for known in (self.types, self.raws, self.truths, self.lasting, self.heap, self.cells, self.stored):
@@ -805,6 +820,7 @@ class MetaInterpreter:
         elif self._merge_inlined(frame, portal, key, greens):
             return
         frame.visited.add(key)
+        frame.passed.append((frame.context, len(self.operations)))
         self.emit(ops.MERGE_POINT, descr=portal.site(greens, frame.line))
         frame.position = frame.jitcode.positions[portal.merge_end]
 
@@ -826,9 +842,11 @@ class MetaInterpreter:
         if key == self.start_key and self.own_loop is not None:
             self.close(frame, portal, key, None)
             return True
-        loop = portal.compiled_loop(key)
+        loop = portal.compiled_loop(key, joints=self._ends_at_joints)
         if loop is None and frame.context in self.polymorphism.joins:
             loop = self.host.callable_loop(portal, key, greens)
+        if loop is None:
+            loop = self._joint(frame, portal, key, greens)
         if loop is not None:
             self.close(frame, portal, key, loop)
             return True
@@ -843,6 +861,23 @@ class MetaInterpreter:
             self.start_at_merge_point(portal, key, frame.function, values)
             return True
         return False
+
+    @property
+    def _ends_at_joints(self) -> bool:
+        """Whether this is a bridge, or begins at a joint itself."""
+        return self.own_loop is None or self.own_loop.is_joint
+
+    def _joint(self, frame: MetaFrame, portal: PortalView, key: Any, greens: Sequence[Any]) -> LoopRef | None:
+        """What begins at this merge point, if enough traces repeat it already: this one had better go to a common copy."""
+        if not self._ends_at_joints or not self.polymorphism.is_joint(frame.context):
+            return None
+        loop = portal.compiled_loop(key)
+        if loop is not None or self.own_loop is not None:
+            return loop
+        portal.note_joint(key, greens)
+        if portal.comes_first(key, greens):
+            raise self.aborted(AbortReason.JOINT_FIRST, "")
+        return self.host.callable_loop(portal, key, greens)
 
     @staticmethod
     def _is_round(frame: MetaFrame, portal: PortalView, key: Any) -> bool:
@@ -871,6 +906,11 @@ class MetaInterpreter:
         """At a later merge point of an inlined portal call. Whether the rest of it became a call."""
         entered_here = frame.entry_greens is not None
         is_round = self._is_round(frame, portal, key)
+        joint = None if is_round else self._joint(frame, portal, key, greens)
+        if joint is not None:
+            is_compiled = portal.compiled_loop(key) is not None
+            self._call_portal(frame, portal, joint, unwinds=is_compiled and portal.may_unwind(key))
+            return True
         if not is_round and (entered_here or portal.may_inline(key)):
             return False
         # A loop inside the callee: from now on it is called, and has traces of its own.

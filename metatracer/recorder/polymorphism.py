@@ -23,7 +23,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import FunctionType
 
     from metatracer.frontend.jitcode import JitCode
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 Site = tuple[int, int]
 _BY_VALUE = (int, str, bytes, bool, float, type(None))
+_MOST_COPIES = 2
+"""Of what comes behind a merge point: the next bridge that gets there ends there."""
 _LEAST_SHARE = 8
 """A site is to blame for a tree if it has an eighth of the bridges."""
 
@@ -96,7 +98,16 @@ class Polymorphism:
     def __init__(self) -> None:
         self.called: set[int] = set()
         self.joins: set[int] = set()
+        self._tails: Counter[int] = Counter()
         self._promoted: dict[Site, list[int]] = {}
+
+    def note_tails(self, contexts: Iterable[int]) -> None:
+        """A trace repeats what comes behind the merge points of these contexts."""
+        self._tails.update(set(contexts))
+
+    def is_joint(self, context: int) -> bool:
+        """Whether so many traces repeat what comes behind a merge point that further ones end there."""
+        return self._tails[context] >= _MOST_COPIES
 
     def may_promote(self, site: Site, value: object, limit: int, met: set[Site]) -> bool:
         """Whether a value is to be a constant of the trace, and not one more of too many at this place.

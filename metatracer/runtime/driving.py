@@ -43,6 +43,7 @@ from metatracer.statistics import STATISTICS
 if TYPE_CHECKING:
     from metatracer.recorder.frames import ResumeFrame
     from metatracer.recorder.record import Ended
+    from metatracer.runtime.portal import Portal
 
 _exit_log = log.section("exit")
 _recording = threading.local()
@@ -244,7 +245,7 @@ class _Driving:
             if guard.operation.opcode.name == "guard_not_invalidated" and not guard.piece.reason:
                 assumptions.recheck(guard.piece)
             is_early_root = left_early and guard.piece.parent is None
-            if (guard.piece.reason or is_early_root) and self._waits_for_code(loop.base, rebuilt.frames):
+            if (guard.piece.reason or is_early_root) and self._waits_for_code(loop.portal, rebuilt.frames):
                 if isinstance(loop, Version):
                     visit(loop)
             else:
@@ -281,13 +282,12 @@ class _Driving:
         """
         if len(self.frames) >= sys.getrecursionlimit():
             self._raised(RecursionError("maximum recursion depth exceeded"))
-        elif not self._waits_for_code(loop.base, [frame]):
+        elif not self._waits_for_code(loop.portal, [frame]):
             self.frames.append(frame)
             self.fresh = True
 
-    def _waits_for_code(self, loop: Loop, frames: list[ResumeFrame]) -> bool:
+    def _waits_for_code(self, portal: Portal, frames: list[ResumeFrame]) -> bool:
         """Whether code that is not valid (any more, or yet) was left at its entry: that visit counts like any other."""
-        portal = loop.portal
         if len(frames) != 1 or frames[0].index != portal.merge_start:
             return False
         self.values = portal.values_of(frames[0])
@@ -359,7 +359,9 @@ class _Driving:
                 loop.replacement.given_up(ended_.aborted)
                 return
             note_abort(loop, ended_.aborted, guard)
-            if guard is not None:
+            if ended_.aborted.reason is AbortReason.JOINT_FIRST:
+                self._stands_at_joint(host)
+            elif guard is not None:
                 guard.wait = guard.failures * loop.portal.driver.params.backoff_factor
             return
         own = loop
@@ -401,6 +403,13 @@ class _Driving:
             note_abort(own, aborted, where)
         if where is not None:
             where.wait = where.failures * loop.portal.driver.params.backoff_factor
+
+    def _stands_at_joint(self, host: RecordingHost) -> None:
+        """What begins where the innermost frame stands is wanted at once."""
+        frame = self.frames.pop()
+        portal = host.portal_of(frame.function)
+        if portal is None or not self._waits_for_code(portal, [frame]):
+            self.frames.append(frame)
 
     # --- frames -----------------------------------------------------------------------------------------------------------
 
@@ -541,8 +550,9 @@ def _limits(loop: Loop) -> Any:
     params = loop.portal.driver.params
     return Limits(
         params.trace_limit,
-        params.max_inline_depth,
-        params.max_unroll_recursion,
+        params.tail_limit,
+        max_inline_depth=params.max_inline_depth,
+        max_unroll_recursion=params.max_unroll_recursion,
         max_unroll_loops=params.max_unroll_loops,
         promotion_limit=params.promotion_limit,
         inlining=params.inlining,

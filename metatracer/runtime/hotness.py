@@ -30,6 +30,8 @@ HALF_LIFE = 20.0
 """Seconds after which time spent at a place counts half."""
 GRACE = 0.5
 """Seconds of compiling that every process may have."""
+SHORT_RUN = 1.0
+"""Seconds of the guest's after which a process is taken to go on: of what comes then, compiling may take three times as much."""
 
 
 class _Clock:
@@ -160,4 +162,5 @@ def _pays(spent: float, cost: float, payback: float) -> bool:
     if spent < payback * cost:
         return False
     guest = perf_counter() - CLOCK.start - CLOCK.toolkit
-    return payback == 0.0 or CLOCK.toolkit + cost <= guest + GRACE
+    budget = guest + GRACE + 2.0 * max(0.0, guest - SHORT_RUN)
+    return payback == 0.0 or CLOCK.toolkit + cost <= budget

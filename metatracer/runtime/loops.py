@@ -134,7 +134,7 @@ class Loop:
     def _version_for(self, shapes: Shapes) -> LoopRef | None:
         from metatracer.runtime.versions import version_for
 
-        return version_for(self, shapes)
+        return None if self.ref.is_joint else version_for(self, shapes)
 
     def _effects(self) -> tuple[Effect, Effect, bool]:
         summary = summaries.rely_on(self)

@@ -176,10 +176,10 @@ class Portal:
 
     # --- what the recorder asks -----------------------------------------------------------------------------------------
 
-    def compiled_loop(self, key: Any) -> LoopRef | None:
-        """The name of the loop with this key if it has valid code."""
+    def compiled_loop(self, key: Any, *, joints: bool = True) -> LoopRef | None:
+        """The name of the loop with this key if it has valid code; perhaps not if that is a joint."""
         loop = self.loops.get(key)
-        return loop.ref if loop is not None and loop.piece is not None else None
+        return loop.ref if loop is not None and loop.piece is not None and (joints or not loop.ref.is_joint) else None
 
     def site(self, greens: Sequence[Any], lineno: int) -> Site:
         """Where the guest stands."""
@@ -211,6 +211,12 @@ class Portal:
         loop.spent = math.inf
         loop.until_look = 0
         return True
+
+    def note_joint(self, key: Any, greens: Sequence[Any]) -> None:
+        """Where the ways of a tree meet again something of its own begins, which may be no loop of the guest's."""
+        loop = self.loop_of(key, tuple(greens))
+        if loop.piece is None and not loop.count:
+            loop.ref.is_joint = True
 
     def run_from_merge_point(self, values: list[Any]) -> Any:
         """Run a frame of the portal from its merge point to its end (for recorded calls)."""

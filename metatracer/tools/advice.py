@@ -11,6 +11,7 @@ _REASONS: dict[str, str] = {
     "HELPER_LOOP": "mark the helper @unroll_safe if its loop is short, or @dont_look_inside if it is not; "
     "a loop outside of exception handlers and comprehensions gets traces of its own (parameter `helper_loops`)",
     "CALLEE_FIRST": "nothing: the function is compiled first, and then this",
+    "JOINT_FIRST": "nothing: what comes behind that place is compiled first, and then this",
     "TOO_DEEP": "raise `max_inline_depth`, or mark the deepest callee with @dont_look_inside",
     "UNSUPPORTED": "move that statement into a function of its own and mark it @dont_look_inside",
     "GREEN_NOT_CONSTANT": "make it red, or promote it where it is computed",

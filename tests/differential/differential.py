@@ -44,16 +44,19 @@ EAGERLY = Mode("thresholds 1", EAGER)
 OPTIMIZED = Mode("thresholds 1, optimized", f"{ONES},compile_level=2")
 # Every guard fails, so without a limit there would be a bridge for each guard of each bridge, hundreds to compile.
 FEW = "bridge_limit=6"
-FORCED = tuple(Mode(f"exits forced at {k}", f"{EAGER},{FEW},force_exits={k}") for k in (1, 2, 7))
+# Bridges end at joints in the second one.
+FORCED = tuple(
+    Mode(f"exits forced at {k}", f"{EAGER},{FEW},force_exits={k}{',tail_limit=4' if k == 2 else ''}") for k in (1, 2, 7)
+)
 # Again and again, at moments that are random but the same in each run, by turns installed and rolled back.
 OFTEN = "replace=full,backoff_factor=1.2"
-REPLACED = Mode("roots replaced", f"{EAGER},{FEW},{OFTEN},force_replace=3")
+REPLACED = Mode("roots replaced", f"{EAGER},{FEW},{OFTEN},force_replace=3,tail_limit=8")
 AT_ONCE = f"{EAGER},tier2_threshold=3,tier2_level=0"
 REPLACED_TREES = Mode(
     "trees at once, roots replaced", f"{AT_ONCE},background=off,{FEW},{OFTEN},force_replace=5"
 )
 REPLACED_BEHIND = Mode("trees in the background, roots replaced", f"{AT_ONCE},{FEW},{OFTEN},force_replace=9")
-TREES = Mode("trees at once", f"{AT_ONCE},background=off")
+TREES = Mode("trees at once", f"{AT_ONCE},background=off,tail_limit=6")
 FORCED_TREES = Mode("trees at once, exits forced at 7", f"{AT_ONCE},background=off,{FEW},force_exits=7")
 """The first executions are counted in each trace's own code, the one that fails is in a tree."""
 TREES_BEHIND = Mode("trees in the background", AT_ONCE)

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-EAGER = "threshold=1,function_threshold=1,trace_eagerness=1,compile_level=0"
+EAGER = "threshold=1,function_threshold=1,trace_eagerness=1,compile_level=0,tail_limit=10"
 MODES = {
     "untraced": "off",
     "traced": "threshold=20,function_threshold=20,trace_eagerness=5,compile_level=0",

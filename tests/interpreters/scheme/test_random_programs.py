@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-EAGER = "threshold=3,function_threshold=3,trace_eagerness=2,compile_level=0"
+EAGER = "threshold=3,function_threshold=3,trace_eagerness=2,compile_level=0,tail_limit=10"
 
 
 def results(mode: str, *arguments: str) -> list[str]:
