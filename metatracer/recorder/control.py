@@ -253,7 +253,9 @@ def _unrolled(meta: MetaInterpreter, frame: MetaFrame, header: int) -> None:
     if getattr(frame.function, "_jit_unroll_safe_", False):
         return
     limits, name = meta.limits, frame.jitcode.code.co_qualname
-    if limits.helper_loops and meta.host.make_header(meta.portal, frame.function, header):
+    if limits.helper_loops and meta.host.make_header(
+        meta.portal, frame.function, header, meta.kinds_at(frame, header)
+    ):
         meta.stand_at(frame, header)
         raise meta.aborted(AbortReason.CALLEE_FIRST, f"{name} loops")
     if len(meta.frames) > 1:

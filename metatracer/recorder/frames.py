@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction, JitCode
 
 NO_HEADERS: Mapping[int, Any] = {}
+LIST_ITERATOR: type = type(iter([]))
+TUPLE_ITERATOR: type = type(iter(()))
+RANGE_ITERATOR: type = type(iter(range(0)))
+
+Kind = type | int | None
+"""How an iterator is given to a loop: by the class of a list's or tuple's, with the step of a range's; None: whole."""
 
 
 class Box:

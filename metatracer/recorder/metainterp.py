@@ -20,11 +20,11 @@ from metatracer.backend.shapes import object_shape
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import NULL, NULL_OBJECT, CallShape, Const, Input, LoopRef, Operation, Snapshot, Trace, Value
-from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
+from metatracer.recorder.frames import NULL_BOX, Box, Kind, MetaFrame, Pending, const_box
 from metatracer.recorder.known_classes import KnownClasses
 from metatracer.recorder.polymorphism import Polymorphism, Site, merge_context
 from metatracer.recorder.virtual_exceptions import is_unobserved, keeps_virtual, make_handled
-from metatracer.recorder.virtuals import VirtualBox
+from metatracer.recorder.virtuals import VirtualBox, held_by, iterator_from, kind_of, unbox_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -101,6 +101,7 @@ class PortalView(Protocol):
     red_numbers: tuple[int, ...]
     maybe_unbound: frozenset[int]
     is_implicit: bool
+    kinds: tuple[Kind, ...]
     frozen: dict[int, list[Any]]
     polymorphism: Polymorphism
 
@@ -115,12 +116,18 @@ class PortalView(Protocol):
     def run_from_merge_point(self, values: list[Any]) -> Any: ...
 
 
+class HeaderView(Protocol):
+    """The header of a helper's loop: a portal for the kinds of iterators that lie on the operand stack."""
+
+    def portal_for(self, kinds: tuple[Kind, ...]) -> PortalView: ...
+
+
 class Host(Protocol):
     """What the recorder asks of the runtime."""
 
     def portal_of(self, function: FunctionType) -> PortalView | None: ...
-    def headers_of(self, function: FunctionType) -> Mapping[int, PortalView]: ...
-    def make_header(self, caller: PortalView, function: FunctionType, index: int) -> bool: ...
+    def headers_of(self, function: FunctionType) -> Mapping[int, HeaderView]: ...
+    def make_header(self, caller: PortalView, function: FunctionType, index: int, kinds: tuple[Kind, ...]) -> bool: ...
     def original_code(self, function: FunctionType) -> CodeType: ...
     def jitcode_of(self, function: FunctionType) -> JitCode: ...
     def new_loop(self, portal: PortalView, key: Any, greens: tuple[Any, ...]) -> LoopRef: ...
@@ -671,8 +678,7 @@ class MetaInterpreter:
 
     def close(self, frame: MetaFrame, portal: PortalView, key: Any, target: LoopRef | None) -> None:
         """End with a jump: to the start (target None) or to another loop."""
-        registers = frame.registers
-        reds = [registers[number] for number in portal.red_numbers]
+        reds = self._reds(frame, portal)
         arguments = [NULL if box is None else self.ref(box) for box in reds]
         self.emit(ops.JUMP, *arguments, descr=target)
         values = [frame.box(number).object for number in portal.green_numbers]
@@ -779,13 +785,15 @@ class MetaInterpreter:
         for number, cell in enumerate(cells, jitcode.n_locals - len(cells)):
             frame.registers[number] = const_box(cell)
         unbound_known: list[tuple[Input, bool]] = []
-        for number, obj in zip(portal.red_numbers, values[n_greens:], strict=True):
-            red = Input("r", jitcode.local_names[number] if number < jitcode.n_locals else "")
+        n_reds = n_greens + len(portal.red_numbers)
+        for number, obj in zip(portal.red_numbers, values[n_greens:n_reds], strict=True):
+            red = Input("r", jitcode.local_names[number])
             self.inputs.append(red)
             if obj is not NULL_OBJECT:
                 frame.registers[number] = Box(obj, red)
             if number in portal.maybe_unbound:
                 unbound_known.append((red, obj is NULL_OBJECT))
+        iterators = self._given_stack(frame, portal, values[n_reds:])
         frame.index = portal.merge_start
         frame.entry_key = key
         frame.context = merge_context(portal, key)
@@ -809,6 +817,51 @@ class MetaInterpreter:
         self.emit(ops.MERGE_POINT, descr=portal.site(values[:n_greens], frame.line))
         self._snapshot = None
         self.effect_done = False
+        for iterator in iterators:
+            unbox_parts(self, iterator)
+
+    def _given_stack(self, frame: MetaFrame, portal: PortalView, values: Sequence[Any]) -> list[VirtualBox]:
+        """The operand stack at the header of a helper's loop; gives the iterators that are in parts."""
+        virtual: list[VirtualBox] = []
+        inputs = [Input("r") for _ in values]
+        self.inputs += inputs
+        given = iter([Box(obj, red) for obj, red in zip(values, inputs, strict=True)])
+        for register, kind in enumerate(portal.kinds, frame.jitcode.n_locals):
+            box = next(given)
+            if kind is not None:
+                box = iterator_from(kind, box, next(given))
+                virtual.append(box)
+            frame.registers[register] = box
+        return virtual
+
+    def _reds(self, frame: MetaFrame, portal: PortalView) -> list[Box | None]:
+        """What is given to a portal's loop at its merge point, where a frame stands."""
+        registers = frame.registers
+        reds = [registers[number] for number in portal.red_numbers]
+        for register, kind in enumerate(portal.kinds, frame.jitcode.n_locals):
+            box = registers[register]
+            if kind is None:
+                reds.append(box)
+            else:
+                assert isinstance(box, VirtualBox)
+                reds += box.parts[:2]
+        return reds
+
+    def kinds_at(self, frame: MetaFrame, index: int) -> tuple[Kind, ...]:
+        """The kinds of what lies on the operand stack of the innermost frame: nobody else must hold what is given in parts."""
+        base = frame.jitcode.n_locals
+        stack = frame.registers[base : base + frame.jitcode.depths[index]]
+        kinds = [kind_of(box) for box in stack]
+        if any(kind is not None for kind in kinds):
+            held = [*stack, *frame.registers[:base]]
+            for other in self.frames[:-1]:
+                held += other.registers
+                held += other.pending.kept if other.pending is not None else ()
+            kinds = [
+                kind if box is not None and held_by(held, box) == 1 else None
+                for kind, box in zip(kinds, stack, strict=True)
+            ]
+        return tuple(kinds)
 
     def _merge_point(self, frame: MetaFrame, portal: PortalView) -> None:
         greens = [self.promote(frame.box(number)) for number in portal.green_numbers]
@@ -824,8 +877,9 @@ class MetaInterpreter:
         self.emit(ops.MERGE_POINT, descr=portal.site(greens, frame.line))
         frame.position = frame.jitcode.positions[portal.merge_end]
 
-    def _header(self, frame: MetaFrame, portal: PortalView) -> bool:
+    def _header(self, frame: MetaFrame, header: HeaderView) -> bool:
         """At the header of a helper's loop that has traces of its own. Whether the trace ends, or begins again, or calls it."""
+        portal = header.portal_for(self.kinds_at(frame, frame.index))
         key = portal.key(())
         frame.context = merge_context(portal, key)
         if len(self.frames) > 1:
@@ -854,10 +908,9 @@ class MetaInterpreter:
             # Round an inner loop that has no code yet: that one is worth a trace of its own first.
             self.restarted = True
             self._restarts += 1
-            registers = frame.registers
             values = [frame.box(number).object for number in portal.green_numbers]
             self.own_loop = self.host.new_loop(portal, key, tuple(values))
-            values += [NULL_OBJECT if (box := registers[n]) is None else box.object for n in portal.red_numbers]
+            values += [NULL_OBJECT if box is None else box.object for box in self._reds(frame, portal)]
             self.start_at_merge_point(portal, key, frame.function, values)
             return True
         return False
@@ -941,7 +994,7 @@ class MetaInterpreter:
         when it leaves its machine code.
         """
         greens = [frame.box(number) for number in portal.green_numbers]
-        reds = [frame.registers[number] or NULL_BOX for number in portal.red_numbers]
+        reds = [box or NULL_BOX for box in self._reds(frame, portal)]
         values = [box.object for box in (*greens, *reds)]
         # In this order: a virtual object that is made here has another name in the snapshot then.
         arguments = [self.ref(box) for box in reds]

@@ -18,18 +18,15 @@ from metatracer.backend.threadstate import push_exc_info
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import CallShape, Const, Operation, Snapshot, Value, VirtualSequence
-from metatracer.recorder.frames import Box, const_box
+from metatracer.recorder.frames import LIST_ITERATOR, RANGE_ITERATOR, TUPLE_ITERATOR, Box, const_box
 from metatracer.recorder.residual import make_function
 from metatracer.recorder.tuples import lasting_length, new_tuple, tuple_item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from metatracer.recorder.frames import Kind
     from metatracer.recorder.metainterp import MetaInterpreter
-
-LIST_ITERATOR: type = type(iter([]))
-TUPLE_ITERATOR: type = type(iter(()))
-RANGE_ITERATOR: type = type(iter(range(0)))
 
 _ITERATOR_OF: dict[type, type] = {list: LIST_ITERATOR, tuple: TUPLE_ITERATOR, range: RANGE_ITERATOR}
 
@@ -220,6 +217,41 @@ def virtual_iterator(meta: MetaInterpreter, box: Box) -> VirtualBox | None:
     return VirtualBox(iter(box.object), _ITERATOR_OF[cls], [box, Box(0, None, Const("i", 0))])
 
 
+def kind_of(box: Box | None) -> Kind:
+    """The kind of an iterator on the operand stack that may be given in parts."""
+    if not isinstance(box, VirtualBox) or not box.is_virtual:
+        return None
+    if box.cls is RANGE_ITERATOR:
+        return box.parts[2].object  # type: ignore[no-any-return]
+    return box.cls if box.cls in (LIST_ITERATOR, TUPLE_ITERATOR) else None
+
+
+def iterator_from(kind: type | int, first: Box, second: Box) -> VirtualBox:
+    """An iterator that is given in parts."""
+    if isinstance(kind, int):
+        return VirtualBox(iter(range(first.object, second.object, kind)), RANGE_ITERATOR, [first, second, const_box(kind)])
+    return VirtualBox(make_from_parts(kind, first.object, second.object), kind, [first, second])
+
+
+def held_by(boxes: Iterable[Box | None], wanted: Box) -> int:
+    """How often a box is there, in parts of virtual ones, too."""
+    found = 0
+    for box in boxes:
+        found += box is wanted
+        if isinstance(box, VirtualBox) and box.is_virtual:
+            found += held_by(box.parts, wanted)
+    return found
+
+
+def unbox_parts(meta: MetaInterpreter, box: VirtualBox) -> None:
+    """Make the numbers among the parts of an iterator unboxed ones, and the class of its container known."""
+    for part in box.parts:
+        if type(part.object) is int:
+            meta.int_value(part)
+        else:
+            meta.guard_class(part)
+
+
 def virtual_enumerate(meta: MetaInterpreter, arguments: list[Box]) -> VirtualBox | None:
     """`enumerate(x[, start])`."""
     if not 1 <= len(arguments) <= 2:
@@ -283,6 +315,8 @@ def step(meta: MetaInterpreter, box: VirtualBox) -> Box | None:
     The parts are replaced only when no guard can follow any more, so that those of the whole step see the old ones.
     """
     steps: list[tuple[VirtualBox, list[Box]]] = []
+    if box.cls is RANGE_ITERATOR or box.cls in (LIST_ITERATOR, TUPLE_ITERATOR):
+        unbox_parts(meta, box)
     item = _step(meta, box, steps)
     # At the end, too: the first iterators of a zip have made a step when a later one ends.
     meta.effect_done = True

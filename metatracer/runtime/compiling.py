@@ -11,9 +11,21 @@ from metatracer.backend.compile import compile_trace, set_cell
 from metatracer.errors import AbortReason
 from metatracer.frontend.decode import jitcode_for
 from metatracer.ir.opcodes import FINISH, GUARD_FALSE, GUARD_NOT_INVALIDATED, PTR_EQ
-from metatracer.ir.values import Const, FrameState, Input, LabelRef, LoopRef, Operation, Snapshot, Trace, Value
+from metatracer.ir.values import (
+    Const,
+    FrameState,
+    Input,
+    LabelRef,
+    LoopRef,
+    Operation,
+    Snapshot,
+    Trace,
+    Value,
+    VirtualSequence,
+)
 from metatracer.optimizer.versions import Goal
 from metatracer.platforms import warn_mistake
+from metatracer.recorder.frames import RANGE_ITERATOR
 from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import assumptions, hotness
 from metatracer.runtime.collector import collector_waits
@@ -26,8 +38,11 @@ from metatracer.runtime.untracked import put_aside
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from metatracer.backend.counting import Counted
     from metatracer.errors import RecordingAborted
+    from metatracer.recorder.frames import Kind
     from metatracer.recorder.record import Ended
     from metatracer.runtime.host import RecordingHost
     from metatracer.runtime.stages import Watch
@@ -285,12 +300,28 @@ def stub_trace(loop: Loop) -> Trace:
         number: Const("r", green) for number, green in zip(portal.green_numbers, loop.greens, strict=True)
     }
     bound.update(zip(portal.red_numbers, reds, strict=True))
-    numbers = tuple(sorted([number for number in bound if number < portal.n_locals]))
+    numbers = tuple(sorted(bound))
     values = tuple(bound[number] for number in numbers)
-    stack = tuple(bound[portal.n_locals + slot] for slot in range(portal.depth))
+    parts, stack = _stack_in_parts(portal.kinds)
     state = FrameState(jitcode_for(portal.layout.code), portal.function, portal.merge_start, -1, numbers, values, stack)
     leave = Operation(GUARD_NOT_INVALIDATED, (), None, Snapshot((state,)))
-    return Trace(reds, [leave, Operation(FINISH, (Const("r", None),))], [], f"{loop.ref.name}_stub")
+    return Trace((*reds, *parts), [leave, Operation(FINISH, (Const("r", None),))], [], f"{loop.ref.name}_stub")
+
+
+def _stack_in_parts(kinds: Sequence[Kind]) -> tuple[list[Input], tuple[Any, ...]]:
+    """Inputs for what lies on the operand stack at a merge point, and what is made of them."""
+    parts: list[Input] = []
+    stack: list[Any] = []
+    for kind in kinds:
+        own = [Input("r") for _ in range(1 if kind is None else 2)]
+        parts += own
+        if kind is None:
+            stack.append(own[0])
+        elif isinstance(kind, int):
+            stack.append(VirtualSequence(RANGE_ITERATOR, [*own, Const("r", kind)]))
+        else:
+            stack.append(VirtualSequence(kind, [*own]))
+    return parts, tuple(stack)
 
 
 def install_stub(loop: Loop, trace: Trace) -> None:

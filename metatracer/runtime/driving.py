@@ -23,7 +23,7 @@ from metatracer.backend.support import FORMATS, StackFull, Unwound, set_stack_ha
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir.known import known_classes
 from metatracer.ir.shapes import put_together
-from metatracer.ir.values import NULL_OBJECT
+from metatracer.ir.values import NULL_OBJECT, VirtualSequence
 from metatracer.recorder.metainterp import Limits
 from metatracer.recorder.polymorphism import Branches, merge_context
 from metatracer.recorder.record import record_bridge, record_loop
@@ -245,7 +245,8 @@ class _Driving:
             if guard.operation.opcode.name == "guard_not_invalidated" and not guard.piece.reason:
                 assumptions.recheck(guard.piece)
             is_early_root = left_early and guard.piece.parent is None
-            if (guard.piece.reason or is_early_root) and self._waits_for_code(loop.portal, rebuilt.frames):
+            left_at_entry = guard.piece.reason or is_early_root
+            if left_at_entry and _is_entry(guard) and self._waits_for_code(loop.portal, rebuilt.frames):
                 if isinstance(loop, Version):
                     visit(loop)
             else:
@@ -460,6 +461,19 @@ class _Driving:
         if self.frames and self.frames[-1].throw_index < 0:
             self.frames[-1].throw_index = self.frames[-1].index
         self._raised(arrived)
+
+
+def _is_entry(guard: GuardState) -> bool:
+    """Whether a helper's frame has the iterators that its loop is given in parts, which nobody else refers to; or it has none."""
+    kinds = guard.piece.loop.portal.kinds
+    if not kinds:
+        return True
+    assert guard.operation.snapshot is not None
+    frames = guard.operation.snapshot.frames
+    if guard.piece.parent is not None or len(frames) != 1 or len(frames[0].stack) != len(kinds):
+        return False
+    given = zip(kinds, frames[0].stack, strict=True)
+    return all(kind is None or isinstance(value, VirtualSequence) for kind, value in given)
 
 
 def _finish(frame: ResumeFrame, result: Any) -> tuple[BaseException | None, Any]:

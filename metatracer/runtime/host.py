@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from metatracer.frontend.jitcode import JitCode
     from metatracer.ir.values import LoopRef
+    from metatracer.recorder.frames import Kind
+    from metatracer.runtime.implicit import Header
     from metatracer.runtime.loops import Loop
     from metatracer.runtime.portal import Portal
 
@@ -44,13 +46,13 @@ class RecordingHost:
         """The portal that a function is, or None."""
         return PORTALS.get(function.__code__)
 
-    def headers_of(self, function: FunctionType) -> Mapping[int, Portal]:
+    def headers_of(self, function: FunctionType) -> Mapping[int, Header]:
         """The loops of a helper that have traces of their own, by the byte offsets of their headers."""
         return headers_of(function)
 
-    def make_header(self, caller: Any, function: FunctionType, index: int) -> bool:
+    def make_header(self, caller: Any, function: FunctionType, index: int, kinds: tuple[Kind, ...]) -> bool:
         """Give a helper's loop traces of its own, if it can have them: the next time round is recorded."""
-        return make_header(caller, function, index)
+        return make_header(caller, function, index, kinds)
 
     def original_code(self, function: FunctionType) -> CodeType:
         """The author's code of a function: for portals, before rewriting."""

@@ -3,7 +3,7 @@
 A helper is a function that a trace looks into and that is no portal. When a recording has gone round a loop of it
 `max_unroll_loops` times, the loop's header (where its backward jump leads) becomes a merge point without greens; its
 reds are the locals that are alive there, the function's free variables and the operand stack, which holds the iterators
-of `for` loops. From then on
+of `for` loops, as far as they can be in parts (`iterators`). From then on
 
 - a recording that comes to the header in an inlined call turns the rest of that call into a call of the loop
   (`call_portal`), which goes on to the end of the function;
@@ -30,8 +30,11 @@ from metatracer.frontend.liveness import JUMPS, NO_FALL_THROUGH
 from metatracer.recorder.frames import NO_HEADERS
 from metatracer.runtime.hotness import wanted_back_edges
 from metatracer.runtime.implicit_twin import build_implicit_twin
-from metatracer.runtime.portal import Portal
+from metatracer.runtime.iterators import kinds_of, put_together_again, take_apart_own
+from metatracer.runtime.portal import Portal, Request
 from metatracer.runtime.portal_layout import PortalLayout, definitely_bound
+from metatracer.runtime.tick import STRIDE, Marker
+from metatracer.runtime.ticker import PERIOD, Ticker
 from metatracer.runtime.twin import replace_twin
 
 if TYPE_CHECKING:
@@ -40,11 +43,13 @@ if TYPE_CHECKING:
 
     from metatracer.frontend.jitcode import JitCode
     from metatracer.params import Parameters
+    from metatracer.recorder.frames import Kind
     from metatracer.runtime.loops import Loop
-    from metatracer.runtime.tick import Marker
 
 _MOST_ATTEMPTS = 3
 """Recordings of a loop given up in a row: then its helper is called."""
+_MOST_KINDS = 6
+"""Combinations of kinds of iterators at one header that have loops of their own."""
 
 
 class ImplicitDriver:
@@ -64,33 +69,25 @@ class ImplicitDriver:
 
 
 class ImplicitPortal(Portal):
-    """One loop of a helper.
+    """One loop of a helper, for iterators of certain kinds.
 
     Its frames belong to a function of its own, which nobody else can change and which has empty cells for free variables.
     """
 
     is_implicit = True
 
-    def __init__(self, function: FunctionType, driver: ImplicitDriver, layout: PortalLayout, caller: Portal) -> None:
-        super().__init__(function, driver, layout, caller.drive)
-        self.frozen = caller.frozen
-        ask, namespace = self.tick, function.__globals__
+    def __init__(self, header: Header, driver: ImplicitDriver, layout: PortalLayout, kinds: tuple[Kind, ...]) -> None:
+        self.header = header
+        self.kinds = kinds
+        super().__init__(header.function, driver, layout, header.caller.drive)
+        self.frozen = header.caller.frozen
 
-        def tick(marker: Marker) -> Loop | None:
-            # The twin is that of a code object, which functions with other globals may share.
-            loop = ask(marker)
-            return loop if loop is None or sys._getframe(1).f_globals is namespace else None
-
-        self.tick = tick
-
-    @property
-    def marker(self) -> Marker:
-        """What the ticker of its back-edges gives."""
-        return self._back_edge.marker  # type: ignore[no-any-return]
+    def _parameter_changed(self, _name: str) -> None:
+        self.header.tune()
 
     def key(self, greens: Sequence[Any]) -> tuple[Any, ...]:
         """One loop has one key, another than those of the function's other loops."""
-        return (self.merge_start,)
+        return (self.merge_start, *self.kinds)
 
     def comes_first(self, key: Any, greens: Sequence[Any]) -> bool:
         """As for other portals; but entries do not count, as a recording that leaves the loop is no root of it."""
@@ -108,15 +105,104 @@ class ImplicitPortal(Portal):
             notes.setdefault("called, not traced", f"recordings of its loop in line {self.layout.lineno} were given up")
 
 
-class _Headers:
-    """The implicit portals of one code object."""
+class Header:
+    """The header of a helper's loop: a portal for each combination of kinds of the iterators on the operand stack.
 
-    __slots__ = ("code", "namespace", "portals")
+    Attributes:
+        function: Whose frames the portals' are.
+        caller: The portal whose trace came here first.
+        index: Byte offset of the header.
+        depth: Height of the operand stack there.
+        red_numbers, maybe_unbound: The locals that are alive there, the free variables; those that may be unbound.
+        ticker: What the helper's twin steps here.
+    """
+
+    def __init__(self, function: FunctionType, caller: Portal, index: int) -> None:
+        code = function.__code__
+        jitcode = jitcode_for(code)
+        cells = tuple([CellType() for _ in code.co_freevars])
+        self.function = FunctionType(code, function.__globals__, function.__name__, None, cells)
+        self.caller = caller
+        self.index = index
+        self.depth = jitcode.depths[index]
+        lineno = jitcode.instructions[jitcode.positions[index]].lineno
+        self._name = re.sub(r"[<>]", "", f"{function.__qualname__.replace('<locals>.', '')}_{lineno}")
+        self._layout = _layout(jitcode, index, lineno)
+        self.red_numbers = self._layout.red_numbers
+        self.maybe_unbound = self._layout.maybe_unbound
+        self.ticker = Ticker(Marker(False))
+        self._namespace = function.__globals__
+        self._portals: dict[tuple[Kind, ...], ImplicitPortal] = {}
+        self._until_look = 0
+
+    @property
+    def portals(self) -> list[ImplicitPortal]:
+        """Those there are."""
+        return list(self._portals.values())
+
+    def portal_for(self, kinds: tuple[Kind, ...]) -> ImplicitPortal:
+        """The portal for these kinds; beyond `_MOST_KINDS` iterators are given as they are."""
+        portal = self._portals.get(kinds)
+        if portal is None:
+            if len(self._portals) >= _MOST_KINDS:
+                kinds = (None,) * self.depth
+            driver = ImplicitDriver(self._name, self._layout.lineno, self.caller.driver.params)
+            portal = self._portals.setdefault(kinds, ImplicitPortal(self, driver, self._layout, kinds))
+        return portal
+
+    def tune(self) -> None:
+        """A parameter has changed, or there is code now."""
+        portals = self.portals
+        has_code = any(loop.piece is not None for portal in portals for loop in portal.loops.values())
+        params = self.caller.driver.params
+        always = has_code or 0 < params.threshold < PERIOD
+        marker = self.ticker.marker
+        marker.stride = STRIDE if always and not params.threshold else 1
+        marker.weight = marker.stride if always else PERIOD
+        self._until_look = 0
+        self.ticker.set_always(always)
+
+    def wants(self, kinds: tuple[Kind, ...]) -> None:
+        """The next time round with these kinds is to be recorded."""
+        portal = self.portal_for(kinds)
+        portal.comes_first(portal.key(()), ())
+        self._until_look = 0
+
+    # --- what the twin calls ------------------------------------------------------------------------------------------
+
+    def tick(self, marker: Marker, *stack: Any) -> Header | None:
+        """The marker was met with this operand stack: something if machine code or a recording is due."""
+        if sys._getframe(1).f_globals is not self._namespace:
+            return None  # the twin is that of a code object, which functions with other globals may share
+        if self._until_look > 1:
+            self._until_look -= 1
+            return None
+        portal = self.portal_for(kinds_of(stack))
+        loop = portal.loop_of(portal.key(()), ())
+        if loop.piece is None:
+            self._until_look = marker.stride
+            return self if portal.look(loop, marker) is not None else None
+        return self if portal.driver.params.enable else None
+
+    def request(self, _token: Header, values: list[Any]) -> Request:
+        """What the twin returns; `values` are the reds with the operand stack behind them."""
+        start = len(self.red_numbers)
+        kinds = take_apart_own(values, start)
+        portal = self.portal_for(kinds)
+        if portal.kinds != kinds:
+            values[start:] = put_together_again(kinds, values[start:])
+        return Request(portal.loop_of(portal.key(()), ()), values)
+
+
+class _Headers:
+    """The headers of one code object."""
+
+    __slots__ = ("by_index", "code", "namespace")
 
     def __init__(self, code: CodeType, namespace: dict[str, Any]) -> None:
         self.code = code
         self.namespace = namespace
-        self.portals: dict[int, ImplicitPortal] = {}
+        self.by_index: dict[int, Header] = {}
 
 
 _known: dict[int, _Headers] = {}
@@ -126,62 +212,48 @@ _lock = threading.Lock()
 
 def implicit_portals() -> list[ImplicitPortal]:
     """All there are."""
-    return [portal for headers in list(_known.values()) for portal in list(headers.portals.values())]
+    headers = [header for known in list(_known.values()) for header in list(known.by_index.values())]
+    return [portal for header in headers for portal in header.portals]
 
 
-def headers_of(function: FunctionType) -> Mapping[int, ImplicitPortal]:
-    """The implicit portals of a function by the byte offsets of their headers."""
+def headers_of(function: FunctionType) -> Mapping[int, Header]:
+    """The headers of a function by their byte offsets."""
     headers = _known.get(id(function.__code__))
     if headers is None or headers.namespace is not function.__globals__:
         return NO_HEADERS
-    return headers.portals
+    return headers.by_index
 
 
-def make_header(caller: Portal, function: FunctionType, index: int) -> bool:
+def make_header(caller: Portal, function: FunctionType, index: int, kinds: tuple[Kind, ...]) -> bool:
     """Make the loop whose header is at a byte offset an implicit portal, if it can be one; its code is wanted next.
 
     Args:
         caller: Whose trace came there.
         function: The helper.
         index: The header's first instruction.
+        kinds: Of the iterators on the operand stack.
     """
     code = function.__code__
     with _lock:
-        headers = _known.get(id(code)) or _Headers(code, function.__globals__)
-        if headers.namespace is not function.__globals__:
+        known = _known.get(id(code)) or _Headers(code, function.__globals__)
+        if known.namespace is not function.__globals__ or not _can_be_entered(jitcode_for(code), index):
             return False
-        portal = headers.portals.get(index)
-        if portal is None:
-            portal = _made(caller, function, index)
-            if portal is None:
-                return False
-            _known[id(code)] = headers
-            portals = headers.portals = {**headers.portals, index: portal}
-            replace_twin(code, lambda: build_implicit_twin(code, tuple(portals.values())))
-    portal.comes_first(portal.key(()), ())
+        header = known.by_index.get(index)
+        if header is None:
+            header = Header(function, caller, index)
+            headers = known.by_index = {**known.by_index, index: header}
+            _known[id(code)] = known
+            replace_twin(code, lambda: build_implicit_twin(code, tuple(headers.values())))
+    header.wants(kinds)
     return True
 
 
-def _made(caller: Portal, function: FunctionType, index: int) -> ImplicitPortal | None:
-    code = function.__code__
-    jitcode = jitcode_for(code)
-    if not _can_be_entered(jitcode, index):
-        return None
-    name = re.sub(r"[<>]", "", function.__qualname__.replace("<locals>.", ""))
-    lineno = jitcode.instructions[jitcode.positions[index]].lineno
-    driver = ImplicitDriver(f"{name}_{lineno}", lineno, caller.driver.params)
-    cells = tuple([CellType() for _ in code.co_freevars])
-    own = FunctionType(code, function.__globals__, function.__name__, None, cells)
-    return ImplicitPortal(own, driver, _layout(jitcode, driver, index, lineno), caller)
-
-
-def _layout(jitcode: JitCode, driver: ImplicitDriver, index: int, lineno: int) -> PortalLayout:
-    alive = {*jitcode.live_locals[index], *jitcode.free_registers}
-    reds = (*sorted(alive), *range(jitcode.n_locals, jitcode.n_locals + jitcode.depths[index]))
+def _layout(jitcode: JitCode, index: int, lineno: int) -> PortalLayout:
+    reds = tuple(sorted({*jitcode.live_locals[index], *jitcode.free_registers}))
     bound = definitely_bound(jitcode, index)
     unbound = frozenset([number for number in reds if not bound >> number & 1])
-    names = tuple([jitcode.local_names[number] for number in reds if number < jitcode.n_locals])
-    return PortalLayout(jitcode.code, driver, index, index, {}, (), (), reds, unbound, names, lineno, (), True)
+    names = tuple([jitcode.local_names[number] for number in reds])
+    return PortalLayout(jitcode.code, None, index, index, {}, (), (), reds, unbound, names, lineno, (), True)
 
 
 def _can_be_entered(jitcode: JitCode, index: int) -> bool:

@@ -2,9 +2,9 @@
 
 What is put in front of a header, nothing else being changed (`rewrite` explains ticks):
 
-    header:      FOR_ITER over the ticker, which gives None, or the portal's marker
-    (marker)     token = portal.tick(marker); None: go on
-    (token)      return portal.request(token, [the reds])
+    header:      FOR_ITER over the ticker, which gives None, or its marker
+    (marker)     token = header.tick(marker, the stack...); None: go on
+    (token)      return header.request(token, [the reds, the stack])
 
 A frame that is resumed at a header goes on behind the tick, so it gets round once before it asks for the same loop again.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metatracer.frontend.code_reader import local_names
 from metatracer.ir.values import NULL_OBJECT
 from metatracer.runtime.assembly import LABEL, VERSION, Item, Range, Unit, Writer, take_apart
 from metatracer.runtime.twin import Body, Twin
@@ -21,25 +22,25 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import CodeType
 
-    from metatracer.runtime.implicit import ImplicitPortal
+    from metatracer.runtime.implicit import Header
 
 TOKEN = ".token"  # noqa: S105 - a local variable
 SLOT = ".slot"
 """Hidden locals: the token, and with a number a slot of the operand stack, on the way out. Unbound everywhere else."""
 
 
-def build_implicit_twin(code: CodeType, portals: Sequence[ImplicitPortal]) -> Twin:
-    """The twin of a helper with these portals."""
+def build_implicit_twin(code: CodeType, headers: Sequence[Header]) -> Twin:
+    """The twin of a helper with these headers."""
     unit = take_apart(code)
     n_own = len(unit.varnames)
     token = unit.add_local(TOKEN)
-    slots = [unit.add_local(f"{SLOT}{depth}") for depth in range(max(portal.depth for portal in portals))]
+    slots = [unit.add_local(f"{SLOT}{depth}") for depth in range(max(header.depth for header in headers))]
     exits = _Exits(unit, n_own, token, slots)
-    for portal in portals:
-        exits.add(portal)
+    for header in headers:
+        exits.add(header)
     end = unit.items.pop()
     unit.items += [*exits.items, end]
-    unit.stacksize = max(unit.stacksize + 4, *[len(portal.red_numbers) + 7 for portal in portals])
+    unit.stacksize = max([unit.stacksize, *[len(header.red_numbers) for header in headers]]) + len(slots) + 7
     return Twin(Body(unit, code))
 
 
@@ -50,24 +51,25 @@ class _Exits:
         self.unit = unit
         self.items: list[Item] = []
         self._n_own = n_own
+        self._n_bound = len(local_names(unit.code)) - len(unit.code.co_freevars)
         self._token = token
         self._slots = slots
         self._ranges = unit.range_of()
 
-    def add(self, portal: ImplicitPortal) -> None:
-        """Put a tick at the header of a portal."""
+    def add(self, header: Header) -> None:
+        """Put a tick at a header."""
         unit = self.unit
-        header = next(item for item in unit.items if item.offset == portal.merge_start)
-        place = unit.items.index(header)
-        entry = self._ranges.get(header)
-        first = header.copy()
-        first.offset, header.offset = header.offset, -1
-        header.opcode, header.arg, header.target = LABEL, 0, None
-        position = header.position
+        start = next(item for item in unit.items if item.offset == header.index)
+        place = unit.items.index(start)
+        entry = self._ranges.get(start)
+        first = start.copy()
+        first.offset, start.offset = start.offset, -1
+        start.opcode, start.arg, start.target = LABEL, 0, None
+        position = start.position
         done, has_marker, has_token, never = Item(LABEL), Item(LABEL), Item(LABEL), Item(LABEL)
         code: list[Item] = []
         write = Writer(unit, code, position)
-        write.const(portal.back_edge_ticker)
+        write.const(header.ticker.iterator)
         write.op("FOR_ITER", 0, never)
         write.jump_if("NOT_NONE", has_marker)
         write.op("POP_TOP")
@@ -76,9 +78,11 @@ class _Exits:
         write = Writer(unit, self.items, position)
         write.place(has_marker)
         write.op("POP_TOP")
-        write.callee(portal.tick)
-        write.const(portal.marker)
-        write.call(1)
+        write.callee(header.tick)
+        write.const(header.ticker.marker)
+        for _ in range(header.depth):
+            write.op("COPY", 3 + header.depth)
+        write.call(1 + header.depth)
         write.op("COPY", 1)
         write.jump_if("NOT_NONE", has_token)
         write.op("POP_TOP")
@@ -88,26 +92,25 @@ class _Exits:
         if entry is not None:
             unit.ranges.append(Range(has_marker, has_token, entry.target, entry.depth, entry.push_lasti))
         write.place(has_token)
-        self._leave(write, portal)
+        self._leave(write, header)
 
-    def _leave(self, write: Writer, portal: ImplicitPortal) -> None:
-        """Pack the reds, clear the frame, return the request. Outside of every exception range: no locals are left."""
+    def _leave(self, write: Writer, header: Header) -> None:
+        """Pack the reds and the stack, clear the frame, return the request. Outside of every exception range."""
         handlers: list[Item] = []
-        n_locals = portal.n_locals
         write.op("STORE_FAST", self._token)
-        for depth in reversed(range(portal.depth)):
+        for depth in reversed(range(header.depth)):
             write.op("STORE_FAST", self._slots[depth])
-        write.callee(portal.request)
+        write.callee(header.request)
         write.op("LOAD_FAST", self._token)
-        for count, number in enumerate(portal.red_numbers):
-            own = self._slots[number - n_locals] if number >= n_locals else self._number(number)
-            if number in portal.maybe_unbound:
-                self._load_or_null(write, handlers, own, 3 + count)
+        for count, number in enumerate(header.red_numbers):
+            if number in header.maybe_unbound:
+                self._load_or_null(write, handlers, self._number(number), 3 + count)
             else:
-                write.op("LOAD_FAST", own)
-        write.op("BUILD_LIST", len(portal.red_numbers))
-        first_free = n_locals - len(portal.layout.code.co_freevars)
-        for number in (*[self._number(number) for number in range(first_free)], self._token, *self._slots):
+                write.op("LOAD_FAST", self._number(number))
+        for depth in range(header.depth):
+            write.op("LOAD_FAST", self._slots[depth])
+        write.op("BUILD_LIST", len(header.red_numbers) + header.depth)
+        for number in (*[self._number(number) for number in range(self._n_bound)], self._token, *self._slots):
             write.unbind(number)
         write.call(2)
         write.op("RETURN_VALUE")

@@ -12,6 +12,7 @@ from metatracer.ir.values import NULL_OBJECT, Site
 from metatracer.recorder.frames import ResumeFrame
 from metatracer.recorder.polymorphism import Polymorphism
 from metatracer.runtime.hotness import back_edges_pay, charge, entries_pay, wanted_entries
+from metatracer.runtime.iterators import put_together_again, taken_apart
 from metatracer.runtime.loops import Loop
 from metatracer.runtime.tick import BY_VALUE, STRIDE, Marker, make_tick
 from metatracer.runtime.ticker import PERIOD, Ticker
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from metatracer.ir.values import LoopRef
     from metatracer.jit import JitDriver
+    from metatracer.recorder.frames import Kind
     from metatracer.runtime.implicit import ImplicitDriver
     from metatracer.runtime.portal_layout import PortalLayout
 
@@ -53,11 +55,12 @@ class Portal:
             meet them as constants of their parents, not as contents of the field that says so.
         polymorphism: Where its guests take many values and ways.
         drive: Runs a loop to the end of the portal's frame (`driver.drive`).
-        is_implicit: Its author has not made it one.
+        is_implicit: Its author has not made it one. kinds: Then, of what lies on the operand stack at the merge point.
         tick: What rewritten code calls at a marker, `tick(marker, *greens)`: a token if machine code or a recording is due.
     """
 
     is_implicit = False
+    kinds: tuple[Kind, ...] = ()
 
     def __init__(
         self,
@@ -80,7 +83,6 @@ class Portal:
         self.red_numbers = layout.red_numbers
         self.maybe_unbound = layout.maybe_unbound
         self.n_locals = len(local_names(layout.code))
-        self.depth = jitcode_for(layout.code).depths[layout.merge_start]
         self._entry = Ticker(Marker(True))
         self._back_edge = Ticker(Marker(False))
         self._marker = Marker(False)
@@ -165,7 +167,7 @@ class Portal:
 
     def _parameter_changed(self, _name: str) -> None:
         params = self.driver.params
-        has_code = any(loop.piece is not None for loop in self.loops.values())
+        has_code = self._has_code()
         is_counted = bool(params.threshold or params.function_threshold)  # what the user has set is a plain count
         for ticker, threshold in ((self._entry, params.function_threshold), (self._back_edge, params.threshold)):
             marker = ticker.marker
@@ -173,6 +175,9 @@ class Portal:
             marker.stride = 1 if is_counted or not always else STRIDE
             marker.weight = marker.stride if always else PERIOD
             ticker.set_always(always)
+
+    def _has_code(self) -> bool:
+        return any(loop.piece is not None for loop in self.loops.values())
 
     # --- what the recorder asks -----------------------------------------------------------------------------------------
 
@@ -232,15 +237,15 @@ class Portal:
 
     def frame_at_merge_point(self, values: Sequence[Any]) -> ResumeFrame:
         """The frame that has these values at the merge point."""
-        bound: list[Any] = [NULL_OBJECT] * (self.n_locals + self.depth)
-        for number, value in zip(self.green_numbers + self.red_numbers, values, strict=True):
+        bound: list[Any] = [NULL_OBJECT] * self.n_locals
+        numbers = self.green_numbers + self.red_numbers
+        for number, value in zip(numbers, values, strict=False):
             bound[number] = value
-        start, count = self.merge_start, self.n_locals
-        return ResumeFrame(
-            jitcode_for(self.layout.code), self.function, start, start, tuple(bound[:count]), tuple(bound[count:])
-        )
+        start, stack = self.merge_start, put_together_again(self.kinds, values[len(numbers) :])
+        return ResumeFrame(jitcode_for(self.layout.code), self.function, start, start, tuple(bound), tuple(stack))
 
     def values_of(self, frame: ResumeFrame) -> list[Any]:
-        """Greens and reds of a frame at the merge point."""
-        bound = (*frame.locals, *frame.stack)
-        return [bound[number] for number in self.green_numbers + self.red_numbers]
+        """Greens and reds of a frame that stands at the merge point, as its loop was given them."""
+        bound = frame.locals
+        values = [bound[number] for number in self.green_numbers + self.red_numbers]
+        return values + taken_apart(self.kinds, frame.stack)

@@ -8,6 +8,7 @@ from metatracer import JitDriver, dont_look_inside, parameters, unroll_safe
 from metatracer.frontend.decode import jitcode_for
 from metatracer.runtime.driver import explain_records
 from metatracer.runtime.implicit import headers_of, make_header
+from metatracer.runtime.iterators import count, put_together_again, take_apart_own
 from metatracer.statistics import STATISTICS
 
 EAGERLY = {"threshold": 3, "function_threshold": 3, "trace_eagerness": 3}
@@ -42,7 +43,9 @@ def counting():
 
 
 def loops_of(function):
-    return [loop for portal in headers_of(function).values() for loop in portal.loops.values()]
+    return [
+        loop for header in headers_of(function).values() for portal in header.portals for loop in portal.loops.values()
+    ]
 
 
 def test_a_loop_that_is_not_unrolled_has_traces_of_its_own():
@@ -130,8 +133,8 @@ def test_recordings_given_up_again_and_again_are_the_last():
     notes = jitcode_for(count.__code__).notes
     with parameters(**EAGERLY):
         caller("given up again")(lambda i: count(100), 300)
-    (portal,) = headers_of(count).values()
     (loop,) = loops_of(count)
+    portal = loop.portal
     loop.attempts = 3
     portal.given_up(loop)
     assert "called, not traced" not in notes, "it has code"
@@ -154,8 +157,8 @@ def test_the_same_code_with_other_globals_is_another_helper():
         assert run(lambda i: first(100), 100) == 10_000
         assert len(headers_of(first)) == 1
         assert not headers_of(other)
-        (portal,) = headers_of(first).values()
-        assert not make_header(portal, other, portal.merge_start)
+        (header,) = headers_of(first).values()
+        assert not make_header(header.caller, other, header.index, ())
         assert run(lambda i: other(100), 100) == 10_000
 
 
@@ -185,3 +188,94 @@ def test_loops_in_loops_enter_the_inner_one():
     with parameters(**EAGERLY):
         assert caller("nested")(lambda i: table(30), 200) == 200 * sum(sum(range(i)) for i in range(30))
     assert any(loop.piece is not None for loop in loops_of(table))
+
+
+# --- iterators ------------------------------------------------------------------------------------------------------------
+
+
+def summing():
+    def total(items):
+        found = 0
+        for item in items:
+            found += item
+        return found
+
+    total.__code__ = total.__code__.replace()
+    return total
+
+
+def test_each_kind_of_iterator_has_a_loop():
+    total = summing()
+    given = [list(range(50)), tuple(range(50)), range(50), range(49, -1, -1), dict.fromkeys(range(50))]
+    with parameters(**EAGERLY):
+        assert caller("kinds")(lambda i: total(given[i % 5]), 500) == 500 * sum(range(50))
+    kinds = {portal.kinds for header in headers_of(total).values() for portal in header.portals}
+    assert kinds >= {(type(iter([])),), (type(iter(())),), (1,), (-1,), (None,)}
+
+
+def test_an_iterator_that_somebody_else_holds_stays_whole():
+    def twice(items):
+        found = 0
+        again = iter(items)
+        for item in again:
+            found += item
+            found -= next(again, 0)
+        return found
+
+    twice.__code__ = twice.__code__.replace()
+    numbers = list(range(60))
+    with parameters(**EAGERLY):
+        assert caller("shared")(lambda i: twice(numbers), 300) == -30 * 300
+    assert {loop.portal.kinds for loop in loops_of(twice) if loop.piece is not None} == {(None,)}
+
+
+def test_many_kinds_are_given_whole():
+    total = summing()
+    with parameters(**EAGERLY):
+        assert caller("many")(lambda i: total(range(0, 50 * (1 + i % 12), 1 + i % 12)), 1200) == sum(
+            sum(range(0, 50 * (1 + i % 12), 1 + i % 12)) for i in range(1200)
+        )
+    (header,) = headers_of(total).values()
+    assert len(header.portals) <= 7
+    assert (None,) in {portal.kinds for portal in header.portals}
+
+
+@pytest.mark.parametrize("taken", [0, 3, 5])
+@pytest.mark.parametrize(
+    "make", [lambda: iter([1, 2, 3, 4, 5]), lambda: iter((1, 2, 3, 4, 5)), lambda: iter(range(9, -1, -2)), lambda: iter({1})]
+)
+def test_iterators_in_parts_go_on_where_they_were(make, taken):
+    iterator, other = make(), make()
+    for _ in range(taken):
+        assert next(iterator, None) == next(other, None)
+    values = [7, iterator]
+    del iterator
+    kinds = take_apart_own(values, 1)
+    assert len(values) == 1 + count(kinds)
+    (again,) = put_together_again(kinds, values[1:])
+    assert list(again) == list(other)
+
+
+def test_only_own_iterators_are_taken_apart():
+    class Numbers(list):
+        pass
+
+    held = iter([1, 2])
+    values = [held, iter(Numbers([1])), iter(range(2**70)), iter([3])]
+    assert take_apart_own(values, 0) == (None, None, None, type(iter([])))
+    assert values[0] is held
+
+
+def test_a_loop_that_calls_itself_is_entered_with_what_it_has_not_allocated():
+    def walk(tree, depth):
+        total = 0
+        for child in tree:
+            total += walk(child, depth + 1) if isinstance(child, list) else child + depth
+        return total
+
+    walk.__code__ = walk.__code__.replace()
+    tree = [[k, [k] * 18] for k in range(20)]
+    with parameters(**EAGERLY):
+        assert caller("walk")(lambda i: walk(tree, 0), 300) == 300 * walk(tree, 0)
+    versions = [version for loop in loops_of(walk) for version in loop.versions.values()]
+    assert any(version.piece is not None for version in versions)
