@@ -526,6 +526,9 @@ def _quasiquote(expander: Expander, form: Any, scope: Any) -> Core:
     return _quasi(expander, expander.parts(form, 1, 1)[0], 1, scope)
 
 
+_QUASI_DEPTH = {"unquote": -1, "unquote-splicing": -1, "quasiquote": 1}
+
+
 def _tagged(expander: Expander, template: Any, scope: Any, name: str) -> bool:
     return (
         type(template) is Pair
@@ -540,26 +543,23 @@ def _quasi(expander: Expander, template: Any, depth: int, scope: Any) -> Core:
         return base_apply("list->vector", _quasi(expander, make_list(template), depth, scope))
     if type(template) is not Pair:
         return Const(strip(template))
-    for name, change in (("unquote", -1), ("quasiquote", 1)):
+    for name, change in _QUASI_DEPTH.items():
         if _tagged(expander, template, scope, name):
-            if depth + change == 0:
+            if depth + change > 0:  # what stands there is a list: inner levels may splice into it
+                return _cons(Const(intern(name)), _quasi(expander, template.cdr, depth + change, scope))
+            if name == "unquote":
                 return expander.expand(template.cdr.car, scope)
-            inner = _quasi(expander, template.cdr.car, depth + change, scope)
-            if isinstance(inner, Const):
-                return Const(make_list([intern(name), inner.value]))
-            return base_apply("list", Const(intern(name)), inner)
     first = template.car
-    if _tagged(expander, first, scope, "unquote-splicing"):
-        rest = _quasi(expander, template.cdr, depth, scope)
-        if depth == 1:
-            spliced = expander.expand(first.cdr.car, scope)
-            if isinstance(rest, Const) and rest.value is NIL:
-                return spliced
-            return base_apply("append", spliced, rest)
-        inner = _quasi(expander, first.cdr.car, depth - 1, scope)
-        return base_apply("cons", base_apply("list", Const(intern("unquote-splicing")), inner), rest)
-    head = _quasi(expander, first, depth, scope)
     rest = _quasi(expander, template.cdr, depth, scope)
+    if depth == 1 and _tagged(expander, first, scope, "unquote-splicing"):
+        spliced = expander.expand(first.cdr.car, scope)
+        if isinstance(rest, Const) and rest.value is NIL:
+            return spliced
+        return base_apply("append", spliced, rest)
+    return _cons(_quasi(expander, first, depth, scope), rest)
+
+
+def _cons(head: Core, rest: Core) -> Core:
     if isinstance(head, Const) and isinstance(rest, Const):
         return Const(Pair(head.value, rest.value))
     return base_apply("cons", head, rest)
