@@ -93,7 +93,7 @@ def emit_identity(e: Emitter, op: Operation) -> None:
     e.result(op, f"icmp {op.opcode.name.removeprefix('ptr_')} ptr {e.arg(left)}, {e.arg(right)}")
 
 
-@emits(ops.GUARD_TRUE)
+@emits(ops.GUARD_TRUE, ops.GUARD_ANSWER)
 def emit_guard_true(e: Emitter, op: Operation) -> None:
     e.guard(op, e.arg(op.args[0]))
 

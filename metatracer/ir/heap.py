@@ -100,6 +100,7 @@ def _array_int(sequence: Any, index: int, typecode: str) -> int:
 HEAP_OPERATIONS: dict[str, Callable[[tuple[Any, ...], Any], Any]] = {
     # guards
     "guard_true": lambda a, d: require(a[0] is True),
+    "guard_answer": lambda a, d: require(a[0] is True),
     "guard_false": lambda a, d: require(a[0] is False),
     "guard_type": lambda a, d: require(a[0] is not NULL_OBJECT and type(a[0]) is d),
     "guard_value": lambda a, d: require(a[0] is d),

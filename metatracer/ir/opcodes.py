@@ -235,6 +235,7 @@ PTR_NE = _op("ptr_ne", "rr", "b", commutes=True, inverse="ptr_eq", evaluate=lamb
 
 GUARD_TRUE = _op("guard_true", "b", "", is_guard=True)
 GUARD_FALSE = _op("guard_false", "b", "", is_guard=True)
+GUARD_ANSWER = _op("guard_answer", "b", "", "arg, what was asked just now and is not asked again, is true; on failure it is false for good", is_guard=True, forcible=False)
 GUARD_TYPE = _op("guard_type", "r", "", "type(arg) is descr; arg not NULL", is_guard=True, descr="type")
 GUARD_VALUE = _op("guard_value", "r", "", "arg is descr (by identity)", is_guard=True, descr="value")
 GUARD_INT_VALUE = _op("guard_int_value", "i", "", "arg == descr", is_guard=True, descr="value")

@@ -157,7 +157,8 @@ def find_attribute(meta: MetaInterpreter, box: Box, name: str) -> _Found:
         if type(found.attribute) is _TUPLE_GETTER:
             return _find_tuple_field(meta, box, found.attribute)
         getter: Any = found.attribute.fget if type(found.attribute) in (property, enum.property) else None
-        if getter is None or not can_inline(meta, getter):
+        # With a `__getattr__`, an AttributeError that leaves the getter is not the access's last word.
+        if getter is None or has_getattr_hook(cls) or not can_inline(meta, getter):
             return _ASK
         _know_class(meta, box, cls)
         return _Found(getter=getter)

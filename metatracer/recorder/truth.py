@@ -96,6 +96,9 @@ def guard_truth(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
     known = truth_raw(meta, box)
     snapshot: Snapshot | None = None
     if known is None:
+        if _keeps_operand(frame, instruction):
+            return _guard_kept(meta, frame, instruction, box)
+
         # The truth is asked once: from here on the operand on the stack is the answer, 0 or 1, which is as true.
         def store(result: Box) -> None:
             frame.registers[register] = result
@@ -114,3 +117,37 @@ def guard_truth(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
     assert raw is not None
     meta.guard_bool(raw, bool(known.object), snapshot)
     return bool(known.object)
+
+
+def _target_index(frame: MetaFrame, instruction: Instruction) -> int:
+    target: int = instruction.arg
+    return frame.jitcode.instructions[target].index
+
+
+def _keeps_operand(frame: MetaFrame, instruction: Instruction) -> bool:
+    """Whether the branch leaves its operand on the stack where it jumps, as `x or y` does (3.11)."""
+    jitcode = frame.jitcode
+    return instruction.src[0] < jitcode.n_locals + jitcode.depths[_target_index(frame, instruction)]
+
+
+def _guard_kept(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: Box) -> bool:
+    """As `guard_truth` where the operand lives on: an exit goes on behind the branch, as the truth is asked only once."""
+
+    def raising() -> Snapshot:
+        return meta.snapshot_of(frame.state_at(instruction.next_index, instruction.index))
+
+    asked = meta.c_call(
+        frame, instruction, c.OBJECT_IS_TRUE, [meta.ref(box)], [box.object],
+        store=lambda _: None, snapshot=raising, may_raise=False,
+    )  # fmt: skip
+    assert asked.raw is not None
+    truth = bool(asked.object)
+    # Behind the branch, with either answer.
+    ways = {instruction.op == "branch": _target_index(frame, instruction)}
+    other, taken = (
+        meta.snapshot_of(frame.state_at(ways.get(way, instruction.next_index))) for way in (not truth, truth)
+    )
+    answer = meta.emit(ops.INT_NE if truth else ops.INT_EQ, asked.raw, Const("i", 0))
+    meta.guard(ops.GUARD_ANSWER, answer, snapshot=other)
+    meta.guard(ops.GUARD_NOT_INVALIDATED, snapshot=taken)
+    return truth

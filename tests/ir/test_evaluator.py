@@ -134,6 +134,7 @@ def test_every_other_operation_has_a_meaning() -> None:
     [
         ("guard_true", True, False, None),
         ("guard_false", False, True, None),
+        ("guard_answer", True, False, None),
         ("guard_type", 3, True, int),
         ("guard_type", 3, NULL_OBJECT, int),
         ("guard_value", HERE, W_Int, HERE),
