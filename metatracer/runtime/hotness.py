@@ -28,6 +28,8 @@ MOST_AT_ONCE = 0.1
 """Seconds from one marker to the next that may be the guest's: beyond them it has waited for something."""
 HALF_LIFE = 20.0
 """Seconds after which time spent at a place counts half."""
+LOADING = 0.3
+"""Seconds that the first compile of a process takes beside its own cost: modules, LLVM, the code that all traces share."""
 GRACE = 0.5
 """Seconds of compiling that every process may have."""
 SHORT_RUN = 1.0
@@ -155,7 +157,8 @@ def failures_pay(guard: GuardState, params: Parameters) -> bool:
 
 
 def _root_pays(loop: Loop, payback: float) -> bool:
-    return _pays(loop.spent, _roots.seconds * loop.wait, payback)
+    cost = _roots.seconds * loop.wait
+    return _pays(loop.spent, cost if CLOCK.toolkit else cost + LOADING, payback)
 
 
 def _pays(spent: float, cost: float, payback: float) -> bool:

@@ -20,10 +20,11 @@ class Clock:
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    """The process has just begun; a root costs 0.1 s, a bridge 0.04 s."""
+    """The compiler is loaded, and nothing has taken long; a root costs 0.1 s, a bridge 0.04 s."""
     clock = Clock()
     monkeypatch.setattr(hotness, "perf_counter", clock)
     monkeypatch.setattr(hotness, "CLOCK", hotness._Clock())
+    hotness.CLOCK.toolkit = 1e-9
     monkeypatch.setattr(hotness, "_roots", hotness._Mean(0.1))
     monkeypatch.setattr(hotness, "_bridges", hotness._Mean(0.04))
     return clock
@@ -55,6 +56,14 @@ def test_a_loop_pays_when_it_took_what_compiling_costs(loop, clock):
     visit(loop, clock, 300, 0.0001)
     assert not hotness.back_edges_pay(loop)
     visit(loop, clock, 300, 0.0001)
+    assert hotness.back_edges_pay(loop)
+
+
+def test_the_first_root_pays_when_it_took_what_loading_the_compiler_costs_too(loop, clock):
+    hotness.CLOCK.toolkit = 0.0
+    visit(loop, clock, 1900, 0.0001)
+    assert not hotness.back_edges_pay(loop)
+    visit(loop, clock, 200, 0.0001)
     assert hotness.back_edges_pay(loop)
 
 
@@ -131,13 +140,26 @@ def test_what_compiling_cost_is_what_it_is_expected_to_cost(loop, clock):
 def test_compiling_takes_no_longer_than_the_guest(loop, clock):
     visit(loop, clock, 600, 0.0001)
     start = hotness.interpreter_time()
-    clock.now += 3.0
+    clock.now += 1.2
     hotness.was_compiling(start)
     assert not hotness.back_edges_pay(loop)
     start = hotness.interpreter_time()
-    clock.now += 3.0
+    clock.now += 0.9
     hotness.was_machine_code(start)
     assert hotness.back_edges_pay(loop)
+
+
+def test_compiling_may_take_three_times_what_a_longer_run_goes_on_for(loop, clock):
+    visit(loop, clock, 600, 0.0001)
+    clock.now += 2.0
+    start = hotness.interpreter_time()
+    clock.now += 4.3
+    hotness.was_compiling(start)
+    assert hotness.back_edges_pay(loop)
+    start = hotness.interpreter_time()
+    clock.now += 1.0
+    hotness.was_compiling(start)
+    assert not hotness.back_edges_pay(loop)
 
 
 def test_a_guard_pays_when_its_failures_took_what_a_bridge_costs(loop):

@@ -55,7 +55,7 @@ def interpreter(script):
 
 
 def test_traced_and_untraced_agree_and_loops_are_compiled(interpreter):
-    found = compare(interpreter, ["5000"], runs=1, iterations=2)
+    found = compare(interpreter, ["5000"], runs=1, iterations=2, parameters="payback=0")
     assert found.is_good, (found.difference, found.failures)
     assert found.traced.statistics["loops_compiled"] >= 1
     assert found.traced.statistics["machine_code_bytes"] > 0
@@ -64,7 +64,7 @@ def test_traced_and_untraced_agree_and_loops_are_compiled(interpreter):
 
 
 def test_explain_names_the_loop_and_its_place(command, interpreter):
-    result = command("explain", interpreter, "--", "3000")
+    result = command("explain", "-p", "payback=0", interpreter, "--", "3000")
     assert result.exit_code == 0
     assert "compiled: toy pc 0" in result.stdout
     assert f"merge point at {interpreter}:{MERGE_LINE}" in result.stdout
@@ -84,7 +84,8 @@ def test_off_strips_the_portal_only(command, interpreter, capfd):
 
 
 def test_logs_of_a_real_run(command, interpreter, tmp_path):
-    assert command("run", "--log", f"record,opt,llvm:{tmp_path}/log", interpreter, "--", "3000").exit_code == 0
+    log = f"record,opt,llvm:{tmp_path}/log"
+    assert command("run", "-p", "payback=0", "--log", log, interpreter, "--", "3000").exit_code == 0
     text = (tmp_path / "log").read_text(encoding="utf-8")
     for section in ("record", "opt", "llvm"):
         assert f"[{section} " in text
