@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import functools
 import sys
 from typing import Any
 
 from metatracer.backend.layout import layout
+from metatracer.backend.once import once
 from metatracer.errors import LayoutError
 
 _MASK_64 = (1 << 64) - 1
@@ -319,7 +319,7 @@ class Watchers(ChangeNotices):
         self._table[word] = place[0]
 
 
-@functools.lru_cache(maxsize=1)
+@once
 def watchers() -> ChangeNotices | None:
     """What notices changes in this process; None where nothing can: then memory must be polled."""
     try:

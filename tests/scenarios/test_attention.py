@@ -176,3 +176,30 @@ def test_four_threads_trace_at_once() -> None:
     found = run_script(_TWO_TRACING)
     assert found["equal"] is True
     assert found["loops"] >= 2
+
+
+_FIRST_AT_ONCE = """
+import json, sys, threading, time
+from metatracer.backend import interposers, watchers
+made = []
+kind = interposers.Interposers if sys.version_info < (3, 12) else watchers.Watchers
+make = kind.__init__
+
+def slowly(self):
+    made.append(self)
+    time.sleep(0.05)
+    make(self)
+
+kind.__init__ = slowly
+found = []
+threads = [threading.Thread(target=lambda: found.append(watchers.watchers())) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(json.dumps({"made": len(made), "found": len(found), "same": all(each is found[0] for each in found)}))
+"""
+
+
+def test_threads_that_compile_first_at_once_share_what_notices_changes() -> None:
+    assert run_script(_FIRST_AT_ONCE) == {"made": 1, "found": 4, "same": True}
