@@ -311,6 +311,29 @@ def conditional_call(condition: object, function: Callable[..., object], *args: 
         function(*args)
 
 
+def conditional_call_elidable(value: T, function: Callable[..., T], *args: Any) -> T:
+    """`value` if there is one, else `function(*args)`: for what is worked out once. No value is None, or the int 0."""
+    if value is None or (type(value) is int and value == 0):
+        return function(*args)
+    return value
+
+
+def record_exact_value(x: object, value: object) -> None:
+    """Promise that `x` is `value`."""
+
+
+def record_known_result(result: object, function: Callable[..., object], *args: Any) -> None:
+    """Promise that the elidable `function(*args)` gives `result`."""
+
+
+def enter_portal_frame(unique_id: int) -> None:
+    """The interpreter begins to run a guest function in the portal's frame; for profilers."""
+
+
+def leave_portal_frame(unique_id: int) -> None:
+    """It is done with that guest function."""
+
+
 PROMOTING_FLAGS = frozenset(("promote", "promote_string", "promote_unicode"))
 HINT_FLAGS = PROMOTING_FLAGS | {"access_directly", "fresh_virtualizable", "force_virtualizable"}
 """Of `hint`."""

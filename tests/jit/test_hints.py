@@ -21,6 +21,10 @@ def test_calls_are_identities():
     assert m.assert_green(thing) is None
     assert m.jit_debug("here", 1) is None
     assert m.record_exact_class(1, int) is None
+    assert m.record_exact_value(thing, thing) is None
+    assert m.record_known_result(3, len, "abc") is None
+    assert m.enter_portal_frame(1) is None
+    assert m.leave_portal_frame(1) is None
 
 
 def test_questions_are_answered_as_in_the_interpreter():
@@ -101,6 +105,21 @@ def test_elidable_promote_wraps_with_the_same_arguments(monkeypatch):
     monkeypatch.setitem(add.__globals__, "_promote", lambda x: promoted.append(x) or x)
     add("a", "b", "c")
     assert promoted == ["a", "c"]
+
+
+def test_what_is_worked_out_once():
+    calls = []
+
+    def work(x):
+        calls.append(x)
+        return x
+
+    assert m.conditional_call_elidable(5, work, 1) == 5
+    assert m.conditional_call_elidable(False, work, 1) is False
+    assert m.conditional_call_elidable("", work, 1) == ""
+    assert m.conditional_call_elidable(None, work, 7) == 7
+    assert m.conditional_call_elidable(0, work, 8) == 8
+    assert calls == [7, 8]
 
 
 def test_conditional_call():
