@@ -413,6 +413,12 @@ _generic_dict = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_v
 )
 
 
+def instance_dict(instance: object) -> dict[str, Any]:
+    """The dictionary of an instance that can have one, also where its class hides or renames ``__dict__``."""
+    own: dict[str, Any] = _generic_dict(instance, None)
+    return own
+
+
 @once
 def _member(offset: int) -> tuple[_MemberDef, int]:
     """A member definition of our own for a slot at `offset`, and its address; one for each offset in use, kept."""

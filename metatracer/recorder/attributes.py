@@ -18,6 +18,7 @@ from metatracer.backend.fields import (
     has_getattr_hook,
     has_inline_values,
     has_instance_dict,
+    instance_dict,
     is_immutable_type,
     is_inline,
     is_not_shadowed,
@@ -231,7 +232,7 @@ def _find_own_or_class(meta: MetaInterpreter, box: Box, cls: type, name: str, fo
 def _own_dict(obj: Any) -> Any:
     if has_inline_values(type(obj)) and is_inline(obj):
         return ()
-    return object.__getattribute__(obj, "__dict__")
+    return instance_dict(obj)
 
 
 def _find_in_module(meta: MetaInterpreter, box: Box, name: str) -> _Found:

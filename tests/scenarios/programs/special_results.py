@@ -1,4 +1,6 @@
-"""What CPython makes of the answers and exceptions of special methods: operands of `and` and `or`, getters that fail."""
+"""Special methods' answers and exceptions: operands of `and` and `or`, getters that fail, dictionaries that are hidden."""
+
+import typing
 
 from tests.scenarios.loops import each
 
@@ -123,7 +125,28 @@ def getters(i, log):
         log.append(error.args)
 
 
+KIND = typing.TypeVar("KIND")  # from 3.12 on an instance with a dictionary and without a `__dict__`
+
+
+class Hiding:
+    """Its `__dict__` is not the dictionary of its attributes."""
+
+    x = "class"
+    __dict__ = property(lambda self: {"x": "hidden"})
+
+    def __init__(self, i):
+        for k in range(40):
+            setattr(self, f"a{k}", i)
+        if i % 3 == 0:
+            self.x = i
+
+
+def dictionaries(i, log):
+    hiding = Hiding(i)
+    log.append((KIND.__module__, KIND.__name__, hiding.x, hiding.a39, hasattr(KIND, "absent")))
+
+
 def main():
-    for step in (operands, lengths, changing, getters):
+    for step in (operands, lengths, changing, getters, dictionaries):
         print(step.__name__, *each(step, 120, []))
     print(Truth.asked, Changing.value)
