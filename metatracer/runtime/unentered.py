@@ -14,6 +14,7 @@ from metatracer.optimizer.versions import Goal
 from metatracer.recorder.resume import ExitPlan
 from metatracer.runtime.compiling import stub_trace
 from metatracer.runtime.host import PORTALS
+from metatracer.runtime.implicit import implicit_portals
 from metatracer.runtime.loops import Version
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def frame_of_callee(cell: int, values: Sequence[Any]) -> tuple[Loop, ResumeFrame
 
 
 def _loop_at(cell: int) -> Loop:
-    for portal in list(PORTALS.values()):
+    for portal in (*list(PORTALS.values()), *implicit_portals()):
         for loop in list(portal.loops.values()):
             for called in (loop, *list(loop.versions.values())):
                 if called.ref.cell == cell:

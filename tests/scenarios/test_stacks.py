@@ -115,9 +115,12 @@ thread.join()
 
 
 def deep(setting: str, share: int, limit: int, stack: int, depths: tuple[int, ...]) -> str:
-    header = f"SHARE, LIMIT, STACK, DEPTHS = {share}, {limit}, {stack}, {depths}\n"
+    return output(setting, f"SHARE, LIMIT, STACK, DEPTHS = {share}, {limit}, {stack}, {depths}\n{RECURSION}")
+
+
+def output(setting: str, program: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", header + RECURSION],
+        [sys.executable, "-c", program],
         env={**os.environ, "METATRACER": setting},
         capture_output=True,
         text=True,
@@ -145,6 +148,66 @@ def test_recursion_through_cpython_may_fill_the_stack_with_machine_code(setting:
     wanted = deep("off", 7, 20_000, 2 << 20, (500, 2000, 100))
     assert "RecursionError" not in wanted
     assert deep(setting, 7, 20_000, 2 << 20, (500, 2000, 100)) == wanted
+
+
+HELPER_LOOPS = """
+import sys
+import threading
+from metatracer import JitDriver
+
+driver = JitDriver(greens=[], reds=["node"], name="nodes")
+
+
+class Node:
+    def __init__(self, weight: int, children: list) -> None:
+        self.weight = weight
+        self.children = children
+
+
+def visit_all(nodes: list, start: int) -> int:
+    total = start
+    for node in nodes:
+        total += run(node)
+    return total
+
+
+@driver.portal
+def run(node: Node) -> int:
+    while True:
+        driver.jit_merge_point(node=node)
+        return visit_all(node.children, node.weight)
+
+
+def chain(depth: int) -> Node:
+    node = Node(1, [])
+    for _ in range(depth):
+        node = Node(1, [Node(2, []) for _ in range(20)] + [node])
+    return node
+
+
+def main() -> None:
+    for depth in (3, 3, 3, 3, 3, 50, 50, 50, 300, 6000, 6000, 7):
+        node = chain(depth)
+        print(depth, run(node))
+        while node.children:
+            node = node.children.pop()
+
+
+sys.setrecursionlimit(60_000)  # frames of the runtime's count, too
+# Which call finds the stack full depends on its size.
+for size in range(512 << 10, 1 << 20, 130 << 10):
+    threading.stack_size(size)
+    thread = threading.Thread(target=main)
+    thread.start()
+    thread.join()
+"""
+
+
+@pytest.mark.parametrize("setting", [EAGER, f"{EAGER},helper_loops=off"])
+def test_recursion_in_the_loops_of_helpers_may_fill_the_stack(setting: str) -> None:
+    wanted = output("off", HELPER_LOOPS)
+    assert wanted.splitlines()[-1] == "7 288"
+    assert output(setting, HELPER_LOOPS) == wanted
 
 
 def test_endless_recursion_is_a_recursion_error() -> None:
