@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.common import DOCS, ROOT, machine, run_json, write_json, write_section
+from benchmarks.common import ROOT, run_json, show_table
 from benchmarks.examples import MODULES
 
 PROGRAMS: dict[str, int] = {
@@ -92,17 +90,7 @@ def main(
         results.append({"program": program, "size": size, "blocks": {n: m["blocks"] for n, m in measured.items()}, **counts})
         unit = iterations(program, size)[1]
         rows.append([program, f"{size}, {2 * size}", unit, *[f"{abs(count):.2f}" for count in counts.values()]])
-    table = Table(*headings)
-    for row in rows:
-        table.add_row(*row)
-    console = Console()
-    console.print(table)
-    console.print(f"written to {write_json('census', results, json_path)}")
-    if docs:
-        about = machine()
-        head = f"{about['date']}, {about['processor']}, CPython {about['python']}; `{about['command']}`"
-        write_section("census", head, headings, rows)
-        console.print(f"table put into {DOCS.relative_to(ROOT)}")
+    show_table("census", headings, rows, results, json_path, write_docs=docs)
 
 
 if __name__ == "__main__":

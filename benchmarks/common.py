@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+from rich.table import Table
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -77,6 +80,33 @@ def write_section(name: str, head: str, headings: Sequence[str], rows: Sequence[
     if not (found and closed):
         raise RuntimeError(f"{DOCS.name} has no place for the table of {name}")
     DOCS.write_text(before + "\n".join(lines) + end + after, encoding="utf-8")
+
+
+def show_table(
+    name: str, headings: Sequence[str], rows: Sequence[Sequence[str]], results: object, json_path: Path | None, *,
+    write_docs: bool, note: str = "",
+) -> None:  # fmt: skip
+    """Print a table, write its figures as JSON and, if asked to, put it into `docs/performance.md`.
+
+    Args:
+        name: Of the benchmark.
+        headings, rows: Of the table.
+        results: The figures.
+        json_path: As for `write_json`.
+        write_docs: Whether the document gets it.
+        note: What is to be said of the run there, with a comma behind it.
+    """
+    table = Table(*headings)
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    console.print(table)
+    console.print(f"written to {write_json(name, results, json_path)}")
+    if write_docs:
+        about = machine()
+        head = f"{about['date']}, {about['processor']}, {note}CPython {about['python']}; `{about['command']}`"
+        write_section(name, head, headings, rows)
+        console.print(f"table put into {DOCS.relative_to(ROOT)}")
 
 
 def median(values: list[float]) -> float:

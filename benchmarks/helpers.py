@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.common import machine, python_code, show_ratio, show_seconds, write_json, write_section
+from benchmarks.common import python_code, show_ratio, show_seconds, show_table
 
 _SCRIPT = """
 import json, time
@@ -52,7 +50,6 @@ def main(
     write_docs: Annotated[bool, typer.Option(help="Write the table into docs/performance.md.")] = False,
 ) -> None:
     """Measure what a call of each helper costs: untraced, with the helper called, and with traces of its loop."""
-    console = Console()
     times: dict[str, dict[str, float]] = {}
     for kind, setting in _SETTINGS.items():
         script = _SCRIPT.format(names=list(_BODIES), runs=3 if kind == "untraced" else 10, iterations=iterations)
@@ -66,16 +63,8 @@ def main(
         )
         for name, what in _BODIES.items()
     ]
-    table = Table(*headings)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
     results: list[dict[str, Any]] = [{"helper": name, **{kind: times[kind][name] for kind in times}} for name in _BODIES]
-    console.print(f"written to {write_json('helpers', results, json_path)}")
-    if write_docs:
-        about = machine()
-        head = f"{about['date']}, {about['processor']}, CPython {about['python']}; `python -m benchmarks.helpers --write-docs`"
-        write_section("helpers", head, headings, rows)
+    show_table("helpers", headings, rows, results, json_path, write_docs=write_docs)
 
 
 if __name__ == "__main__":

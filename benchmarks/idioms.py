@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.common import machine, python_code, show_ratio, show_seconds, write_json, write_section
+from benchmarks.common import python_code, show_ratio, show_seconds, show_table
 
 _SCRIPT = """
 import json, time
@@ -37,7 +35,6 @@ def main(
     write_docs: Annotated[bool, typer.Option(help="Write the table into docs/performance.md.")] = False,
 ) -> None:
     """Measure what each idiom costs; a ratio below 1 is a fault."""
-    console = Console()
     untraced: dict[str, float] = python_code(_SCRIPT.format(runs=3, iterations=iterations), "off")
     traced: dict[str, float] = python_code(_SCRIPT.format(runs=10, iterations=iterations), "")
     order = sorted(untraced, key=lambda name: untraced[name] / traced[name])
@@ -46,16 +43,8 @@ def main(
         (name, show_seconds(untraced[name]), show_seconds(traced[name]), show_ratio(untraced[name], traced[name]))
         for name in order
     ]
-    table = Table(*headings)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
     results: list[dict[str, Any]] = [{"idiom": name, "untraced": untraced[name], "traced": traced[name]} for name in order]
-    console.print(f"written to {write_json('idioms', results, json_path)}")
-    if write_docs:
-        about = machine()
-        head = f"{about['date']}, {about['processor']}, CPython {about['python']}; `python -m benchmarks.idioms --write-docs`"
-        write_section("idioms", head, headings, rows)
+    show_table("idioms", headings, rows, results, json_path, write_docs=write_docs)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.common import DOCS, ROOT, machine, median, run_json, show_ratio, show_seconds, write_json, write_section
+from benchmarks.common import ROOT, median, run_json, show_ratio, show_seconds, show_table
 from benchmarks.examples import MODULES, PROGRAMS, Kind, kinds
 
 IN_A_ROW = 3
@@ -97,18 +95,7 @@ def main(
             program, str(size_of(program)), show_seconds(traced), show_seconds(other), show_ratio(traced, other),
             show_seconds(peak.get("traced")), show_seconds(peak.get("pypy")),
         ])  # fmt: skip
-    table = Table(*headings)
-    for row in rows:
-        table.add_row(*row)
-    console = Console()
-    console.print(table)
-    console.print(f"written to {write_json('peak', results, json_path)}")
-    if docs:
-        about = machine()
-        load = f"load average {os.getloadavg()[0]:.1f}"
-        head = f"{about['date']}, {about['processor']}, {load}, CPython {about['python']}; `{about['command']}`"
-        write_section("peak", head, headings, rows)
-        console.print(f"table put into {DOCS.relative_to(ROOT)}")
+    show_table("peak", headings, rows, results, json_path, write_docs=docs, note=f"load average {os.getloadavg()[0]:.1f}, ")
 
 
 if __name__ == "__main__":

@@ -899,8 +899,8 @@ class MetaInterpreter:
         loop = portal.compiled_loop(key, joints=self._ends_at_joints)
         if loop is None and frame.context in self.polymorphism.joins:
             loop = self.host.callable_loop(portal, key, greens)
-        if loop is None:
-            loop = self._joint(frame, portal, key, greens)
+        if loop is None and self._is_joint(frame, portal, key, greens):
+            loop = self._callee(portal, key, greens, AbortReason.JOINT_FIRST)
         if loop is not None:
             self.close(frame, portal, key, loop)
             return True
@@ -920,16 +920,24 @@ class MetaInterpreter:
         """Whether this is a bridge, or begins at a joint itself."""
         return self.own_loop is None or self.own_loop.is_joint
 
-    def _joint(self, frame: MetaFrame, portal: PortalView, key: Any, greens: Sequence[Any]) -> LoopRef | None:
-        """What begins at this merge point, if enough traces repeat it already: this one had better go to a common copy."""
+    def _is_joint(self, frame: MetaFrame, portal: PortalView, key: Any, greens: Sequence[Any]) -> bool:
+        """Whether enough traces repeat what comes behind this merge point: this one had better go to a common copy.
+
+        What begins at a joint itself goes to the joints that have code.
+        """
         if not self._ends_at_joints or not self.polymorphism.is_joint(frame.context):
-            return None
-        loop = portal.compiled_loop(key)
-        if loop is not None or self.own_loop is not None:
-            return loop
+            return False
+        if self.own_loop is not None:
+            return portal.compiled_loop(key) is not None
         portal.note_joint(key, greens)
-        if portal.comes_first(key, greens):
-            raise self.aborted(AbortReason.JOINT_FIRST, "")
+        return True
+
+    def _callee(
+        self, portal: PortalView, key: Any, greens: Sequence[Any], reason: AbortReason, detail: str = ""
+    ) -> LoopRef:
+        """The name of a loop to go to or to call. It has code, if that can be had."""
+        if portal.compiled_loop(key) is None and portal.comes_first(key, greens):
+            raise self.aborted(reason, detail)
         return self.host.callable_loop(portal, key, greens)
 
     @staticmethod
@@ -959,10 +967,8 @@ class MetaInterpreter:
         """At a later merge point of an inlined portal call. Whether the rest of it became a call."""
         entered_here = frame.entry_greens is not None
         is_round = self._is_round(frame, portal, key)
-        joint = None if is_round else self._joint(frame, portal, key, greens)
-        if joint is not None:
-            is_compiled = portal.compiled_loop(key) is not None
-            self._call_portal(frame, portal, joint, unwinds=is_compiled and portal.may_unwind(key))
+        if not is_round and self._is_joint(frame, portal, key, greens):
+            self._call_inlined(frame, portal, key, greens, AbortReason.JOINT_FIRST)
             return True
         if not is_round and (entered_here or portal.may_inline(key)):
             return False
@@ -976,15 +982,16 @@ class MetaInterpreter:
         self._call_inlined(frame, portal, key, greens)
         return True
 
-    def _call_inlined(self, frame: MetaFrame, portal: PortalView, key: Any, greens: Sequence[Any]) -> None:
-        """Make a call of an inlined portal call, from the merge point where it stands."""
+    def _call_inlined(
+        self, frame: MetaFrame, portal: PortalView, key: Any, greens: Sequence[Any],
+        reason: AbortReason = AbortReason.CALLEE_FIRST,
+    ) -> None:  # fmt: skip
+        """Make a call of an inlined portal call, from the merge point where it stands. Its code comes first, for this reason."""
         if portal is self.portal and self.start_key == key and self.own_loop is not None:
             self._call_portal(frame, portal, self.own_loop, unwinds=portal.may_unwind(key))
         else:
             is_compiled = portal.compiled_loop(key) is not None
-            if not is_compiled and portal.comes_first(key, greens):
-                raise self.aborted(AbortReason.CALLEE_FIRST, f"{frame.jitcode.code.co_qualname} has no code")
-            loop = self.host.callable_loop(portal, key, greens)
+            loop = self._callee(portal, key, greens, reason, f"{frame.jitcode.code.co_qualname} has no code")
             self._call_portal(frame, portal, loop, unwinds=is_compiled and portal.may_unwind(key))
 
     def _call_portal(self, frame: MetaFrame, portal: PortalView, loop: LoopRef, *, unwinds: bool) -> None:

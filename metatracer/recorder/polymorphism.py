@@ -2,8 +2,10 @@
 
 A bridge repeats the rest of an iteration. So a place that sees ever new constants (a promoted class which each run of the
 guest makes again) gives a chain of bridges that never ends, and k branches that do not depend on each other give 2**k of
-them. Two remedies:
+them. Three remedies:
 
+- What two traces have recorded behind the same merge point, if it is long, further bridges do not repeat: they end there, at a
+  *joint*, which is recorded once more as a root of its own. Roots of the guest's loops and functions go on.
 - A value that has been promoted to `promotion_limit` different constants at one place stays a variable there: the last bridge of
   the chain takes all others.
 - When a tree has grown to `tree_limit` bridges, its root is recorded again with *joins*: the guest's position (merge point)

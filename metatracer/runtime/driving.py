@@ -137,8 +137,8 @@ class _Driving:
 
     def _go_on_without_code(self, loop: Loop, reds: list[Any]) -> None:
         """There is code for a loop, but nothing left of the C stack to run it on."""
+        self.request, self.values = loop, [*loop.greens, *reds]  # from here on an interruption finds the frame
         self._left_code()
-        self.values = [*loop.greens, *reds]
         self._interpret(loop)
 
     def _charge(self) -> None:
@@ -563,8 +563,8 @@ def _give_up(loop: Loop, reason: str) -> None:
 def _limits(loop: Loop) -> Any:
     params = loop.portal.driver.params
     return Limits(
-        params.trace_limit,
-        params.tail_limit,
+        trace_limit=params.trace_limit,
+        tail_limit=params.tail_limit,
         max_inline_depth=params.max_inline_depth,
         max_unroll_recursion=params.max_unroll_recursion,
         max_unroll_loops=params.max_unroll_loops,

@@ -29,11 +29,11 @@ _found: dict[int, tuple[Loop, ExitPlan]] = {}
 
 def frame_of_callee(cell: int, values: Sequence[Any]) -> tuple[Loop, ResumeFrame]:
     """The loop whose cell is at an address, and its portal's frame at the merge point, from the arguments of the call."""
-    loop, plan = _found.get(cell) or (None, None)
-    if loop is None or loop.ref.cell != cell or plan is None:
+    found = _found.get(cell)
+    if found is None or found[0].ref.cell != cell:
         loop = _loop_at(cell)
-        plan = _entry_plan(loop)
-        _found[cell] = loop, plan
+        found = _found[cell] = loop, _entry_plan(loop)
+    loop, plan = found
     (frame,) = plan.rebuild(values).frames
     return loop, frame
 

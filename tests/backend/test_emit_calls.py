@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -302,22 +302,26 @@ def test_recursion_is_limited_as_in_python() -> None:
     code.free()
 
 
-def test_recursion_checks_the_c_stack() -> None:
-    code, _ = portal()
-    handlers = support.set_stack_handlers(None)
-    limit = sys.getrecursionlimit()
-    depths: list[int] = []
-    size = threading.stack_size(2 << 20)
+def on_small_stack(work: Callable[[], Any], handlers: support.StackHandlers | None) -> Any:
+    """What `work` gives in a thread with 2 MB of stack, Python's limit of frames out of the way."""
+    before = support.set_stack_handlers(handlers)
+    limit, size = sys.getrecursionlimit(), threading.stack_size(2 << 20)
+    found: list[Any] = []
     try:
         sys.setrecursionlimit(50_000_000)
-        thread = threading.Thread(target=lambda: depths.append(recursion_depth(code)))
+        thread = threading.Thread(target=lambda: found.append(work()))
         thread.start()
         thread.join()
     finally:
         sys.setrecursionlimit(limit)
         threading.stack_size(size)
-        support.set_stack_handlers(handlers)
-    assert 1000 < depths[0] < 1_000_000
+        support.set_stack_handlers(before)
+    return found.pop()
+
+
+def test_recursion_checks_the_c_stack() -> None:
+    code, _ = portal()
+    assert 1000 < on_small_stack(lambda: recursion_depth(code), None) < 1_000_000
     code.free()
 
 
@@ -329,25 +333,13 @@ def test_what_the_c_stack_has_no_room_for_is_asked_for() -> None:
         asked.append(list(given))
         return 1000
 
-    handlers = support.set_stack_handlers((call, call))
-    limit, size = sys.getrecursionlimit(), threading.stack_size(2 << 20)
-    found: list[tuple[Any, ...]] = []
     marker = object()
     before = sys.getrefcount(marker)
-    try:
-        sys.setrecursionlimit(50_000_000)
-        thread = threading.Thread(target=lambda: found.append(outcome(code, 1_000_000, marker)))
-        thread.start()
-        thread.join()
-    finally:
-        sys.setrecursionlimit(limit)
-        threading.stack_size(size)
-        support.set_stack_handlers(handlers)
+    result = on_small_stack(lambda: outcome(code, 1_000_000, marker)[2], (call, call))
     ((cell, left, passed),) = asked  # `left` is what remains to be summed up
     assert (cell, passed) == (loop.cell, marker)
-    assert found[0][2] == 1000 + sum(range(left + 1, 1_000_001))
+    assert result == 1000 + sum(range(left + 1, 1_000_001))
     asked.clear()
-    found.clear()
     del passed
     assert sys.getrefcount(marker) == before
     code.free()
