@@ -22,7 +22,6 @@ from metatracer.backend.fields import (
     lookup_attribute,
     method_fields,
     plain_creation,
-    raw_lookup,
 )
 from metatracer.errors import AbortReason
 from metatracer.frontend.binding import ArgumentMismatch, bind_arguments
@@ -39,12 +38,13 @@ from metatracer.recorder.tuples import guard_tuple_length, new_tuple, tuple_item
 from metatracer.recorder.virtual_exceptions import (
     initializer,
     is_base_initializer,
+    is_initialized_plainly,
     is_plain_class,
     is_virtual_exception,
     set_arguments,
     virtual_exception,
 )
-from metatracer.recorder.virtuals import VirtualBox, closure_of
+from metatracer.recorder.virtuals import VirtualBox, closure_of, held_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -588,10 +588,10 @@ def _call_exception_class(
     """An exception that may never have to exist."""
     cls = function.object
     init = initializer(cls)
-    if keywords or not function.is_const or any(isinstance(box, VirtualBox) for box in arguments):
+    if keywords or not function.is_const or not _may_be_parts(arguments):
         return False
     if init is None:
-        if raw_lookup(cls, "__init__")[1] not in (BaseException, Exception):
+        if not is_initialized_plainly(cls):
             return False
         meta.rely_on_class(cls)
         set_result(frame, instruction, virtual_exception(cls, arguments))
@@ -603,6 +603,11 @@ def _call_exception_class(
     return _initialize(meta, frame, instruction, instance, init, arguments, keywords)
 
 
+def _may_be_parts(arguments: list[Box]) -> bool:
+    """Whether these may be parts of an exception that has not been made."""
+    return all(not isinstance(box, VirtualBox) or is_virtual_exception(box) for box in arguments)
+
+
 def _set_arguments(
     meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, function: Box, arguments: list[Box]
 ) -> bool:
@@ -610,7 +615,7 @@ def _set_arguments(
     if not function.is_const or not arguments or not is_virtual_exception(arguments[0]):
         return False
     exception, *given = arguments
-    if any(isinstance(box, VirtualBox) for box in given):
+    if not _may_be_parts(given) or held_by(given, exception):
         return False
     set_arguments(meta, exception, given)
     set_result(frame, instruction, const_box(None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import operator
 from types import CellType
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from metatracer.frontend.operations import unpack_sequence as unpack_operation
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const, Snapshot, Value
+from metatracer.recorder import residual
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
@@ -100,6 +102,22 @@ def _index(meta: MetaInterpreter, sequence: Box, key: Box) -> Value | None:
     return index
 
 
+def _guard_out_of_bounds(meta: MetaInterpreter, sequence: Box, key: Box) -> bool:
+    """Guard that what is no index within bounds is an integer out of bounds; False if it is none that fits a machine integer."""
+    if type(key.object) not in (int, bool):
+        return False
+    index = as_int(meta, key)
+    if index is None:
+        return False
+    length = length_of(meta, sequence)
+    assert length is not None
+    bounds = (length, index) if key.object >= 0 else (index, meta.emit(ops.INT_SUB, Const("i", 0), length))
+    opcode = ops.INT_LE if key.object >= 0 else ops.INT_LT
+    if not all(isinstance(bound, Const) for bound in bounds):
+        meta.guard(ops.GUARD_TRUE, meta.emit(opcode, *bounds))
+    return True
+
+
 @handles("getitem")
 def getitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """`x[key]`."""
@@ -160,12 +178,14 @@ def _deliver(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:
 def _get_sequence_item(
     meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, container: Box, key: Box
 ) -> Box | None:
-    """An item of an exact builtin sequence by an index within bounds."""
+    """An item of an exact builtin sequence by an index within bounds; IndexError for one out of bounds."""
     cls = type(container.object)
     if cls not in _LENGTHS:
         return None
     index = _index(meta, container, key)
     if index is None:
+        if _guard_out_of_bounds(meta, container, key):
+            residual.raise_known(meta, IndexError, operator.getitem, container.object, key.object)
         return None
     obj = container.object[key.object]
     owner = meta.ref(container)
@@ -261,6 +281,8 @@ def _set_sequence_item(meta: MetaInterpreter, container: Box, key: Box, value: B
     if cls is list:
         index = _index(meta, container, key)
         if index is None:
+            if _guard_out_of_bounds(meta, container, key):
+                residual.raise_known(meta, IndexError, operator.setitem, container.object, key.object, None)
             return False
         owner, content = meta.ref(container), meta.ref(value)
         store_item(meta, owner, index, content)

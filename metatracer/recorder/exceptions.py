@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from metatracer.backend import threadstate
-from metatracer.backend.fields import lookup_attribute, raw_lookup
+from metatracer.backend.fields import lookup_attribute
 from metatracer.errors import AbortReason
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import CallShape, Const, Snapshot
@@ -17,11 +17,13 @@ from metatracer.recorder.metainterp import MetaInterpreter, Thrown, handles
 from metatracer.recorder.tracebacks import Place, add_entries, raise_here
 from metatracer.recorder.virtual_exceptions import (
     add_places,
+    has_handler,
+    is_initialized_plainly,
     is_plain_class,
     is_virtual_exception,
     make_handled,
     make_raised,
-    may_stay_virtual,
+    note_raised,
     virtual_exception,
 )
 from metatracer.recorder.virtuals import HandledBefore, VirtualBox, virtual_method
@@ -110,18 +112,21 @@ def unwind(meta: MetaInterpreter, thrown: Thrown) -> None:
 def _make_virtual_or_real(meta: MetaInterpreter, thrown: Thrown) -> None:
     """Decide whether what is thrown has to exist."""
     box = thrown.box
-    is_raise = isinstance(thrown, Raise)
-    may_stay = may_stay_virtual(meta, is_raise) and not (isinstance(thrown, Raise) and thrown.cause is not None)
-    if is_virtual_exception(box):
-        if not may_stay:
-            make_handled(meta)
-            meta.ref(box)
-    elif is_raise and may_stay and box.is_const and isinstance(box.object, type):
+    caught = has_handler(meta)
+    if isinstance(thrown, Raise) and caught and box.is_const and isinstance(box.object, type):
         # `raise Break`: the class is called without arguments.
         cls = box.object
-        if is_plain_class(cls) and meta.is_steady(cls) and raw_lookup(cls, "__init__")[1] in (BaseException, Exception):
+        if is_plain_class(cls) and meta.is_steady(cls) and is_initialized_plainly(cls):
             meta.rely_on_class(cls)
-            thrown.box = virtual_exception(cls, ())
+            box = virtual_exception(cls, ())
+            if note_raised(meta, box, thrown.cause):
+                thrown.box = box
+        return
+    if not is_virtual_exception(box):
+        return
+    if not caught or (isinstance(thrown, Raise) and not note_raised(meta, box, thrown.cause)):
+        make_handled(meta)
+        meta.ref(box)
 
 
 def place_of(frame: MetaFrame) -> Place:

@@ -12,6 +12,7 @@ from metatracer.frontend.operations import BINARY as BINARY_FUNCTIONS
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const, Value
+from metatracer.recorder import residual
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
 from metatracer.recorder.hashing import has_plain_equality
@@ -194,6 +195,28 @@ def float_binary(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -> B
     return _fold_or_emit(meta, _FLOAT[symbol], result, a, b)
 
 
+# --- errors -------------------------------------------------------------------------------------------------------------
+
+_DIVISIONS = frozenset({"/", "//", "%"})
+
+
+def _divide_by_zero(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -> None:
+    """Raise ZeroDivisionError for two numbers, the right one being 0; gives up if a number is too large."""
+    if float in (type(left.object), type(right.object)):
+        if as_float(meta, left) is None:
+            return  # converting it is tried first
+        zero = as_float(meta, right)
+        comparison, expected = ops.FLOAT_EQ, Const("f", 0.0)
+    else:
+        meta.guard_class(left)
+        zero = as_int(meta, right)
+        comparison, expected = ops.INT_EQ, Const("i", 0)
+    assert zero is not None
+    if not isinstance(zero, Const):
+        meta.guard(ops.GUARD_TRUE, meta.emit(comparison, zero, expected))
+    residual.raise_known(meta, ZeroDivisionError, BINARY_FUNCTIONS[symbol], left.object, right.object)
+
+
 # --- operators ----------------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +228,8 @@ def binary(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) ->
     plain = symbol.removesuffix("=")
     kinds = (type(left.object), type(right.object))
     if all(kind in _NUMBERS for kind in kinds):
+        if right.object == 0 and plain in _DIVISIONS:
+            _divide_by_zero(meta, symbol, left, right)
         if float in kinds:
             result = float_binary(meta, plain, left, right)
         else:
@@ -247,6 +272,9 @@ def _pure_binary(
     """Operands of immutable builtin classes: a call without side effects."""
     meta.guard_class(left)
     meta.guard_class(right)
+    # An error of type does not depend on the values.
+    samples = [type(operand.object)() for operand in (left, right)]
+    residual.raise_known(meta, TypeError, BINARY_FUNCTIONS[instruction.arg], *samples)
     function = BINARY_FUNCTIONS[symbol]
     if left.is_const and right.is_const:
         result, exception = meta.execute(function, left.object, right.object)

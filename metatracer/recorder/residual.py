@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from metatracer.recorder.frames import MetaFrame, const_box
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from metatracer.recorder.metainterp import MetaInterpreter
 
 
@@ -16,6 +18,23 @@ def raise_new(_meta: MetaInterpreter, frame: MetaFrame, cls: type[BaseException]
     from metatracer.recorder.exceptions import record_raise
 
     record_raise(const_box(NewException(cls, message)))
+
+
+def raise_known(
+    meta: MetaInterpreter, cls: type[BaseException], function: Callable[..., Any], *objects: Any
+) -> None:
+    """Record the raising of such an exception if a builtin operation raises it; what decides its message is guarded already."""
+    from metatracer.recorder.exceptions import record_raise
+    from metatracer.recorder.virtual_exceptions import is_plain_class, virtual_exception
+
+    try:
+        function(*objects)
+    except Exception as error:  # noqa: BLE001 - whatever a builtin operation raises
+        raised, arguments = type(error), error.args
+    else:
+        return
+    if raised is cls and is_plain_class(cls):
+        record_raise(virtual_exception(cls, [const_box(argument) for argument in arguments]))
 
 
 class NewException:

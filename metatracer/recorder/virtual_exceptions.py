@@ -6,8 +6,9 @@ traceback entries to the recipe; a handler that computes, and stores what it has
 the thread's handled exception is not set either: exits do that (`virtuals.HandledBefore`). What runs other code, which could
 look at it, makes it for real first.
 
-An exception's context is what is handled when it is raised. It is only left to the time when the object is made if the trace
-handles nothing itself then: in between, the thread's handled exception is the one of whoever called the trace.
+An exception's context is what is handled when it is raised. If that is virtual itself, it is a part, as a cause is. If the trace
+handles nothing itself, it is left to the time when the object is made: in between, the thread's handled exception is the one of
+whoever called the trace.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from metatracer.ir.opcodes import Effect
 from metatracer.ir.values import Const
 from metatracer.recorder.frames import Box, const_box
 from metatracer.recorder.tracebacks import add_entries, raise_here
-from metatracer.recorder.virtuals import VirtualBox
+from metatracer.recorder.virtuals import VirtualBox, held_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,32 +38,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recipe:
-    """How an exception is made from values: `n_args` arguments, then one for each of `names`.
+    """How an exception is made from values: `n_args` arguments, one for each of `names`, and perhaps its context and cause.
 
     Attributes:
         cls: Its class.
         n_args: How many values are its `args`.
         names: Its attributes.
         places: Its traceback entries, innermost first; () if it has not been raised.
+        has_context: It was raised while the trace handled another. Without, the context is what is handled when it is made.
+        has_cause: It was raised `from` something.
     """
 
     cls: type[BaseException]
     n_args: int
     names: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
+    has_context: bool = False
+    has_cause: bool = False
+
+    @property
+    def n_values(self) -> int:
+        """How many values are arguments and attributes."""
+        return self.n_args + len(self.names)
 
     def make(self, *values: Any) -> BaseException:
         """The real exception."""
-        cls, n_args = self.cls, self.n_args
+        cls, n_args, n_values = self.cls, self.n_args, self.n_values
         made = cls.__new__(cls, *values[:n_args])
         if self.names:
-            contents = made.__dict__
-            for name in self.names:
-                contents[name] = values[n_args]
-                n_args += 1
+            made.__dict__.update(zip(self.names, values[n_args:n_values], strict=True))
         if not self.places:
             return made
-        if sys.exception() is not None:
+        if self.has_cause:
+            made.__cause__ = values[-1]
+        if self.has_context:
+            made.__context__ = values[n_values]
+        elif sys.exception() is not None:
             return raise_here(made, None, False, *self.places)
         entries = None
         for place in self.places:
@@ -71,7 +82,17 @@ class Recipe:
         return made
 
 
-_PLAIN = (BaseException, Exception, object)
+_PLAIN = (
+    BaseException, Exception, object, ArithmeticError, ZeroDivisionError, OverflowError, FloatingPointError, LookupError,
+    IndexError, KeyError, ValueError, TypeError, RuntimeError, NotImplementedError, RecursionError, AssertionError, EOFError,
+)  # fmt: skip
+"""Builtin classes whose instances have what BaseException gives them, and no more."""
+_INITIALIZERS = frozenset({cls.__init__ for cls in _PLAIN if cls is not object})
+
+
+def is_initialized_plainly(cls: type) -> bool:
+    """Whether a plain class has no `__init__` of its own."""
+    return raw_lookup(cls, "__init__")[1] in _PLAIN
 
 
 def is_plain_class(cls: type) -> bool:
@@ -123,11 +144,14 @@ def write_attribute(meta: MetaInterpreter, box: Box, name: str, value: Box) -> b
     if name.startswith("__") or not meta.is_steady(recipe.cls) or lookup_attribute(recipe.cls, name).kind != "missing":
         return False
     meta.rely_on_class(recipe.cls)
+    if held_by([value], box):
+        return False
     parts = list(box.parts)
     if name in recipe.names:
         parts[1 + recipe.n_args + recipe.names.index(name)] = value
     else:
-        parts = [const_box(replace(recipe, names=(*recipe.names, name))), *parts[1:], value]
+        parts[0] = const_box(replace(recipe, names=(*recipe.names, name)))
+        parts.insert(1 + recipe.n_values, value)
     meta.effect_done = True
     box.object.__dict__[name] = value.object
     box.set_parts(parts)
@@ -137,7 +161,7 @@ def write_attribute(meta: MetaInterpreter, box: Box, name: str, value: Box) -> b
 
 def is_base_initializer(function: Any) -> bool:
     """Whether this is the `__init__` that sets the arguments of an exception, as making it has done before."""
-    return function is BaseException.__init__ or function is Exception.__init__
+    return type(function) is type(BaseException.__init__) and function in _INITIALIZERS
 
 
 def set_arguments(meta: MetaInterpreter, box: Box, arguments: Sequence[Box]) -> None:
@@ -161,10 +185,39 @@ def add_places(meta: MetaInterpreter, box: Box, places: Sequence[Place]) -> None
     meta.forget_states()
 
 
-def may_stay_virtual(meta: MetaInterpreter, is_raise: bool) -> bool:
-    """Whether an exception that is raised or passed on now has a handler in the trace, and no context of the trace's own."""
-    if is_raise and sys.exception() is not None:
+def note_raised(meta: MetaInterpreter, box: Box, cause: Box | None) -> bool:
+    """Note the context and the cause that a `raise` gives it; False if it has to exist for that."""
+    assert isinstance(box, VirtualBox)
+    recipe = _recipe(box)
+    context = meta.handling[-1].parts[0] if meta.handling else None
+    if context is None and sys.exception() is not None:
+        return False  # what the trace has handled for real is not known any more
+    if context is box:
+        context = None  # its own handler raises it again
+    if context is not None and recipe.places:
+        return False  # it may be in the chain of contexts already, which must not become a circle
+    if cause is None and context is None:
+        return True
+    if recipe.has_cause or recipe.has_context or (cause is not None and held_by([cause], box)):
         return False
+    if cause is not None and not (cause.is_const and cause.object is None):
+        if not isinstance(cause.object, BaseException):
+            return False
+        meta.guard_class(cause)
+    meta.effect_done = True
+    parts = [part for part in (context, cause) if part is not None]
+    recipe = replace(recipe, has_context=context is not None, has_cause=cause is not None)
+    box.set_parts([const_box(recipe), *box.parts[1:], *parts])
+    if cause is not None:
+        box.object.__cause__ = cause.object
+    if context is not None:
+        box.object.__context__ = context.object
+    meta.forget_states()
+    return True
+
+
+def has_handler(meta: MetaInterpreter) -> bool:
+    """Whether an exception that is raised or passed on now has a handler in the trace."""
     frames = meta.frames
     outer = [frame.pending.instruction.index for frame in frames[:-1] if frame.pending is not None]
     indices = [*outer, frames[-1].index]
@@ -210,7 +263,7 @@ _WATCHED = frozenset(
     {
         "load_method", "call", "compare", "compare_truth", "is", "get_iter", "for_iter", "getitem", "return", "truth", "not",
         "branch_none", "branch_not_none", "raise", "unpack_sequence", "binary", "unary", "setattr", "setitem", "load_cell",
-        "store_cell", "build_tuple", "build_list", "list_append",
+        "store_cell", "build_tuple", "build_list", "list_append", "super_method",
     }
 )  # fmt: skip
 

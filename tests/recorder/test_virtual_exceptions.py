@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import sys
 import traceback
 
@@ -47,6 +48,19 @@ class WithNew(Exception):
         made = super().__new__(cls, value)
         made.value = value + 100
         return made
+
+
+class OfBuiltin(ValueError):
+    def __init__(self, value):
+        super().__init__("bad", value)
+        self.value = value
+
+
+class Own(Exception):
+    def __init__(self, value):
+        super().__init__(value)
+        self.myself = self
+        self.value = value
 
 
 class Fussy(Exception):
@@ -147,6 +161,64 @@ def a_handler_that_raises_again(a, b):
                 raise
     except Return as returned:
         return returned.value
+
+
+@recorded(3, 4)
+def a_handler_raises_another(a, b):
+    """
+    ...
+    ! call(
+    ! push_exc_info
+    """
+    try:
+        try:
+            raise KeyError(a)
+        except KeyError as error:
+            raise OfBuiltin(b) from error
+    except ValueError as error:
+        return error.value
+
+
+@recorded(3, 0)
+def a_division_by_zero(a, b):
+    """
+    ...
+    b3 = int_eq(i2, 0)
+    guard_true(b3)
+    ...
+    ! call
+    ! push_exc_info
+    """
+    try:
+        return a // b
+    except ZeroDivisionError:
+        return a
+
+
+@recorded(3, [])
+def an_index_out_of_bounds(a, b):
+    """
+    ...
+    ! call
+    ! push_exc_info
+    """
+    try:
+        return b[a]
+    except IndexError:
+        return a
+
+
+@recorded(3, "x")
+def a_type_error(a, b):
+    """
+    ...
+    ! call
+    ! push_exc_info
+    """
+    try:
+        return a + b
+    except TypeError:
+        return a
 
 
 @pytest.mark.parametrize("step", cases(globals()), ids=lambda step: step.__name__)
@@ -351,6 +423,186 @@ def raised_from(a, b):
         return type(error.__cause__) is Break
 
 
+def _chain(error):
+    if error is None:
+        return None
+    return (repr(error), _entries(error), _chain(error.__context__), _chain(error.__cause__), error.__suppress_context__)
+
+
+def chain_of_contexts(a, b):
+    try:
+        try:
+            try:
+                leave()
+            except Break:
+                give(Return, a)
+        except Return:
+            give(OfBuiltin, b)
+    except OfBuiltin as error:
+        return len(repr(_chain(error))) + error.value
+
+
+def chain_of_causes(a, b):
+    try:
+        try:
+            leave()
+        except Break as error:
+            cause = error
+            try:
+                give(Return, a)
+            except Return:
+                raise KeyError(b) from cause
+    except KeyError as error:
+        return len(repr(_chain(error)))
+
+
+def raised_from_none(a, b):
+    try:
+        try:
+            leave()
+        except Break:
+            raise Return(a) from None
+    except Return as error:
+        return len(repr(_chain(error)))
+
+
+def raised_from_a_real_one(a, b):
+    cause = KeyError(str(b))
+    try:
+        raise Return(a) from cause
+    except Return as error:
+        return (error.__cause__ is cause) + len(repr(_chain(error)))
+
+
+def an_older_one_is_raised_in_a_handler(a, b):
+    older = None
+    try:
+        give(Return, a)
+    except Return as error:
+        older = error
+    try:
+        try:
+            leave()
+        except Break:
+            raise older
+    except Return as error:
+        return len(repr(_chain(error)))
+
+
+def handled_is_raised_by_a_nested_handler(a, b):
+    try:
+        try:
+            give(Return, a)
+        except Return as outer:
+            try:
+                leave()
+            except Break:
+                raise outer
+    except Return as error:
+        return len(repr(_chain(error)))
+
+
+def raised_again_with_a_cause(a, b):
+    try:
+        try:
+            give(Return, a)
+        except Return as error:
+            raise error from KeyError(b)
+    except Return as error:
+        return len(repr(_chain(error)))
+
+
+def a_nested_handler_looks_at_what_is_handled(a, b):
+    try:
+        leave()
+    except Break:
+        try:
+            give(Return, a)
+        except Return as error:
+            inner = sys.exception() is error
+        return inner + len(repr(_chain(sys.exception())))
+
+
+def a_nested_handler_branches(a, b):
+    try:
+        leave()
+    except Break:
+        try:
+            give(Return, a)
+        except Return as error:
+            if error.value % 3:
+                b += len(repr(_chain(error)))
+            return b
+
+
+def arguments_are_exceptions(a, b):
+    try:
+        try:
+            give(Return, a)
+        except Return as error:
+            raise OfBuiltin(error)
+    except OfBuiltin as error:
+        return error.args[1].value + error.value.value + len(repr(_chain(error)))
+
+
+def it_holds_itself(a, b):
+    try:
+        give(Own, a)
+    except Own as error:
+        return error.value + (error.myself is error)
+
+
+def errors_of_builtins(a, b):
+    found = []
+    containers = [], (1, 2), "ab", b"ab", bytearray(b"x"), array.array("i", [1]), array.array("d")
+    for container in containers:
+        for index in (2, -3, a + 10, -a - 10):
+            try:
+                found.append(container[index])
+            except IndexError as error:
+                found.append(_chain(error))
+    for left, right in ((a, 0), (True, False), (1.5, 0), (a, 0.0), (1 << 70, 0), (1 << 2000, 0.0)):
+        try:
+            found.append(left // right)
+        except ArithmeticError as error:
+            found.append(_chain(error))
+        try:
+            found.append(left / right)
+        except ArithmeticError as error:
+            found.append(_chain(error))
+        try:
+            left %= right
+        except ArithmeticError as error:
+            found.append(_chain(error))
+    return len(repr(found))
+
+
+def errors_of_types(a, b):
+    found = []
+    for left, right in ((a, "x"), ("x", a), (None, a), (True, "y"), (b"x", "x"), ("x", "x"), (1j, 2)):
+        try:
+            left -= right
+        except TypeError as error:
+            found.append(str(error))
+        try:
+            left += right
+        except TypeError as error:
+            found.append(str(error))
+        try:
+            found.append(left // right)
+        except TypeError as error:
+            found.append(str(error))
+    return len(repr(found))
+
+
+def assigned_out_of_bounds(a, b):
+    items = [a]
+    try:
+        items[b] = 1
+    except IndexError as error:
+        return len(repr(_chain(error)))
+
+
 def no_handler_wants_it(a, b):
     try:
         give(Return, a + b)
@@ -428,8 +680,11 @@ class Sometimes(Exception):
         the_handler_calls_an_initializer_that_branches, raised_twice, raised_from, no_handler_wants_it, finally_runs_code,
         raised_again_and_looked_at, known_calls_then_others, asked_for_in_a_callee, another_is_handled_in_a_callee,
         raises_another_in_a_callee, a_loop_in_the_handler, made_but_not_raised, changed_in_the_handler, iterated,
-        branch_in_the_initializer,
-        *map(_with, (WithDefault, WithProperty, WithSlots, WithSuper, WithNew, Fussy)),
+        branch_in_the_initializer, chain_of_contexts, chain_of_causes, raised_from_none, raised_from_a_real_one,
+        an_older_one_is_raised_in_a_handler, handled_is_raised_by_a_nested_handler, raised_again_with_a_cause,
+        a_nested_handler_looks_at_what_is_handled, a_nested_handler_branches, arguments_are_exceptions, it_holds_itself,
+        errors_of_builtins, errors_of_types, assigned_out_of_bounds,
+        *map(_with, (WithDefault, WithProperty, WithSlots, WithSuper, WithNew, Fussy, OfBuiltin)),
     ],
     ids=lambda step: step.__name__,
 )  # fmt: skip
