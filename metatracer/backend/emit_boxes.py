@@ -17,6 +17,11 @@ def emit_int_box(e: Emitter, op: Operation) -> None:
     e.alias(op, e.allocated(e.call("ptr", "PyLong_FromLongLong", e.typed(op.args[0]))))
 
 
+@emits(ops.UINT_BOX)
+def emit_uint_box(e: Emitter, op: Operation) -> None:
+    e.alias(op, e.allocated(e.call("ptr", "PyLong_FromUnsignedLongLong", e.typed(op.args[0]))))
+
+
 @emits(ops.FLOAT_BOX)
 def emit_float_box(e: Emitter, op: Operation) -> None:
     e.alias(op, e.allocated(e.call("ptr", "PyFloat_FromDouble", e.typed(op.args[0]))))
@@ -58,6 +63,47 @@ def emit_int_unbox(e: Emitter, op: Operation) -> None:
     e.block(done)
     holds = e.value(f"phi i1 [true, %{before}], [{fits}, %{slow}]")
     result = e.value(f"phi i64 [{small}, %{before}], [{big}, %{slow}]")
+    e.guard(op, holds)
+    e.alias(op, result)
+
+
+@emits(ops.INT_TRUNCATE)
+def emit_int_truncate(e: Emitter, op: Operation) -> None:
+    """Which cannot fail for an int."""
+    e.alias(op, e.call("i64", "PyLong_AsUnsignedLongLongMask", e.typed(op.args[0])))
+
+
+@emits(ops.UINT_UNBOX)
+def emit_uint_unbox(e: Emitter, op: Operation) -> None:
+    """Ints of three digits inline, as most numbers of 64 bits are; shorter ones by a C function."""
+    number = e.arg(op.args[0])
+    size = e.load("i64", number, e.layout.int_size)
+    if e.layout.int_tagged:
+        size = e.value(f"and i64 {size}, -5")  # without the bit that says nothing of the value
+        is_long = e.value(f"icmp eq i64 {size}, 24")
+    else:
+        is_long = e.value(f"icmp eq i64 {size}, 3")
+    inline, slow, done = e.new_label("w"), e.new_label("s"), e.new_label("u")
+    e.likely(is_long, inline, slow)
+    e.block(inline)
+    digits = [e.value(f"zext i32 {e.load('i32', number, e.layout.int_digits + 4 * place)} to i64") for place in range(3)]
+    middle, high = e.value(f"shl i64 {digits[1]}, 30"), e.value(f"shl i64 {digits[2]}, 60")
+    large = e.value(f"or i64 {e.value(f'or i64 {digits[0]}, {middle}')}, {high}")
+    large_fits = e.value(f"icmp ult i64 {digits[2]}, 16")
+    e.line(f"br label %{done}")
+    small, small_fits, sign, is_positive, is_short = (e.temporary() for _ in range(5))
+    e.cold += [
+        f"{slow}:",
+        f"  {small} = call i64 {e.function('PyLong_AsUnsignedLongLongMask')}(ptr {number})",
+        f"  {sign} = and i64 {size}, {2 if e.layout.int_tagged else 0}",
+        f"  {is_positive} = icmp eq i64 {sign}, 0",
+        f"  {is_short} = icmp ult i64 {size}, {24 if e.layout.int_tagged else 3}",
+        f"  {small_fits} = and i1 {is_positive}, {is_short}",
+        f"  br label %{done}",
+    ]
+    e.block(done)
+    holds = e.value(f"phi i1 [{large_fits}, %{inline}], [{small_fits}, %{slow}]")
+    result = e.value(f"phi i64 [{large}, %{inline}], [{small}, %{slow}]")
     e.guard(op, holds)
     e.alias(op, result)
 

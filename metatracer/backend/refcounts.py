@@ -58,7 +58,7 @@ CONSUMED: dict[str, tuple[int, ...] | None] = {
 
 OWNED_RESULTS = frozenset(
     {
-        "int_box", "float_box", "str_chr", "new", "new_list", "new_tuple", "new_cell", "list_pop", "call", "call_c_r",
+        "int_box", "uint_box", "float_box", "str_chr", "new", "new_list", "new_tuple", "new_cell", "list_pop", "call", "call_c_r",
         "call_portal", "call_loop", "guard_exception", "push_exc_info",
     }
 )  # fmt: skip
@@ -78,15 +78,17 @@ _MAYBE_NULL = frozenset({"getfield", "cell_get", "call", "call_c_r", "call_porta
 _PROVES_FIRST = frozenset(
     {
         "guard_type", "guard_value", "guard_nonnull", "guard_next", "guard_array_typecode", "guard_inline_values",
-        "guard_not_shadowed", "int_unbox", "float_unbox", "bool_unbox", "getfield", "setfield", "list_len", "list_getitem",
-        "list_setitem", "list_append", "list_pop", "tuple_len", "tuple_getitem", "cell_get", "cell_set", "str_len",
-        "str_ord_at", "str_eq", "bytes_len", "bytes_getitem", "bytearray_len", "bytearray_getitem", "bytearray_setitem",
-        "array_len", "array_getitem_i", "array_getitem_f", "array_setitem_i", "array_setitem_f", "push_exc_info", "store_new",
+        "guard_not_shadowed", "int_unbox", "uint_unbox", "int_truncate", "float_unbox", "bool_unbox", "getfield", "setfield",
+        "list_len", "list_getitem", "list_setitem", "list_append", "list_pop", "tuple_len", "tuple_getitem", "cell_get",
+        "cell_set", "str_len", "str_ord_at", "str_eq", "bytes_len", "bytes_getitem", "bytearray_len", "bytearray_getitem",
+        "bytearray_setitem", "array_len", "array_getitem_i", "array_getitem_f", "array_setitem_i", "array_setitem_f",
+        "push_exc_info", "store_new",
     }
 )  # fmt: skip
 """Operations behind which their first argument is known not to be NULL."""
 _HARMLESS_TYPES = frozenset({int, float, complex, str, bytes, bool, type(None), range})
-_HARMLESS_RESULTS = frozenset({"int_box", "float_box", "str_chr"})
+_HARMLESS_RESULTS = frozenset({"int_box", "uint_box", "float_box", "str_chr"})
+_UNBOXING = frozenset({"int_unbox", "uint_unbox", "int_truncate", "float_unbox", "bool_unbox"})
 _FOREVER = 1 << 60
 
 
@@ -304,7 +306,7 @@ class _Planner:
         first = op.args[0]
         if name in _PROVES_FIRST:
             self.nullable.discard(first)
-            if name in ("int_unbox", "float_unbox", "bool_unbox") or (name == "guard_type" and op.descr in _HARMLESS_TYPES):
+            if name in _UNBOXING or (name == "guard_type" and op.descr in _HARMLESS_TYPES):
                 self.harmless.add(first)
         elif name == "guard_parts":
             self.owned.pop(first, None)  # it is no object: the parts are numbers

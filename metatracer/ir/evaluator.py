@@ -120,6 +120,8 @@ class Exit:
             content = self.materialize(virtual.items[0])
             if content is not NULL_OBJECT:
                 cell.cell_contents = content
+        elif virtual.cls is int:
+            self._built[id(virtual)] = self.materialize(virtual.items[0]) & ((1 << 64) - 1)
         else:
             self._built[id(virtual)] = virtual.cls([self.materialize(item) for item in virtual.items])
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 _MADE: dict[str, type] = {
     "int_box": int,
+    "uint_box": int,
     "float_box": float,
     "bool_box": bool,
     "new_list": list,

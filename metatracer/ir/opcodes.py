@@ -138,6 +138,12 @@ def _uint(value: int) -> int:
     return value & ((1 << 64) - 1)
 
 
+def _as_uint(value: int) -> int:
+    if _uint(value) != value:
+        raise GuardFailed
+    return wrap_i64(value)
+
+
 # --- integers -------------------------------------------------------------------------------------------------------
 
 INT_ADD = _op("int_add", "ii", "i", commutes=True, evaluate=lambda a, b: wrap_i64(a + b))
@@ -220,9 +226,12 @@ BOOL_TO_INT = _op("bool_to_int", "b", "i", evaluate=int)
 # --- boxing ---------------------------------------------------------------------------------------------------------
 
 INT_BOX = _op("int_box", "i", "r", "a Python int of this value; identity unspecified", allocates=True, evaluate=lambda a: a)
+UINT_BOX = _op("uint_box", "i", "r", "a Python int: the argument as an unsigned number; identity unspecified", allocates=True, evaluate=_uint)
 FLOAT_BOX = _op("float_box", "f", "r", "a fresh Python float", allocates=True, evaluate=lambda a: a)
 BOOL_BOX = _op("bool_box", "b", "r", "True or False", evaluate=bool)
 INT_UNBOX = _op("int_unbox", "r", "i", "argument known to be exactly int; fails outside 64 bits", is_guard=True, evaluate=_checked(lambda a: a))
+UINT_UNBOX = _op("uint_unbox", "r", "i", "argument known to be exactly int; fails below 0 and from 2**64 on", is_guard=True, evaluate=_as_uint)
+INT_TRUNCATE = _op("int_truncate", "r", "i", "the low 64 bits; argument known to be exactly int", evaluate=wrap_i64)
 FLOAT_UNBOX = _op("float_unbox", "r", "f", "argument known to be exactly float", evaluate=lambda a: a)
 BOOL_UNBOX = _op("bool_unbox", "r", "b", "argument known to be exactly bool", evaluate=lambda a: a is True)
 

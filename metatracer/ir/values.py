@@ -280,7 +280,8 @@ class VirtualObject:
 class VirtualSequence:
     """A list, tuple or cell that was not allocated: `cls` is list, tuple or types.CellType.
 
-    Recorded snapshots also hold ranges and iterators in parts (`recorder.virtuals`); `cls` is their class.
+    Or int, for an unsigned number: its item is a word. Recorded snapshots also hold ranges and iterators in parts
+    (`recorder.virtuals`); `cls` is their class.
     """
 
     cls: type

@@ -19,7 +19,7 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.opcodes import JUMP
 from metatracer.ir.values import Const, Input, LabelRef, LoopRef, Operation, Snapshot, Trace, Value
 from metatracer.optimizer.matching import Matcher
-from metatracer.optimizer.state import BOXED_TYPE, CELL, MAX_INT, MIN_INT, UNBOX, Virtual
+from metatracer.optimizer.state import BOXED_TYPE, CELL, MAX_INT, MIN_INT, UNBOX, Virtual, VirtualBox
 from metatracer.optimizer.verdicts import Contradiction
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from metatracer.optimizer.forward import Forward
     from metatracer.optimizer.matching import Place
     from metatracer.optimizer.peeling import LabelState
-    from metatracer.optimizer.state import FactKey, Pending, VirtualBox
+    from metatracer.optimizer.state import FactKey, Pending
     from metatracer.optimizer.versions import Goal
 
 MAX_ROUNDS = 20
@@ -252,6 +252,14 @@ class EntryMatcher(Matcher):
     def _lacks_payload(self, value: VirtualBox, end: Value) -> None:
         """A number is there as an object."""
         cls = BOXED_TYPE[value.box]
+        if isinstance(end, VirtualBox) and BOXED_TYPE[end.box] is cls:
+            # A signed number where the loop has an unsigned one, or the other way round.
+            payload = self._after.resolve(end.payload)
+            if isinstance(payload, Const):
+                self._fail()
+            else:
+                self._settlements.append(lambda: self._require(ops.INT_LE, self._body.pool.get("i", 0), payload))
+            return
         known = self._after.type_of(end)
         if isinstance(end, (Const, Virtual)) or (known is not None and known is not cls):
             self._fail()
@@ -438,6 +446,8 @@ _ALWAYS_SAFE = (
 
 _SAFE_FOR_TYPE: dict[ops.Opcode, type] = {
     ops.INT_UNBOX: int,
+    ops.UINT_UNBOX: int,
+    ops.INT_TRUNCATE: int,
     ops.FLOAT_UNBOX: float,
     ops.BOOL_UNBOX: bool,
     ops.TUPLE_LEN: tuple,

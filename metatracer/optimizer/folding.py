@@ -15,6 +15,7 @@ from metatracer.ir.opcodes import (
     INT_LSHIFT_OVF,
     INT_RSHIFT,
     OPCODES,
+    UINT_BOX,
     UINT_RSHIFT,
     GuardFailed,
     fits_i64,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from metatracer.optimizer.forward import Forward
     from metatracer.optimizer.verdicts import Handlers
 
-_BOXES = frozenset({INT_BOX, FLOAT_BOX, BOOL_BOX})
+_BOXES = frozenset({INT_BOX, UINT_BOX, FLOAT_BOX, BOOL_BOX})
 _SHIFTS = frozenset({INT_LSHIFT, INT_LSHIFT_OVF, INT_RSHIFT, UINT_RSHIFT})
 _CALLS = (CALL_C_R, CALL_C_I, CALL_C_F)
 _EXPLOSIVE = frozenset({"PyNumber_Power", "PyNumber_Lshift", "PyNumber_Multiply"})

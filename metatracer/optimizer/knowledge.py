@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 from metatracer.ir.opcodes import (
     BOOL_NOT,
-    BOOL_UNBOX,
     CALL_C_R,
-    FLOAT_UNBOX,
     GUARD_EXHAUSTED,
     GUARD_FALSE,
     GUARD_INT_VALUE,
@@ -24,7 +22,6 @@ from metatracer.ir.opcodes import (
     GUARD_TRUE,
     GUARD_TYPE,
     GUARD_VALUE,
-    INT_UNBOX,
     LIST_GETITEM,
     LIST_POP,
     NEW,
@@ -39,7 +36,7 @@ from metatracer.ir.opcodes import (
     TUPLE_GETITEM,
 )
 from metatracer.ir.values import Const, Operation, Value
-from metatracer.optimizer.state import BOX_OF_TYPE, BOXED_TYPE, Virtual, VirtualBox
+from metatracer.optimizer.state import BOX_OF_TYPE, BOXED_TYPE, UNBOX, Virtual, VirtualBox
 from metatracer.optimizer.verdicts import DROP, EMIT, Verdict
 
 if TYPE_CHECKING:
@@ -65,7 +62,7 @@ _C_RESULT_TYPES: dict[str, type] = {
     "new_dict": dict,
     "new_set": set,
 }
-_UNBOXED = {INT_UNBOX: int, FLOAT_UNBOX: float, BOOL_UNBOX: bool}
+_BOX_OF = {unbox: box for box, unbox in UNBOX.items()}
 _NEVER_NULL = (LIST_GETITEM, LIST_POP, TUPLE_GETITEM, PUSH_EXC_INFO)
 _SWAPPED = {"int_gt": "int_lt", "int_ge": "int_le", "uint_gt": "uint_lt", "uint_ge": "uint_le"}
 
@@ -92,7 +89,7 @@ class Knowledge:
         yield GUARD_NO_ATTENTION, self.guard_no_attention
         yield PTR_EQ, self.ptr_eq
         yield PTR_NE, self.ptr_ne
-        for opcode in _UNBOXED:
+        for opcode in _BOX_OF:
             yield opcode, self.unbox
         for opcode in _RESULT_TYPES:
             yield opcode, self.result_type
@@ -300,9 +297,10 @@ class Knowledge:
         value = op.args[0]
         if not isinstance(value, (Const, Virtual)):
             info = self._state.info(value)
-            info.type = _UNBOXED[op.opcode]
+            box = _BOX_OF[op.opcode]
+            info.type = BOXED_TYPE[box]
             info.nonnull = True
-            self._state.boxes[op] = value
+            self._state.boxes[box, op] = value
         return EMIT
 
     def result_type(self, op: Operation) -> Verdict:

@@ -15,6 +15,7 @@ from metatracer.ir.opcodes import (
     SETFIELD,
     TUPLE_GETITEM,
     TUPLE_LEN,
+    UINT_BOX,
 )
 from metatracer.ir.snapshots import virtual_parts
 from metatracer.ir.values import (
@@ -102,11 +103,11 @@ class Materializer:
     def _allocate_box(self, value: VirtualBox) -> Value:
         state = self._state
         payload = state.resolve(value.payload)
-        known = state.boxes.get(payload)
+        known = state.boxes.get((value.box, payload))
         if known is not None:
             return state.resolve(known)
         op = self._append(value.box, (payload,), None, BOXED_TYPE[value.box])
-        state.boxes[payload] = op
+        state.boxes[value.box, payload] = op
         state.pure[UNBOX[value.box], None, (op,)] = payload
         return op
 
@@ -256,11 +257,14 @@ class Materializer:
         value = self._state.resolve(value)
         if not isinstance(value, Virtual):
             return value
-        if isinstance(value, VirtualBox):
+        if isinstance(value, VirtualBox) and value.box is not UINT_BOX:
             return self._state.resolve(value.payload)
         known = self._virtuals.get(value)
         if known is not None:
             return known
+        if isinstance(value, VirtualBox):
+            number = self._virtuals[value] = VirtualSequence(int, [self._state.resolve(value.payload)])
+            return number
         if isinstance(value, VirtualInstance):
             instance = self._virtuals[value] = VirtualObject(value.cls)
             null = self._state.pool.null

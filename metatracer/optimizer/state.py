@@ -23,8 +23,11 @@ from metatracer.ir.opcodes import (
     INT_UNBOX,
     LIST_APPEND,
     PTR_EQ,
+    UINT_BOX,
+    UINT_UNBOX,
     Opcode,
     fits_i64,
+    wrap_i64,
 )
 from metatracer.ir.values import NULL, NULL_OBJECT, Const, Operation, Value
 
@@ -37,11 +40,13 @@ if TYPE_CHECKING:
 MIN_INT = -(1 << 63)
 MAX_INT = (1 << 63) - 1
 
-BOXED_TYPE: dict[Opcode, type] = {INT_BOX: int, FLOAT_BOX: float, BOOL_BOX: bool}
+BOXED_TYPE: dict[Opcode, type] = {INT_BOX: int, UINT_BOX: int, FLOAT_BOX: float, BOOL_BOX: bool}
 """Class of the object that each boxing operation makes."""
-UNBOX: dict[Opcode, Opcode] = {INT_BOX: INT_UNBOX, FLOAT_BOX: FLOAT_UNBOX, BOOL_BOX: BOOL_UNBOX}
+UNBOX: dict[Opcode, Opcode] = {INT_BOX: INT_UNBOX, UINT_BOX: UINT_UNBOX, FLOAT_BOX: FLOAT_UNBOX, BOOL_BOX: BOOL_UNBOX}
 """The operation that undoes each boxing operation."""
-BOX_OF_TYPE: dict[type, Opcode] = {cls: box for box, cls in BOXED_TYPE.items()}
+BOX_OF_TYPE: dict[type, Opcode] = {int: INT_BOX, float: FLOAT_BOX, bool: BOOL_BOX}
+OTHER_SIGN = {INT_BOX: UINT_BOX, UINT_BOX: INT_BOX}
+"""Boxes of one word that make equal ints if it is not negative."""
 
 
 class Info:
@@ -193,7 +198,7 @@ class State:
         lengths, offsets: list -> value, list -> number, which together are the list's length.
         pending_fields: Field (or `CELL`) -> {object: store}; pending_items: list -> {index: store}.
         appended: list -> items whose append has been put off (they count in its length).
-        boxes: machine value -> an existing boxed object of that value.
+        boxes: boxing operation, machine value -> an existing object that it would make.
         births: fresh object -> when it was allocated; positions: r value -> when it appeared.
         valid: The assumptions of the trace were checked and nothing has run since.
         attended: The trace has asked for attention since its label.
@@ -218,7 +223,7 @@ class State:
         self.appended: dict[Value, list[Value]] = {}
         self.pending_fields: dict[Any, dict[Value, Pending]] = {}
         self.pending_items: dict[Value, dict[Value, Pending]] = {}
-        self.boxes: dict[Value, Value] = {}
+        self.boxes: dict[tuple[Opcode, Value], Value] = {}
         self.births: dict[Value, int] = {}
         self.positions: dict[Value, int] = {}
         self.valid = False
@@ -293,21 +298,38 @@ class State:
         return (MIN_INT, MAX_INT) if found is None else (found.lo, found.hi)
 
     def payload(self, value: Value, box: Opcode) -> Value | None:
-        """The machine value of a number of the class that `box` makes, if it is at hand."""
+        """The machine value of a number that `box` makes, if it is at hand."""
         if isinstance(value, VirtualBox):
-            return self.resolve(value.payload) if value.box is box else None
+            payload = self.resolve(value.payload)
+            return payload if value.box is box or self._is_either(value.box, box, payload) else None
         if isinstance(value, Const):
             content: Any = value.value
+            if box is UINT_BOX:
+                is_unsigned = type(content) is int and 0 <= content <= 2 * MAX_INT + 1
+                return self.pool.get("i", wrap_i64(content)) if is_unsigned else None
             is_machine_number = box is not INT_BOX or (isinstance(content, int) and fits_i64(content))
             if type(content) is not BOXED_TYPE[box] or not is_machine_number:
                 return None
             return self.pool.get(box.args, content)
-        key = (UNBOX[box], None, (value,))
-        found = self.pure.get(key)
+        found = self._unboxed(value, box)
+        if found is None and box in OTHER_SIGN:
+            other = OTHER_SIGN[box]
+            found = self.pure.get((UNBOX[other], None, (value,)))
+            if found is None or not self._is_either(other, box, self.resolve(found)):
+                return None
+            found = self._unboxed(value, other)
+        return found
+
+    def _unboxed(self, value: Value, box: Opcode) -> Value | None:
+        found = self.pure.get((UNBOX[box], None, (value,)))
         if found is None:
             return None
         self.hit("pure", (UNBOX[box], None), (value,), found)
         return self.resolve(found)
+
+    def _is_either(self, box: Opcode, wanted: Opcode, payload: Value) -> bool:
+        """Whether what one operation makes of a word is what the other one makes."""
+        return OTHER_SIGN.get(box) is wanted and self.bounds(payload)[0] >= 0
 
     def substitute(self, value: Value, newer: Value) -> None:
         """Let `newer` stand for `value` from here on: it was found to be equal."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.shapes import object_shape, slots_of
 from metatracer.hints import is_value_class
-from metatracer.ir.opcodes import BOOL_BOX, FLOAT_BOX, INT_BOX, RESULT_PART_F, RESULT_PART_I, fits_i64
+from metatracer.ir.opcodes import BOOL_BOX, FLOAT_BOX, INT_BOX, RESULT_PART_F, RESULT_PART_I, UINT_BOX, fits_i64
 from metatracer.ir.shapes import Known, Shape, Shapes, instance_shape, take_apart
 from metatracer.ir.values import NULL_OBJECT, Const, Input, LoopRef, Operation, Value
 from metatracer.optimizer.state import Virtual, VirtualBox, VirtualInstance, VirtualItems
@@ -32,7 +32,7 @@ MOST_LEAVES = 48
 MOST_DEPTH = 12
 """Nor one of more deeply nested virtual objects (a linked list that the trace has built)."""
 
-_BOXES = (INT_BOX, FLOAT_BOX, BOOL_BOX)
+_BOXES = (INT_BOX, UINT_BOX, FLOAT_BOX, BOOL_BOX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,10 @@ from metatracer.ir.opcodes import (
     GETFIELD,
     GUARD_INLINE_VALUES,
     GUARD_NOT_SHADOWED,
+    GUARD_TRUE,
     INT_BOX,
+    INT_LE,
+    INT_TRUNCATE,
     INT_UNBOX,
     LIST_APPEND,
     LIST_GETITEM,
@@ -33,18 +36,22 @@ from metatracer.ir.opcodes import (
     SETFIELD,
     TUPLE_GETITEM,
     TUPLE_LEN,
+    UINT_BOX,
+    UINT_UNBOX,
 )
 from metatracer.ir.values import Const, Operation
-from metatracer.optimizer.state import BOXED_TYPE, VirtualBox, VirtualInstance, VirtualItems
+from metatracer.optimizer.state import BOXED_TYPE, OTHER_SIGN, VirtualBox, VirtualInstance, VirtualItems
 from metatracer.optimizer.verdicts import DROP, EMIT, Verdict
 
 if TYPE_CHECKING:
+    from metatracer.ir.opcodes import Opcode
+    from metatracer.ir.values import Value
     from metatracer.optimizer.forward import Forward
     from metatracer.optimizer.verdicts import Handlers
 
 MAX_ITEMS = 128
 """Longer lists and tuples are allocated at once: each snapshot would repeat their items."""
-_UNBOX = {INT_UNBOX: INT_BOX, FLOAT_UNBOX: FLOAT_BOX, BOOL_UNBOX: BOOL_BOX}
+_UNBOX = {INT_UNBOX: INT_BOX, UINT_UNBOX: UINT_BOX, FLOAT_UNBOX: FLOAT_BOX, BOOL_UNBOX: BOOL_BOX}
 
 
 class Virtuals:
@@ -60,6 +67,7 @@ class Virtuals:
             yield opcode, self.box
         for opcode in _UNBOX:
             yield opcode, self.unbox
+        yield INT_TRUNCATE, self.truncate
         yield NEW, self.new
         yield NEW_LIST, self.new_items
         yield NEW_TUPLE, self.new_items
@@ -83,14 +91,41 @@ class Virtuals:
     def box(self, op: Operation) -> Verdict:
         payload = op.args[0]
         if isinstance(payload, Const):
-            return self._forward.pool.boxed(payload, BOXED_TYPE[op.opcode])
+            if op.opcode is UINT_BOX:
+                return self._pool.get("r", payload.value & (1 << 64) - 1)
+            return self._pool.boxed(payload, BOXED_TYPE[op.opcode])
         return VirtualBox(op.opcode, payload)
 
     def unbox(self, op: Operation) -> Verdict:
-        value = op.args[0]
-        if isinstance(value, VirtualBox) and value.box is _UNBOX[op.opcode]:
+        value, box = op.args[0], _UNBOX[op.opcode]
+        if isinstance(value, VirtualBox) and value.box is box:
             return self._state.resolve(value.payload)
+        other = OTHER_SIGN.get(box)
+        if other is None or isinstance(value, Const):
+            return EMIT
+        payload = self._state.payload(value, box)
+        if payload is not None:
+            return payload
+        payload = self._word(value, other)
+        if payload is None:
+            return EMIT
+        # An unsigned number is wanted as a signed one, or the other way round.
+        not_negative = self._forward.new(INT_LE, self._pool.get("i", 0), payload)
+        self._forward.run(Operation(GUARD_TRUE, (not_negative,)))
+        return self._state.resolve(payload)
+
+    def truncate(self, op: Operation) -> Verdict:
+        for box in (UINT_BOX, INT_BOX):
+            payload = self._word(op.args[0], box)
+            if payload is not None:
+                return payload
         return EMIT
+
+    def _word(self, value: Value, box: Opcode) -> Value | None:
+        """The word of an int that is virtual or has been unboxed, whatever its sign."""
+        if isinstance(value, VirtualBox):
+            return self._state.resolve(value.payload)
+        return None if isinstance(value, Const) else self._state.payload(value, box)
 
     # --- instances --------------------------------------------------------------------------------------------------
 

@@ -11,52 +11,64 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from metatracer.arithmetic import LONG_MAX, intmask
-from metatracer.ir.opcodes import fits_i64
 from metatracer.recorder.frames import Box, MetaFrame, const_box
+from metatracer.recorder.unsigned import LARGEST
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
     from metatracer.recorder.metainterp import MetaInterpreter
 
-MAX_INSTRUCTIONS = 16
+MAX_INSTRUCTIONS = 40
 """Behind the operation that are looked at."""
 _OF_LOW_BITS = frozenset("+-*&|^")
+_INT_OF_INTS = frozenset({*_OF_LOW_BITS, "<<", ">>", "//", "%"})
+_SOME_INT = Box(0)
+"""An int that will have been computed."""
 
 
-def feeds_mask(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> bool:
-    """Whether all that ever becomes of an operator's result is masked by a constant, or goes into `intmask`.
+def feeds_mask(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> int:
+    """The constant mask (for `intmask`, LONG_MAX) that all that becomes of an operator's result goes through; 0 if there is none.
 
-    Other operands on the way must be ints whose class and value need no guard any more: a guard that fails because an operand is
+    Other operands on the way must be ints, and are guarded to be: a guard behind the operator that fails because an operand is
     no int would let the interpreter go on with a wrapped number and, say, a float.
     """
     instructions = frame.jitcode.instructions
     result = instruction.dst[0]
     loaded: dict[int, Box | None] = {}
+    operands: list[Box] = []
     for following in instructions[frame.position : frame.position + MAX_INSTRUCTIONS]:
         op = following.op
         if op == "binary":
             left, right = following.src
-            if result not in (left, right):
-                return False
-            other = right if left == result else left
-            box = loaded.get(other, frame.registers[other])
             symbol = following.arg.removesuffix("=")
-            if box is None or not _is_number(box):
-                return False
+            others = [register for register in (left, right) if register != result]
+            boxes = [loaded.get(register, frame.registers[register]) for register in others]
+            if not boxes or any(box is None or type(box.object) is not int for box in boxes):
+                return 0
+            operands += [box for box in boxes if box is not None]
+            if len(others) == 2:
+                # Another operand on its way. If it raises, nobody sees the wrapped number.
+                if symbol not in _INT_OF_INTS:
+                    return 0
+                loaded[following.dst[0]] = _SOME_INT
+                continue
+            box = operands[-1]
             if symbol not in _OF_LOW_BITS and not (symbol == "<<" and left == result and box.is_const):
-                return False
-            if symbol == "&" and box.is_const and 0 <= box.object <= LONG_MAX:
-                return True
+                return 0
+            if symbol == "&" and box.is_const and 0 < box.object <= LARGEST:
+                return _with_ints(meta, operands, box.object)
+            result = following.dst[0]
+        elif op == "unary" and following.src[0] == result:
             result = following.dst[0]
         elif op == "call":
-            return _is_intmask(frame, following, result)
+            return _with_ints(meta, operands, LONG_MAX) if _is_intmask(frame, following, result) else 0
         elif op in ("load_local", "move", "const", "load_global"):
             if result in following.src:
-                return False
+                return 0
             loaded[following.dst[0]] = _loaded(meta, frame, following)
         else:
-            return False
-    return False
+            return 0
+    return 0
 
 
 def _loaded(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> Box | None:
@@ -71,9 +83,11 @@ def _loaded(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
     return const_box(dict.__getitem__(namespace, name))
 
 
-def _is_number(box: Box) -> bool:
-    """An int of 64 bits, and the trace knows."""
-    return type(box.object) is int and fits_i64(box.object) and (box.is_const or box.raw is not None)
+def _with_ints(meta: MetaInterpreter, operands: list[Box], mask: int) -> int:
+    for box in operands:
+        if box is not _SOME_INT:
+            meta.guard_class(box)
+    return mask
 
 
 def _is_intmask(frame: MetaFrame, call: Instruction, argument: int) -> bool:

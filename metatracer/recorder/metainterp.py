@@ -215,6 +215,8 @@ class MetaInterpreter:
         self.classes = KnownClasses(host)
         self.raws: dict[Value, Value] = {}
         self.truths: dict[Value, Const] = {}
+        # The words of references to ints that are known to be unsigned ones (`recorder.unsigned`).
+        self.unsigned: dict[Value, Value] = {}
         # What holds as long as there is the value: of tuples (`tuples`), opposites of truths, and which references are the same.
         self.lasting: dict[Any, Value] = {}
         self.nonnull: set[Value] = set()
@@ -406,7 +408,13 @@ class MetaInterpreter:
         assert box.ref is not None
         raw = self.raws.get(box.ref)
         if raw is None:
-            raw = self.raws[box.ref] = self.guard(ops.INT_UNBOX, box.ref)
+            word = self.unsigned.get(box.ref)
+            if word is None:
+                raw = self.guard(ops.INT_UNBOX, box.ref)
+            else:
+                raw = word
+                self.guard(ops.GUARD_TRUE, self.emit(ops.INT_LE, Const("i", 0), word))
+            self.raws[box.ref] = raw
         box.raw = raw
         return raw
 
@@ -768,7 +776,7 @@ class MetaInterpreter:
         self._tails.clear()
         self._relied.clear()
         self._stored_classes.clear()
-        for known in (self.types, self.raws, self.truths, self.lasting, self.heap, self.cells, self.stored):
+        for known in (self.types, self.raws, self.unsigned, self.truths, self.lasting, self.heap, self.cells, self.stored):
             known.clear()
         self.classes = KnownClasses(self.host)
         self.nonnull.clear()

@@ -20,6 +20,7 @@ from metatracer.recorder.lists import guard_length, list_item, new_list
 from metatracer.recorder.masking import feeds_mask
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.truth import negate
+from metatracer.recorder.unsigned import unsigned_binary, unsigned_compare, wrapping_unary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +92,7 @@ def _fold_or_emit(meta: MetaInterpreter, opcode: Opcode, result: Any, *args: Val
 
 _OVERFLOWING = {"+": ops.INT_ADD_OVF, "-": ops.INT_SUB_OVF, "*": ops.INT_MUL_OVF}
 _WRAPPING = {"+": ops.INT_ADD, "-": ops.INT_SUB, "*": ops.INT_MUL}
-_WRAPS = frozenset({*_WRAPPING, "<<"})
+_WRAPS = frozenset({*_WRAPPING, "<<", "^", "|"})
 _BITWISE = {"&": ops.INT_AND, "|": ops.INT_OR, "^": ops.INT_XOR}
 
 
@@ -233,8 +234,10 @@ def binary(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) ->
         if float in kinds:
             result = float_binary(meta, plain, left, right)
         else:
-            masked = plain in _WRAPS and feeds_mask(meta, frame, instruction)
-            result = int_binary(meta, plain, left, right, masked)
+            mask = feeds_mask(meta, frame, instruction) if plain in _WRAPS else 0
+            result = unsigned_binary(meta, frame, plain, left, right, mask)
+            if result is None:
+                result = int_binary(meta, plain, left, right, mask != 0)
         if result is not None:
             frame.registers[instruction.dst[0]] = result
             return
@@ -424,7 +427,10 @@ def unary(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> 
     """`+x`, `-x`, `~x`."""
     symbol = instruction.arg
     box = frame.box(instruction.src[0])
-    result = _unary_number(meta, symbol, box)
+    if symbol != "+" and type(box.object) is int and feeds_mask(meta, frame, instruction) > _LARGEST:
+        result: Box | None = wrapping_unary(meta, symbol, box)
+    else:
+        result = _unary_number(meta, symbol, box)
     if result is not None:
         frame.registers[instruction.dst[0]] = result
         return
@@ -473,6 +479,9 @@ def compare_numbers(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -
     signed, _, floating = ops.COMPARISONS[symbol]
     floats = [type(box.object) is float for box in (left, right)]
     if not any(floats):
+        unsigned = unsigned_compare(meta, symbol, left, right, result)
+        if unsigned is not None:
+            return unsigned
         a, b = as_int(meta, left), as_int(meta, right)
         if a is None or b is None:
             return None

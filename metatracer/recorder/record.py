@@ -30,6 +30,7 @@ from metatracer.recorder.lists import new_list
 from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown, Unrecordable
 from metatracer.recorder.tracebacks import without_toolkit
 from metatracer.recorder.tuples import new_tuple
+from metatracer.recorder.unsigned import unsigned_box
 from metatracer.recorder.virtuals import MADE_FROM_PARTS, HandledBefore, VirtualBox
 
 if TYPE_CHECKING:
@@ -233,6 +234,11 @@ class _BridgeStart:
 
     def _virtual_sequence(self, value: VirtualSequence) -> Box:
         meta = self.meta
+        if value.cls is int:
+            raw = self.box(value.items[0]).raw
+            assert raw is not None
+            box = self.boxes[id(value)] = unsigned_box(meta, self.objects[id(value)], raw)
+            return box
         if value.cls in MADE_FROM_PARTS:
             parts = [self.box(part) for part in value.items]
             virtual = self.boxes[id(value)] = VirtualBox(self.objects[id(value)], value.cls, parts)

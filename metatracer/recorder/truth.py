@@ -28,7 +28,9 @@ def truth_raw(meta: MetaInterpreter, box: Box) -> Box | None:
     if cls is bool:
         return Box(obj, None, meta.bool_value(box))
     if cls is int:
-        raw = meta.int_value(box)
+        raw = meta.unsigned.get(box.ref) if box.ref is not None else None
+        if raw is None:
+            raw = meta.int_value(box)
         if raw is None:
             return None  # beyond 64 bits: asked by a call
         return Box(obj != 0, None, meta.emit(ops.INT_NE, raw, Const("i", 0)))

@@ -156,6 +156,8 @@ def make_from_parts(cls: type, *parts: Any) -> Any:
         iterator: Any = iter(container)
         iterator.__setstate__(index)
         return iterator
+    if cls is int:
+        return parts[0] & (1 << 64) - 1
     if cls is range:
         return range(*parts)
     if cls is RANGE_ITERATOR:
@@ -175,7 +177,7 @@ def make_from_parts(cls: type, *parts: Any) -> Any:
 
 _SHARED = (FunctionType, MethodType, super, BaseException, HandledBefore)
 """Classes of virtuals that several frames may hold."""
-MADE_FROM_PARTS = (LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, range, enumerate, zip, *_SHARED)
+MADE_FROM_PARTS = (int, LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, range, enumerate, zip, *_SHARED)
 """Classes of `VirtualSequence`s that `make_from_parts` makes."""
 
 

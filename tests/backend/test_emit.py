@@ -118,6 +118,22 @@ def test_int_unbox_fails_outside_64_bits_and_leaves_no_exception() -> None:
     code.free()
 
 
+def test_uint_unbox_fails_for_what_is_no_unsigned_word() -> None:
+    code = compiled("trace t(r0: int)\n  i1 = uint_unbox(r0) -> [r0]\n  r2 = uint_box(i1)\n  finish(r2)")
+    for value in [0, 1, 2**30 - 1, 2**30, 2**60 - 1, 2**60, MAX, MAX + 1, 2**64 - 1]:
+        assert outcome(code, value) == ("finish", None, value)
+    for value in [-1, MIN, -(2**64), 2**64, 2**64 + 1, 2**90, 2**90 - 1, -(2**30), -(2**60), 1 << 1000]:
+        assert outcome(code, value) == ("uint_unbox", None, value)
+    code.free()
+
+
+def test_int_truncate_takes_any_int() -> None:
+    code = compiled("trace t(r0: int)\n  i1 = int_truncate(r0)\n  r2 = uint_box(i1)\n  finish(r2)")
+    for value in [0, -1, MAX, MIN, 2**64, 2**64 + 7, -(2**64) - 7, (1 << 1000) + 3, -(1 << 1000) - 3]:
+        assert outcome(code, value) == ("finish", None, value % 2**64)
+    code.free()
+
+
 def test_small_ints_keep_their_identity() -> None:
     code = compiled("trace t(r0: int)\n  i1 = int_unbox(r0) -> [r0]\n  r2 = int_box(i1)\n  finish(r2)")
     for value in range(-5, 257):

@@ -30,6 +30,49 @@ def test_exit_boxes_a_number() -> None:
     )
 
 
+U1 = "t(r0: int)\n i1 = uint_unbox(r0) -> [r0]\n"
+
+
+def test_an_unsigned_number_is_made_at_an_exit() -> None:
+    check(
+        U1 + " i2 = int_neg(i1)\n r3 = uint_box(i2)\n guard_not_invalidated() -> [r3]\n i4 = uint_unbox(r3) -> [r3]\n"
+        " i5 = int_truncate(r3)\n i6 = int_sub(i4, i5)\n i7 = int_truncate(r0)\n i8 = int_add(i6, i7)\n"
+        " r9 = uint_box(i8)\n finish(r9)",
+        U1 + " i2 = int_neg(i1)\n guard_not_invalidated() -> [virtual int[i2]]\n finish(r0)",
+        VIRTUALS | {"algebra"},
+    )
+
+
+def test_an_unsigned_number_wanted_as_a_signed_one_is_guarded() -> None:
+    check(
+        U1 + " i2 = int_neg(i1)\n r3 = uint_box(i2)\n i4 = int_unbox(r3) -> [r0]\n r5 = int_box(i4)\n finish(r5)",
+        U1 + " i2 = int_neg(i1)\n b3 = int_le(0, i2)\n guard_true(b3) -> [r0]\n r4 = int_box(i2)\n finish(r4)",
+        VIRTUALS,
+    )
+
+
+def test_the_boxes_of_a_word_are_two_objects() -> None:
+    unchanged(U1 + " i2 = int_neg(i1)\n r3 = uint_box(i2)\n r4 = int_box(i2)\n r5 = call(callee, r3, r4)\n"
+              " guard_no_exception(r5) -> []\n finish(r5)", VIRTUALS)
+
+
+def test_a_word_that_is_not_negative_is_either() -> None:
+    check(
+        I1 + " b2 = int_le(0, i1)\n guard_true(b2) -> [r0]\n i3 = uint_unbox(r0) -> [r0]\n r4 = int_box(i3)\n finish(r4)",
+        I1 + " b2 = int_le(0, i1)\n guard_true(b2) -> [r0]\n finish(r0)",
+        VIRTUALS,
+    )
+
+
+def test_constants_of_64_bits() -> None:
+    check(
+        "t()\n r0 = uint_box(-1)\n i1 = uint_unbox(r0) -> []\n i2 = int_truncate(r0)\n i3 = int_and(i1, i2)\n r4 = int_box(i3)\n"
+        " r5 = call(callee, r0, r4)\n guard_no_exception(r5) -> []\n finish(r5)",
+        "t()\n r5 = call(callee, &18446744073709551615, &-1)\n guard_no_exception(r5) -> []\n finish(r5)",
+        VIRTUALS,
+    )
+
+
 def test_forced_box_is_what_exits_see() -> None:
     head = "t(r0: float)\n f1 = float_unbox(r0)\n f2 = float_neg(f1)\n r3 = float_box(f2)\n r4 = call(callee, r3)\n"
     unchanged(head + " guard_no_exception(r4) -> [r3]\n finish(r4)", VIRTUALS)

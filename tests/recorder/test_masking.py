@@ -11,7 +11,7 @@ from tests.recorder.recording import agrees, cases, check, recorded
 
 MASK = 0xFFFFFFFF
 FULL = 2**63 - 1
-BIG = 2**64 - 1
+LARGER = 2**65 - 1
 
 
 class Fickle:
@@ -72,11 +72,12 @@ def all_that_leads_to_intmask_may_wrap(a, b):
 
 
 @recorded(100, 7)
-def an_operand_that_may_be_no_int_keeps_the_check(a, b):
+def an_operand_on_the_way_is_guarded_to_be_an_int_first(a, b):
     """
-    ...
-    i3 = int_mul_ovf(i2, 3)
     guard_type(r1) {int}
+    guard_type(r0) {int}
+    i2 = int_unbox(r0)
+    i3 = int_mul(i2, 3)
     ...
     """
     return (a * 3 + b) & 1023
@@ -133,7 +134,7 @@ def a_mask_beyond_64_bits_shows_all_bits(a, b):
     i4 = int_add_ovf(i2, i3)
     ...
     """
-    return (a + b) & BIG
+    return (a + b) & LARGER
 
 
 @pytest.mark.parametrize("step", cases(globals()), ids=lambda step: step.__name__)

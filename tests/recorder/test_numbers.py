@@ -84,10 +84,10 @@ def limits_of_machine_integers_are_not_compared(a, b):
 @recorded(100, 7)
 def int_multiplication_by_constants(a, b):
     """
+    guard_type(r1) {int}
     guard_type(r0) {int}
     i2 = int_unbox(r0)
-    i3 = int_mul_ovf(i2, 3)
-    guard_type(r1) {int}
+    i3 = int_mul(i2, 3)
     i4 = int_unbox(r1)
     i5 = int_sub(i3, i4)
     i6 = int_and(i5, 1023)
