@@ -451,12 +451,12 @@ def _call_elidable(
         return False
     split = len(arguments) - len(keywords)
     named = {name: box.object for name, box in zip(keywords, arguments[split:], strict=True)}
-    result, exception = meta.execute(function.object, *[box.object for box in arguments[:split]], **named)
-    if exception is not None:
+    outcome = [*meta.execute(function.object, *[box.object for box in arguments[:split]], **named)]
+    if outcome.pop() is not None:
         return False  # called again below, visibly: an elidable function may be called any number of times
     meta.effect_done = False
     meta.assume(meta.host.function_unchanged(function.object))
-    set_result(frame, instruction, const_box(result))
+    set_result(frame, instruction, const_box(outcome[0]))
     return True
 
 

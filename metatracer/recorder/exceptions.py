@@ -9,7 +9,7 @@ from metatracer.backend import threadstate
 from metatracer.backend.fields import lookup_attribute
 from metatracer.errors import AbortReason
 from metatracer.ir import opcodes as ops
-from metatracer.ir.values import CallShape, Const, Snapshot
+from metatracer.ir.values import CallShape, Const, Operation, Snapshot
 from metatracer.recorder import residual
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
@@ -29,7 +29,7 @@ from metatracer.recorder.virtual_exceptions import (
 from metatracer.recorder.virtuals import HandledBefore, VirtualBox, virtual_method
 
 if TYPE_CHECKING:
-    from metatracer.frontend.jitcode import Instruction
+    from metatracer.frontend.jitcode import Handler, Instruction
 
 
 class Raise(Thrown):
@@ -83,10 +83,17 @@ def unwind(meta: MetaInterpreter, thrown: Thrown) -> None:
             add_places(meta, box, places)
     elif function is raise_here or places:
         op = meta.emit(ops.CALL, Const("r", function), *(meta.ref(item) for item in boxes), descr=CallShape())
-        exception, failure = meta.execute(function, *[item.object for item in boxes])
-        assert failure is None, failure
+        outcome = [*meta.execute(function, *[item.object for item in boxes])]
+        assert outcome[1] is None, outcome
         meta.forget_heap()
-        box = Box(exception, op)
+        box = Box(outcome.pop(0), op)
+    _handle(meta, frame, handler, box, op)
+    # The author's constructor, when it was that which raised, has this frame as its caller.
+    del box
+
+
+def _handle(meta: MetaInterpreter, frame: MetaFrame, handler: Handler | None, box: Box, op: Operation | None) -> None:
+    """Go on at the handler with the exception that `op` made, if it was made; without one it leaves the portal."""
     if handler is None:
         if op is not None:
             meta.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=Snapshot((), (), box.ref))

@@ -23,6 +23,7 @@ from metatracer.ir.values import NULL, NULL_OBJECT, CallShape, Const, Input, Loo
 from metatracer.recorder.frames import NULL_BOX, Box, Kind, MetaFrame, Pending, const_box
 from metatracer.recorder.known_classes import KnownClasses
 from metatracer.recorder.polymorphism import Polymorphism, Site, merge_context
+from metatracer.recorder.tracebacks import without_toolkit
 from metatracer.recorder.virtual_exceptions import is_unobserved, keeps_virtual, make_handled
 from metatracer.recorder.virtuals import VirtualBox, held_by, iterator_from, kind_of, unbox_parts
 
@@ -537,13 +538,16 @@ class MetaInterpreter:
     # --- calls ----------------------------------------------------------------------------------------------------------
 
     def execute(self, function: Callable[..., Any], *args: Any, **keywords: Any) -> tuple[Any, BaseException | None]:
-        """Do something for real. Returns (result, None) or (None, exception), its traceback without this frame."""
+        """Do something for real. Returns (result, None) or (None, exception), its traceback without this frame.
+
+        The frames of the traceback know their callers, this one and those below it, for as long as the exception lives. A
+        variable of theirs for the exception would close a cycle, and keep what the guest's frames hold until a collection.
+        """
         self.effect_done = True
         try:
             return function(*args, **keywords), None
         except BaseException as exception:  # noqa: BLE001 - whatever it is belongs to the guest
-            traceback = exception.__traceback__
-            exception.__traceback__ = traceback.tb_next if traceback is not None else None
+            exception.__traceback__ = without_toolkit(exception.__traceback__)
             return None, exception
 
     def residual_call(
@@ -574,13 +578,15 @@ class MetaInterpreter:
         refs = [self.ref(function), *(self.ref(box) for box in arguments)]
         op = self.emit(ops.CALL, *refs, descr=CallShape(keywords))
         split = len(arguments) - len(keywords)
-        result, exception = self.execute(
-            function.object,
-            *[box.object for box in arguments[:split]],
-            **{name: box.object for name, box in zip(keywords, arguments[split:], strict=True)},
-        )
+        outcome = [
+            *self.execute(
+                function.object,
+                *[box.object for box in arguments[:split]],
+                **{name: box.object for name, box in zip(keywords, arguments[split:], strict=True)},
+            )
+        ]
         self.forget_heap()
-        return self._after_call(frame, instruction, op, result, exception, store, known, snapshot, runs_code=True)
+        return self._after_call(frame, instruction, op, outcome, store, known, snapshot, runs_code=True)
 
     def c_call(
         self,
@@ -602,38 +608,40 @@ class MetaInterpreter:
         """
         opcode = {"r": ops.CALL_C_R, "i": ops.CALL_C_I, "f": ops.CALL_C_F}[row.result]
         op = self.emit(opcode, *arguments, descr=row)
-        result, exception = self.execute(evaluate or row.evaluate, *objects)
+        outcome = [*self.execute(evaluate or row.evaluate, *objects)]
         if row.runs_code:
             self.forget_heap()
         if not row.can_raise:
-            assert exception is None, exception
+            result, failure = outcome
+            assert failure is None, failure
             return Box(result, op) if row.result == "r" else Box(result, None, op)
-        if exception is not None and not may_raise:
-            raise Unrecordable(exception, f"{row.name} raised {type(exception).__name__}")
+        if outcome[1] is not None and not may_raise:
+            name = type(outcome[1]).__name__
+            raise Unrecordable(outcome.pop(), f"{row.name} raised {name}")
         checked = (row.runs_code or row.releases) and may_raise
-        return self._after_call(frame, instruction, op, result, exception, store, known, snapshot, checked)
+        return self._after_call(frame, instruction, op, outcome, store, known, snapshot, checked)
 
     def _after_call(
         self,
         frame: MetaFrame,
         instruction: Instruction,
         op: Operation,
-        result: Any,
-        exception: BaseException | None,
+        outcome: list[Any],
         store: Callable[[Box], None] | None,
         known: type | None,
         snapshot: Callable[[], Snapshot] | None,
         runs_code: bool,
     ) -> Box:
-        box = Box(result, op) if op.kind == "r" else Box(result, None, op)
+        """Record what becomes of a call's `outcome`, result and exception of `execute`; the exception is taken out."""
+        box = Box(outcome[0], op) if op.kind == "r" else Box(outcome[0], None, op)
         if store is not None:
             store(box)
         elif instruction.dst:
             frame.registers[instruction.dst[0]] = box
         after = snapshot() if snapshot is not None else self.snapshot_after(frame, instruction)
-        if exception is not None:
+        if outcome[1] is not None:
             caught = self.guard(ops.GUARD_EXCEPTION, op, snapshot=after)
-            raise Thrown(Box(exception, caught))
+            raise Thrown(Box(outcome.pop(), caught))
         self.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=after)
         if runs_code:
             self.guard(ops.GUARD_NOT_INVALIDATED, snapshot=after)
@@ -651,13 +659,20 @@ class MetaInterpreter:
         self.frames.append(frame)
 
     def pop_frame(self) -> MetaFrame:
-        """Leave the innermost frame."""
+        """Leave the innermost frame, which holds nothing any more: frames of the guest may know ours, and those know it."""
         frame = self.frames.pop()
         if self.frames:
             self.frames[-1].state = None
         if frame.passed:
             self._note_tails(frame)
+        frame.registers.clear()
         return frame
+
+    def let_go(self) -> None:
+        """The recording has ended, and its frames may live on as callers of those in the traceback of an exception."""
+        while self.frames:
+            self.frames.pop().registers.clear()
+        self.outcome = None
 
     # --- the end of a trace ---------------------------------------------------------------------------------------------
 
@@ -713,7 +728,7 @@ class MetaInterpreter:
                 frame.position += 1
                 HANDLERS[instruction.op](self, frame, instruction)
             except Thrown as raised:
-                thrown = raised
+                thrown = raised.with_traceback(None)  # it has this frame, which has the variable
             if thrown is not None:
                 unwind(self, thrown)
 
@@ -1021,18 +1036,19 @@ class MetaInterpreter:
         assert pending is not None
         below.pending = None
         below.index = pending.instruction.index
-        result, exception = self.execute(portal.run_from_merge_point, values)
+        outcome = [*self.execute(portal.run_from_merge_point, values)]
         self.forget_heap()
 
-        if exception is not None:
+        if outcome[1] is not None:
             if pending.finish is not None:
-                raise Unrecordable(exception, "a portal called by an operator or a class raised an exception")
+                raise Unrecordable(outcome.pop(), "a portal called by an operator or a class raised an exception")
 
             def store(box: Box) -> None:
                 pending.deliver(self, below, box)
 
-            self._after_call(below, pending.instruction, op, result, exception, store, None, None, runs_code=True)
+            self._after_call(below, pending.instruction, op, outcome, store, None, None, runs_code=True)
             return
+        result = outcome[0]
         if unwinds:
             op.opcode = ops.CALL_LOOP
         self.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=waiting)

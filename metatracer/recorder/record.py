@@ -288,7 +288,15 @@ def _set_pending(frame: MetaFrame, state: FrameState, kept: tuple[Box, ...]) -> 
 
 
 def _run(meta: MetaInterpreter) -> Ended:
-    """Run to the end; turns everything that can stop a recording into an `Ended`."""
+    """Run to the end."""
+    try:
+        return _ended(meta)
+    finally:
+        meta.let_go()
+
+
+def _ended(meta: MetaInterpreter) -> Ended:
+    """Run; turns everything that can stop a recording into an `Ended`."""
     aborted: RecordingAborted | None = None
     arrived: BaseException | None = None
     try:

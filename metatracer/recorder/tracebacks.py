@@ -94,7 +94,9 @@ def raise_here(what: Any, cause: Any, has_cause: bool, *places: Place) -> BaseEx
         traceback = exception.__traceback__
         raise exception  # noqa: TRY301 - raising it gives it its context
     except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the guest
-        raised = error
-        if raised is exception:
-            raised.__traceback__ = traceback
-    return add_entries(raised, *places)
+        if error is exception:
+            error.__traceback__ = traceback
+        raised = [error]
+    # The author's constructor, when it was that which raised, has this frame as its caller.
+    del exception
+    return add_entries(raised.pop(), *places)

@@ -33,7 +33,7 @@ from metatracer.runtime.compiling import install_recorded, note_abort, note_miss
 from metatracer.runtime.host import RecordingHost
 from metatracer.runtime.hotness import CLOCK
 from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended
-from metatracer.runtime.portal import Request
+from metatracer.runtime.portal import Request, result_of
 from metatracer.runtime.tiers import attend
 from metatracer.runtime.twin import twin_for
 from metatracer.runtime.unentered import frame_of_callee
@@ -91,10 +91,16 @@ class _Driving:
                         self._continue_frame()
                     else:
                         self._charge()
-                        return self.exception, self.result
+                        return self._take_outcome()
             except BaseException as arrived:  # noqa: BLE001 - a signal handler's exception belongs to the guest
-                caught = arrived
-            self._interrupted(caught)
+                caught = [arrived]
+            self._interrupted(caught.pop())
+
+    def _take_outcome(self) -> tuple[BaseException | None, Any]:
+        """The frames of the exception's traceback know those that run this: it must not be found here any more."""
+        outcome = self.exception, self.result
+        self.exception = self.result = None
+        return outcome
 
     # --- in ---------------------------------------------------------------------------------------------------------------
 
@@ -354,7 +360,9 @@ class _Driving:
         recorded = ended_.recorded
         if recorded is None:
             self.frames.extend(ended_.frames)
-            self.exception, self.fresh = ended_.exception, ended_.exception is None
+            ended_.frames = []
+            self.exception, ended_.exception = ended_.exception, None
+            self.fresh = self.exception is None
             assert ended_.aborted is not None
             if guard is None and loop.replacement is not None and loop.replacement.is_recorder():
                 loop.replacement.given_up(ended_.aborted)
@@ -374,11 +382,11 @@ class _Driving:
             reached = recorded.portal
             greens = tuple(recorded.values[: len(reached.green_numbers)])
             self.request = reached.loop_of(recorded.key, greens)
-            self.values = recorded.values
+            self.values, recorded.values = recorded.values, []
         elif recorded.kind == "finish":
-            self.exception, self.result, self.fresh = None, recorded.values[0], False
+            self.exception, self.result, self.fresh = None, recorded.values.pop(), False
         else:
-            self._raised(recorded.values[0])
+            self._raised(recorded.values.pop())
         if guard is None and loop.replacement is not None and loop.replacement.is_recorder():
             loop.replacement.recorded(ended_, host, seconds)
             return
@@ -436,8 +444,10 @@ class _Driving:
         outcome, value = twin_for(code).go_on(function, index, given.pop(), given.pop(), given.pop())
         if type(value) is Request:
             self.request, self.values = value.loop, value.values
-            return
-        self.exception, self.result = outcome, value
+        else:
+            self.exception, self.result = outcome, value
+        # This frame stays the caller of those in the traceback, so that the exception would be in a cycle.
+        del outcome, value
 
     def _interrupted(self, arrived: BaseException) -> None:
         """An exception came from outside while this loop itself was running: throw it where the guest stands."""
@@ -621,13 +631,13 @@ def drive(loop: Loop, values: list[Any]) -> tuple[BaseException | None, Any]:
     except BaseException as arrived:  # noqa: BLE001 - a signal handler's exception belongs to the guest
         if not has_entered:
             driving.request, driving.values = loop, values
-        caught = arrived
+        caught = [arrived]
     else:
         if has_finished:
             _spare.append(driving)
             return None, result
         return driving.run()
-    driving._interrupted(caught)
+    driving._interrupted(caught.pop())
     return driving.run()
 
 
@@ -643,10 +653,7 @@ def _run_callee(call: list[Any]) -> Any:
     driving.frames.append(frame)
     driving.fresh = True
     del frame
-    exception, result = driving.run()
-    if exception is not None:
-        raise exception
-    return result
+    return result_of(driving.run())
 
 
 def _unwind_for_callee(call: list[Any]) -> Any:
@@ -668,10 +675,7 @@ def _finish_portal_call(exit_tuple: tuple[Any, ...]) -> Any:
     driving = _Driving()
     driving.exits.append(exit_tuple)
     del exit_tuple
-    exception, result = driving.run()
-    if exception is not None:
-        raise exception
-    return result
+    return result_of(driving.run())
 
 
 set_exit_handler(_finish_portal_call)

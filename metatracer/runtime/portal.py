@@ -43,6 +43,18 @@ class Request:
         self.values = values
 
 
+def result_of(outcome: tuple[BaseException | None, Any]) -> Any:
+    """What a frame that was run gave: (exception, value) of `drive`. Raises the exception."""
+    exception, value = outcome
+    del outcome
+    if exception is None:
+        return value
+    try:
+        raise exception
+    finally:
+        del exception  # its traceback refers to this frame
+
+
 class Portal:
     """One portal function (or one loop of a helper: `implicit`).
 
@@ -227,10 +239,7 @@ class Portal:
         """Run a frame of the portal from its merge point to its end (for recorded calls)."""
         greens = tuple(values[: len(self.green_numbers)])
         loop = self.loop_of(self.key(greens), greens)
-        exception, result = self.drive(loop, values)
-        if exception is not None:
-            raise exception
-        return result
+        return result_of(self.drive(loop, values))
 
     def given_up(self, loop: Loop) -> None:
         """A recording of the loop was given up."""

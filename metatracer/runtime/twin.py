@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from metatracer.errors import MetatracerError
 from metatracer.ir.values import NULL_OBJECT
+from metatracer.recorder.tracebacks import without_toolkit
 from metatracer.runtime.assembly import LABEL, Item, Position, Unit, Writer, assemble, take_apart
 
 if TYPE_CHECKING:
@@ -166,9 +167,8 @@ class Twin:
         try:
             return None, bound(index, holder.pop(), holder.pop())
         except BaseException as error:  # noqa: BLE001 - handed on as it is, whatever it is
-            traceback = error.__traceback__
-            if traceback is not None:
-                error.__traceback__ = traceback.tb_next  # without this frame
+            # This frame stays the caller of those in the traceback: a variable for the traceback would close a cycle.
+            error.__traceback__ = without_toolkit(error.__traceback__)
             return error, None
 
     def _prepared(
