@@ -14,7 +14,7 @@ from metatracer.recorder import residual
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
 from metatracer.recorder.metainterp import MetaInterpreter, Thrown, handles
-from metatracer.recorder.tracebacks import Place, add_entries, raise_here
+from metatracer.recorder.tracebacks import Place, entries_adder, raise_here
 from metatracer.recorder.virtual_exceptions import (
     add_places,
     has_handler,
@@ -74,7 +74,7 @@ def unwind(meta: MetaInterpreter, thrown: Thrown) -> None:
         function: Any = raise_here
         boxes = [box, thrown.cause or const_box(None), const_box(thrown.cause is not None)]
     else:
-        function = add_entries
+        function = entries_adder()
         boxes = [box]
     boxes += [const_box(place) for place in places]
     op = None

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from types import CodeType, FrameType, FunctionType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from metatracer.backend.fields import field_for
+from metatracer.backend.once import once
+from metatracer.backend.traceback_code import entry_adder
 from metatracer.places import is_own
 from metatracer.recorder import residual
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Place:
@@ -17,7 +24,7 @@ class Place:
     used by every traceback.
     """
 
-    __slots__ = ("code", "frame", "index", "lasti", "lineno")
+    __slots__ = ("code", "frame", "index", "lasti", "lineno", "numbers")
 
     def __init__(self, code: CodeType, namespace: dict[str, Any], index: int, lineno: int) -> None:
         self.code = code
@@ -25,6 +32,7 @@ class Place:
         self.lineno = lineno
         self.frame: FrameType = FunctionType(_stub_code(code, index, lineno), namespace)().gi_frame
         self.lasti = max(self.frame.f_lasti, 0)
+        self.numbers = struct.pack("ii", self.lasti, lineno)
 
 
 def _stub_code(code: CodeType, index: int, lineno: int) -> CodeType:
@@ -57,8 +65,18 @@ def _never_started() -> Any:
     yield
 
 
+@once
+def entries_adder() -> Callable[..., BaseException]:
+    """`add_entries`, in machine code (called from traces)."""
+    frame, numbers = (field_for(Place, name) for name in ("frame", "numbers"))
+    assert frame is not None
+    assert numbers is not None
+    some_frame = Place(_never_started.__code__, globals(), 0, 1).frame
+    return entry_adder(add_entries, frame.position, numbers.position, some_frame)
+
+
 def add_entries(exception: BaseException, *places: Place) -> BaseException:
-    """Add the traceback entries that the author's frames, innermost first, would have added (called from traces)."""
+    """Add the traceback entries that the author's frames, innermost first, would have added."""
     traceback = without_toolkit(exception.__traceback__)
     for place in places:
         traceback = TracebackType(traceback, place.frame, place.lasti, place.lineno)
