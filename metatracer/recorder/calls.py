@@ -44,7 +44,7 @@ from metatracer.recorder.virtual_exceptions import (
     set_arguments,
     virtual_exception,
 )
-from metatracer.recorder.virtuals import VirtualBox, closure_of, held_by
+from metatracer.recorder.virtuals import VirtualBox, closure_of, held_by, is_virtual_dict, virtual_dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -149,14 +149,7 @@ def call_python(
             objects = tuple([box.object for box in value])
             value = Box(objects, new_tuple(meta, refs)) if objects else const_box(())
         elif register == bound.star_kwargs:
-            if value:
-                return False  # a dict with contents: called as it is
-            from metatracer.ir import cfunctions as c
-
-            op = meta.emit(ops.CALL_C_R, descr=c.NEW_DICT)
-            meta.guard(ops.GUARD_NO_EXCEPTION, op, snapshot=meta.snapshot())
-            meta.types[op] = dict
-            value = Box({}, op)
+            value = virtual_dict(tuple(value), list(value.values()))
         callee.registers[register] = value
     callee.context = call_context(frame, jitcode, callee.registers)
     if callee.context in meta.polymorphism.called and callee.portal is None:
@@ -202,7 +195,12 @@ def call_ex(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
     keywords = frame.registers[instruction.src[2]] if len(instruction.src) > 2 else None
     if keywords is not None and keywords.object is NULL_OBJECT:
         keywords = None
+    names: tuple[str, ...] = ()
+    given: list[Box] = []
     no_keywords = keywords is None or (type(keywords.object) is dict and not keywords.object and keywords.is_const)
+    if is_virtual_dict(keywords):
+        assert isinstance(keywords, VirtualBox)
+        names, given, no_keywords = keywords.parts[0].object, keywords.parts[1:], True
     if no_keywords and type(args.object) is tuple and len(args.object) < 32:
         meta.guard_class(args)
         value = meta.ref(args)
@@ -210,13 +208,13 @@ def call_ex(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
         if not isinstance(value, Const):
             guard_tuple_length(meta, value, count)
         boxes = [tuple_item(meta, value, Const("i", position), item) for position, item in enumerate(args.object)]
-        call_object(meta, frame, instruction, function, boxes, ())
+        call_object(meta, frame, instruction, function, [*boxes, *given], names)
         return
     if no_keywords and type(args.object) is list and len(args.object) < 32:
         guard_length(meta, args)
         value = meta.ref(args)
         boxes = [list_item(meta, value, Const("i", position), item) for position, item in enumerate(args.object)]
-        call_object(meta, frame, instruction, function, boxes, ())
+        call_object(meta, frame, instruction, function, [*boxes, *given], names)
         return
     helper = const_box(_call_ex)
     boxes = [function, args, keywords if keywords is not None else const_box(None)]

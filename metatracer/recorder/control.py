@@ -388,7 +388,6 @@ _AS_CALLS = (
     "list_to_tuple",
     "set_update",
     "dict_update",
-    "dict_merge",
     "match_keys",
     "with_except_start",
     "delattr",

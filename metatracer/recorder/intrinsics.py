@@ -22,7 +22,7 @@ from metatracer.recorder.lists import append_item, forget_bounds, forget_items
 from metatracer.recorder.numeric import as_float, as_int, compare_numbers
 from metatracer.recorder.truth import truth_raw
 from metatracer.recorder.tuples import lasting_length
-from metatracer.recorder.virtuals import virtual_enumerate, virtual_method, virtual_range, virtual_zip
+from metatracer.recorder.virtuals import is_virtual_dict, virtual_enumerate, virtual_method, virtual_range, virtual_zip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,6 +124,8 @@ def _len(meta: MetaInterpreter, box: Box) -> Box | None:
     length = length_of(meta, box)
     if length is not None:
         return meta.int_box(len(box.object), length)
+    if is_virtual_dict(box):
+        return const_box(len(box.object))
     if type(box.object) is dict:
         meta.guard_class(box)
         return meta.int_box(len(box.object), meta.emit(ops.CALL_C_I, meta.ref(box), descr=c.DICT_LEN))

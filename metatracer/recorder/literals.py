@@ -11,6 +11,7 @@ from metatracer.recorder.frames import Box, MetaFrame, const_box
 from metatracer.recorder.hashing import know_key
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.tuples import new_tuple
+from metatracer.recorder.virtuals import VirtualBox, is_virtual_dict, virtual_dict
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -28,6 +29,9 @@ def build_map(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction)
     if not all(know_key(meta, key) for key, _ in items):
         operation_call(meta, frame, instruction)
         return
+    if not items and _is_for_keywords(frame, instruction):
+        frame.registers[instruction.dst[0]] = virtual_dict((), [])
+        return
     if not items:
         meta.c_call(frame, instruction, c.NEW_DICT, [], [], known=dict)
         return
@@ -43,6 +47,29 @@ def build_map(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction)
     # Values that another one has replaced go with the operands, behind this: only now may code of the guest run.
     refs, objects = stores[-1]
     meta.c_call(frame, instruction, c.DICT_SETITEM, [meta.ref(made), *refs], [made.object, *objects], store=store)
+
+
+def _is_for_keywords(frame: MetaFrame, instruction: Instruction) -> bool:
+    """Whether an empty dict is there to take the keyword arguments of a call, from a variable."""
+    following = frame.jitcode.instructions[frame.position : frame.position + 2]
+    if len(following) < 2 or following[0].op not in ("load_local", "move") or following[1].op != "dict_merge":
+        return False
+    return following[1].src[0] == instruction.dst[0]
+
+
+@handles("dict_merge")
+def dict_merge(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`**keywords` of a call: they are passed on without a dict if both have not been made."""
+    target, source = (frame.box(register) for register in instruction.src[:2])
+    if not (is_virtual_dict(target) and is_virtual_dict(source)) or target.object.keys() & source.object.keys():
+        operation_call(meta, frame, instruction)
+        return
+    assert isinstance(target, VirtualBox)
+    assert isinstance(source, VirtualBox)
+    meta.effect_done = True
+    target.object.update(source.object)
+    target.set_parts([const_box(tuple(target.object)), *target.parts[1:], *source.parts[1:]])
+    meta.forget_states()
 
 
 @handles("build_set")

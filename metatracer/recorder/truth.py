@@ -11,6 +11,7 @@ from metatracer.ir.values import Const, Operation, Snapshot
 from metatracer.recorder.frames import Box, MetaFrame, const_box
 from metatracer.recorder.lists import list_length
 from metatracer.recorder.tuples import lasting_length
+from metatracer.recorder.virtuals import is_virtual_dict
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -52,6 +53,8 @@ def truth_raw(meta: MetaInterpreter, box: Box) -> Box | None:
         else:
             value = lasting_length(meta, length, meta.ref(box)) if length.is_pure else meta.emit(length, meta.ref(box))
         return Box(bool(obj), None, meta.emit(ops.INT_NE, value, Const("i", 0)))
+    if is_virtual_dict(box):
+        return Box(bool(obj), None, Const("b", bool(obj)))
     if cls is dict:
         value = meta.emit(ops.CALL_C_I, meta.ref(box), descr=c.DICT_LEN)
         return Box(bool(obj), None, meta.emit(ops.INT_NE, value, Const("i", 0)))

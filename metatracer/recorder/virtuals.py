@@ -39,8 +39,9 @@ class VirtualBox(Box):
         parts: (container, index) of a list or tuple iterator; (next, stop, step) of a range or its iterator;
             (iterator, count) of an enumerate; the iterators of a zip; (globals, names, code, value of each name...) of
             a function, see `residual.make_function`; function and receiver of a bound method; class and object of a
-            `super`; (recipe, values...) of an exception (its class here is BaseException), see `virtual_exceptions`; the
-            exception of a handler, see `HandledBefore`. Boxes; replaced at each step.
+            `super`; (names, value of each name...) of a dict of keyword arguments; (recipe, values...) of an exception (its
+            class here is BaseException), see `virtual_exceptions`; the exception of a handler, see `HandledBefore`. Boxes;
+            replaced at each step.
     """
 
     __slots__ = ("_named", "cls", "parts")
@@ -120,6 +121,14 @@ def _made_by_c(meta: MetaInterpreter, box: VirtualBox) -> Operation | None:
             given = meta.emit(ops.CALL_C_I, made, cells, descr=c.SET_CLOSURE)
             meta.guard(ops.GUARD_NO_EXCEPTION, given, snapshot=before)
         return made
+    if box.cls is dict:
+        before = _before(meta)
+        made = meta.emit(ops.CALL_C_R, descr=c.NEW_DICT)
+        meta.guard(ops.GUARD_NO_EXCEPTION, made, snapshot=before)
+        for name, part in zip(parts[0].object, parts[1:], strict=True):
+            stored = meta.emit(ops.CALL_C_I, made, Const("r", name), meta.ref(part), descr=c.DICT_SETITEM)
+            meta.guard(ops.GUARD_NO_EXCEPTION, stored, snapshot=before)
+        return made
     if box.cls is MethodType:
         row, arguments = c.NEW_METHOD, parts
     elif box.cls in (LIST_ITERATOR, TUPLE_ITERATOR) and _is_zero(parts[1]):
@@ -166,6 +175,8 @@ def make_from_parts(cls: type, *parts: Any) -> Any:
         return enumerate(*parts)
     if cls is FunctionType:
         return make_function(*parts)
+    if cls is dict:
+        return dict(zip(parts[0], parts[1:], strict=True))
     if cls is MethodType or cls is super:
         return cls(*parts)
     if cls is BaseException:
@@ -175,7 +186,7 @@ def make_from_parts(cls: type, *parts: Any) -> Any:
     return zip(*parts, strict=False)
 
 
-_SHARED = (FunctionType, MethodType, super, BaseException, HandledBefore)
+_SHARED = (dict, FunctionType, MethodType, super, BaseException, HandledBefore)
 """Classes of virtuals that several frames may hold."""
 MADE_FROM_PARTS = (int, LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, range, enumerate, zip, *_SHARED)
 """Classes of `VirtualSequence`s that `make_from_parts` makes."""
@@ -280,6 +291,17 @@ def virtual_function(namespace: dict[str, Any], names: tuple[str, ...], code: Bo
     """A function that an instruction has just made; `names` say what the values are."""
     made = make_function(namespace, names, code.object, *[box.object for box in values])
     return VirtualBox(made, FunctionType, [const_box(namespace), const_box(names), code, *values])
+
+
+def virtual_dict(names: tuple[str, ...], values: list[Box]) -> VirtualBox:
+    """The dict of a call's keyword arguments."""
+    made = dict(zip(names, [box.object for box in values], strict=True))
+    return VirtualBox(made, dict, [const_box(names), *values])
+
+
+def is_virtual_dict(box: Box | None) -> bool:
+    """Whether this is a dict of keyword arguments that has not been made."""
+    return isinstance(box, VirtualBox) and box.is_virtual and box.cls is dict
 
 
 def virtual_method(function: FunctionType, receiver: Box) -> VirtualBox:

@@ -92,20 +92,17 @@ def generate(n):
 @recorded(3, 4)
 def defaults(a, b):
     """
-    r2 = call_c_r() {new_dict}
-    guard_no_exception(r2)
     guard_type(r0) {int}
-    i3 = int_unbox(r0)
-    i4 = int_add_ovf(i3, 10)
+    i2 = int_unbox(r0)
+    i3 = int_add_ovf(i2, 10)
+    i4 = int_add_ovf(i3, 0)
     i5 = int_add_ovf(i4, 0)
-    i6 = call_c_i(r2) {dict_len}
-    i7 = int_add_ovf(i5, i6)
-    i8 = int_mul_ovf(i7, 1)
+    i6 = int_mul_ovf(i5, 1)
     guard_type(r1) {int}
-    i9 = int_unbox(r1)
-    i10 = int_sub_ovf(i8, i9)
-    r11 = int_box(i10)
-    jump(r11, r1)
+    i7 = int_unbox(r1)
+    i8 = int_sub_ovf(i6, i7)
+    r9 = int_box(i8)
+    jump(r9, r1)
     """
     return add(a) - b
 
@@ -113,19 +110,16 @@ def defaults(a, b):
 @recorded(3, 4)
 def keywords(a, b):
     """
-    r2 = call_c_r() {new_dict}
-    guard_no_exception(r2)
     guard_type(r0) {int}
-    i3 = int_unbox(r0)
+    i2 = int_unbox(r0)
     guard_type(r1) {int}
-    i4 = int_unbox(r1)
-    i5 = int_add_ovf(i3, i4)
+    i3 = int_unbox(r1)
+    i4 = int_add_ovf(i2, i3)
+    i5 = int_add_ovf(i4, 0)
     i6 = int_add_ovf(i5, 0)
-    i7 = call_c_i(r2) {dict_len}
-    i8 = int_add_ovf(i6, i7)
-    i9 = int_mul_ovf(i8, 2)
-    r10 = int_box(i9)
-    jump(r10, r1)
+    i7 = int_mul_ovf(i6, 2)
+    r8 = int_box(i7)
+    jump(r8, r1)
     """
     return add(y=b, x=a, scale=2)
 
@@ -135,7 +129,7 @@ def star_arguments_collected(a, b):
     """
     r2 = new_tuple(&1, &1)
     ...
-    i7 = int_add_ovf(i6, 2)
+    i6 = int_add_ovf(i5, 2)
     ...
     ! tuple_len
     ! call(
@@ -230,6 +224,24 @@ def generators_are_called(a, b):
     ! getfield
     """
     return sum(generate(b)) + a
+
+
+def forward(*args, **named):
+    return scaled(*args, **named)
+
+
+def scaled(x, y=1, *, scale=2):
+    return (x + y) * scale
+
+
+@recorded(3, 4)
+def keywords_that_are_passed_on_need_no_dict(a, b):
+    """
+    r2 = new_tuple(r0)
+    ...
+    ! call
+    """
+    return (forward(a, y=b) + forward(a, scale=b) + forward(a, b)) & 1023
 
 
 @pytest.mark.parametrize("step", cases(globals()), ids=lambda step: step.__name__)
