@@ -31,9 +31,10 @@ from metatracer.backend.fields import (
 from metatracer.frontend.operations import OPERATIONS
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
+from metatracer.ir.heap import get_field
 from metatracer.ir.values import NULL_OBJECT, Const, Field, Value
 from metatracer.recorder.calls import call_python, can_inline
-from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
+from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box, runs_code_at_end
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.tuples import tuple_item
 from metatracer.recorder.virtual_exceptions import (
@@ -527,6 +528,8 @@ def _store_fixed(meta: MetaInterpreter, box: Box, value: Box, cls: type, name: s
         if field is None or field.quasi:
             return False  # a name that the class's instances have not got yet (or no room for it)
         _guard_inline(meta, box, owner)
+    if runs_code_at_end(value.object) or runs_code_at_end(get_field(box.object, field)):
+        return False  # what the place holds now, or will hold when the trace comes by again, is freed by the store
     meta.effect_done = True
     # Not setattr on the class's terms: the attribute's place is known, and nothing else is called.
     object.__setattr__(box.object, name, value.object)

@@ -16,7 +16,7 @@ from metatracer.ir.values import Const, Snapshot, Value
 from metatracer.recorder import residual
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.control import operation_call
-from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
+from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box, runs_code_at_end
 from metatracer.recorder.hashing import HASHED_BY_VALUE, is_dict_class, know_dict, know_key
 from metatracer.recorder.lists import (
     append_item,
@@ -284,6 +284,8 @@ def _set_sequence_item(meta: MetaInterpreter, container: Box, key: Box, value: B
             if _guard_out_of_bounds(meta, container, key):
                 residual.raise_known(meta, IndexError, operator.setitem, container.object, key.object, None)
             return False
+        if runs_code_at_end(value.object) or runs_code_at_end(container.object[key.object]):
+            return False  # as for attributes
         owner, content = meta.ref(container), meta.ref(value)
         store_item(meta, owner, index, content)
         meta.effect_done = True

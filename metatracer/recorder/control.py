@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from types import CellType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from metatracer.errors import AbortReason
 from metatracer.frontend.operations import OPERATIONS
@@ -12,7 +12,7 @@ from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import NULL_OBJECT, Const
 from metatracer.recorder import residual
-from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, const_box
+from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, const_box, runs_code_at_end
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.truth import guard_truth, negate, truth_value
 from metatracer.recorder.virtuals import VirtualBox, virtual_function, with_attribute
@@ -27,7 +27,26 @@ _ABSENT = object()
 def move(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """Copy a register."""
     box = frame.registers[instruction.src[0]]
-    frame.registers[instruction.dst[0]] = None if box is NULL_BOX and instruction.dst[0] < frame.jitcode.n_locals else box
+    register = instruction.dst[0]
+    if register >= frame.jitcode.n_locals:
+        frame.registers[register] = box
+        return
+    dropped = frame.registers[register]
+    frame.registers[register] = None if box is NULL_BOX else box
+    if _ends(dropped, meta):
+        _let_go(meta, frame, instruction, dropped)
+
+
+def _ends(box: Box | None, meta: MetaInterpreter) -> TypeGuard[Box]:
+    """Whether the variable that held a box may have been the last to hold an object whose end runs code."""
+    if box is None or box.is_const or not runs_code_at_end(box.object):
+        return False
+    return not any(other is box for frame in meta.frames for other in frame.registers[: frame.jitcode.n_locals])
+
+
+def _let_go(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: Box) -> None:
+    """Record that an object goes here, and not at its last use: a call, before which all is stored that was put off."""
+    meta.residual_call(frame, instruction, const_box(id), [box], store=lambda _: None)
 
 
 @handles("swap")
@@ -77,7 +96,10 @@ def delete_local(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructi
             UnboundLocalError,
             f"cannot access local variable '{instruction.arg}' where it is not associated with a value",
         )
+    dropped = frame.registers[register]
     frame.registers[register] = None
+    if _ends(dropped, meta):
+        _let_go(meta, frame, instruction, dropped)
 
 
 # --- cells --------------------------------------------------------------------------------------------------------------
@@ -117,6 +139,9 @@ def load_cell(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction)
 def store_cell(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """Assign a captured variable."""
     cell, box = (frame.box(register) for register in instruction.src)
+    if runs_code_at_end(box.object) or runs_code_at_end(_cell_content(cell.object)):
+        meta.residual_call(frame, instruction, const_box(residual.store_cell), [cell, box], store=lambda _: None)
+        return
     meta.emit(ops.CELL_SET, meta.ref(cell), meta.ref(box))
     meta.effect_done = True
     cell.object.cell_contents = box.object
@@ -336,11 +361,17 @@ def return_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
     assert pending is not None
     if pending.check is not None:
         pending.check(meta, box)
+    held = frame.registers[: frame.jitcode.n_locals]
     meta.pop_frame()
+    dropped = [other for other in held if other is not box and _ends(other, meta)]
+    del held
     below.pending = None
     below.index = pending.instruction.index
     meta.effect_done = True
     pending.deliver(meta, below, box)
+    if meta.frames[-1] is below:
+        while dropped:
+            _let_go(meta, below, pending.instruction, dropped.pop(0))
 
 
 @handles("unsupported", "load_locals")

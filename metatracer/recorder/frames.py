@@ -10,6 +10,8 @@ anyway.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from gc import get_referents
+from types import CellType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, getweakrefcount
 
@@ -17,7 +19,6 @@ from metatracer.ir.values import NULL, NULL_OBJECT, Const, FrameState, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import FunctionType
 
     from metatracer.frontend.jitcode import Instruction, JitCode
 
@@ -217,9 +218,43 @@ _HEAP_TYPE = 1 << 9
 def _is_observed(obj: Any) -> bool:
     """Whether somebody notices when the object is freed: its class has a finalizer, or a weak reference exists."""
     cls = type(obj)
-    if not cls.__flags__ & _HEAP_TYPE:
-        return cls is ReferenceType  # its callback comes only while it lives
-    return hasattr(cls, "__del__") or (cls.__weakrefoffset__ != 0 and getweakrefcount(obj) > 0)
+    if cls is ReferenceType:
+        return True  # its callback comes only while it lives
+    return _is_finalized(obj) or (
+        bool(cls.__flags__ & _HEAP_TYPE) and cls.__weakrefoffset__ != 0 and getweakrefcount(obj) > 0
+    )
+
+
+_MOST = 16
+_PLAIN = frozenset({int, float, bool, str, bytes, type(None), type(NULL_OBJECT), range, complex})
+_OPENED = frozenset({tuple, list, dict})
+
+
+def runs_code_at_end(obj: Any) -> bool:
+    """Whether freeing an object may run code of the guest's: a finalizer of its class, or of something that it holds itself.
+
+    What that holds in turn is not looked at, nor what a container of many things does.
+    """
+    cls = type(obj)
+    if cls in _PLAIN:
+        return False
+    if _is_finalized(obj):
+        return True
+    if cls is FunctionType:
+        parts: Any = [cell for cell in obj.__closure__ or () for cell in get_referents(cell)]
+    elif cls is CellType or cls.__flags__ & _HEAP_TYPE or (cls in _OPENED and len(obj) <= _MOST):
+        parts = get_referents(obj)
+    else:
+        return False
+    return len(parts) <= _MOST and any(map(_is_finalized, parts))
+
+
+def _is_finalized(obj: Any) -> bool:
+    """Whether its class has a finalizer, as that of a generator which waits in a `try` has."""
+    cls = type(obj)
+    if cls.__flags__ & _HEAP_TYPE:
+        return hasattr(cls, "__del__")
+    return cls is GeneratorType and obj.gi_frame is not None
 
 
 @dataclass(slots=True)

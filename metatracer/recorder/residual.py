@@ -76,6 +76,11 @@ def delete_item(container: Any, key: Any) -> None:
     del container[key]
 
 
+def store_cell(cell: CellType, value: Any) -> None:
+    """Assign a captured variable."""
+    cell.cell_contents = value
+
+
 # --- functions, imports ---------------------------------------------------------------------------------------------------
 
 
