@@ -101,6 +101,41 @@ def emit_bytearray_setitem(e: Emitter, op: Operation) -> None:
     e.line(f"store i8 {e.value(f'trunc i64 {value} to i8')}, ptr {place}")
 
 
+def _number_place(e: Emitter, op: Operation) -> tuple[str, str, str | None]:
+    """LLVM type and address of the number in a buffer that an operation is about, and what swaps its bytes, if they are to be."""
+    owner = e.arg(op.args[0])
+    is_bytes = op.opcode is ops.BYTES_LOAD
+    data = e.field(owner, e.layout.bytes_data) if is_bytes else e.load("ptr", owner, e.layout.bytearray_start)
+    item = _ITEM_TYPES[op.descr[1]]
+    swap = None
+    if op.descr[0] == ">" and item != "i8":
+        swap = f"@llvm.bswap.{item}"
+        e.declare(f"declare {item} {swap}({item})")
+    return item, e.value(f"getelementptr i8, ptr {data}, i64 {e.arg(op.args[1])}"), swap
+
+
+@emits(ops.BYTES_LOAD, ops.BYTEARRAY_LOAD)
+def emit_number_load(e: Emitter, op: Operation) -> None:
+    item, place, swap = _number_place(e, op)
+    number = e.value(f"load {item}, ptr {place}, align 1")
+    if swap is not None:
+        number = e.value(f"call {item} {swap}({item} {number})")
+    if item != "i64":
+        number = e.value(f"{'zext' if op.descr[1].isupper() else 'sext'} {item} {number} to i64")
+    e.alias(op, number)
+
+
+@emits(ops.BYTEARRAY_STORE)
+def emit_number_store(e: Emitter, op: Operation) -> None:
+    item, place, swap = _number_place(e, op)
+    number = e.arg(op.args[2])
+    if item != "i64":
+        number = e.value(f"trunc i64 {number} to {item}")
+    if swap is not None:
+        number = e.value(f"call {item} {swap}({item} {number})")
+    e.line(f"store {item} {number}, ptr {place}, align 1")
+
+
 @emits(ops.GUARD_ARRAY_TYPECODE)
 def emit_guard_array_typecode(e: Emitter, op: Operation) -> None:
     descr = e.load("ptr", e.arg(op.args[0]), e.layout.array_descr)

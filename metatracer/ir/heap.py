@@ -5,11 +5,12 @@ Fields are read and written where machine code finds them, past properties and `
 
 from __future__ import annotations
 
+import struct
 import types
 from typing import TYPE_CHECKING, Any
 
 from metatracer.errors import IRError
-from metatracer.ir.opcodes import GuardFailed, fits_i64
+from metatracer.ir.opcodes import GuardFailed, fits_i64, wrap_i64
 from metatracer.ir.values import NULL_OBJECT, Field
 
 if TYPE_CHECKING:
@@ -97,6 +98,20 @@ def _array_int(sequence: Any, index: int, typecode: str) -> int:
     return value
 
 
+def _load(buffer: Any, offset: int, form: str) -> int:
+    if not 0 <= offset <= len(buffer) - struct.calcsize(form):
+        raise IRError(f"offset {offset} is out of bounds")
+    value: int = struct.unpack_from(form, buffer, offset)[0]
+    return wrap_i64(value)
+
+
+def _store(buffer: Any, offset: int, value: int, form: str) -> None:
+    size = struct.calcsize(form)
+    if not 0 <= offset <= len(buffer) - size:
+        raise IRError(f"offset {offset} is out of bounds")
+    struct.pack_into(form[0] + form[1].upper(), buffer, offset, value & ((1 << 8 * size) - 1))
+
+
 HEAP_OPERATIONS: dict[str, Callable[[tuple[Any, ...], Any], Any]] = {
     # guards
     "guard_true": lambda a, d: require(a[0] is True),
@@ -132,6 +147,9 @@ HEAP_OPERATIONS: dict[str, Callable[[tuple[Any, ...], Any], Any]] = {
     "bytearray_len": lambda a, d: bytearray.__len__(a[0]),
     "bytearray_getitem": lambda a, d: _at(a[0], a[1]),
     "bytearray_setitem": lambda a, d: _put(a[0], a[1], a[2]),
+    "bytes_load": lambda a, d: _load(a[0], a[1], d),
+    "bytearray_load": lambda a, d: _load(a[0], a[1], d),
+    "bytearray_store": lambda a, d: _store(a[0], a[1], a[2], d),
     "array_len": lambda a, d: len(a[0]),
     "array_getitem_i": lambda a, d: _array_int(a[0], a[1], d),
     "array_getitem_f": lambda a, d: _at(_typed(a[0], d), a[1]),

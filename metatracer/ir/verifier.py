@@ -281,6 +281,9 @@ def descr_problem(opcode: Opcode, descr: Any) -> str:
         if name.startswith(("array_", "guard_array_")):
             codes = _TYPECODES[name[-2:]] if name[-2:] in _TYPECODES else _TYPECODES["_i"] | _TYPECODES["_f"]
             return "" if descr in codes else f"{descr!r} is no typecode for {name}"
+        if name in ("bytes_load", "bytearray_load", "bytearray_store"):
+            is_format = type(descr) is str and len(descr) == 2 and descr[0] in "<>" and descr[1] in "bBhHiIqQ"
+            return "" if is_format else f"{descr!r} is no format for {name}"
         return "the descriptor is NULL" if descr is NULL_OBJECT else ""
     if name == "jump" and (descr is None or isinstance(descr, LabelRef)):
         return ""

@@ -24,6 +24,7 @@ from metatracer.ir.opcodes import (
     BYTEARRAY_GETITEM,
     BYTEARRAY_LEN,
     BYTEARRAY_SETITEM,
+    BYTEARRAY_STORE,
     CELL_GET,
     CELL_SET,
     FINISH,
@@ -85,6 +86,7 @@ class HeapCache:
         yield LIST_POP, self.list_pop
         for opcode in _BUFFER_READS:
             yield opcode, self.buffer_store
+        yield BYTEARRAY_STORE, self.number_store
         for opcode in (FINISH, FINISH_RAISE, JUMP):
             yield opcode, self.leave
 
@@ -356,11 +358,17 @@ class HeapCache:
 
     # --- buffers ----------------------------------------------------------------------------------------------------
 
-    def buffer_store(self, op: Operation) -> Verdict:
-        """Buffers do not overlap partly, but several arrays may not be told apart: all known contents are forgotten."""
+    def number_store(self, op: Operation) -> Verdict:
+        """A store of several bytes: nothing is known of them singly."""
         buffer = self._state.memo["buffer"]
         for key in [key for key in buffer if key[0] not in _BUFFER_LENGTHS]:
             del buffer[key]
+        return EMIT
+
+    def buffer_store(self, op: Operation) -> Verdict:
+        """Buffers do not overlap partly, but several arrays may not be told apart: all known contents are forgotten."""
+        self.number_store(op)
+        buffer = self._state.memo["buffer"]
         if self._caching and op.descr != "f":  # which rounds
             owner, index, value = op.args
             buffer[_BUFFER_READS[op.opcode], op.descr, (owner, index)] = value

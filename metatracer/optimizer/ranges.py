@@ -15,8 +15,10 @@ from metatracer.ir.opcodes import (
     BOOL_TO_INT,
     BYTEARRAY_GETITEM,
     BYTEARRAY_LEN,
+    BYTEARRAY_LOAD,
     BYTES_GETITEM,
     BYTES_LEN,
+    BYTES_LOAD,
     CALL_C_I,
     FLOAT_TO_INT,
     INT_ADD,
@@ -112,7 +114,8 @@ class Ranges:
             yield opcode, self.compare
         for opcode in _RESULTS:
             yield opcode, self.result
-        yield ARRAY_GETITEM_I, self.array_item
+        for opcode in (ARRAY_GETITEM_I, BYTES_LOAD, BYTEARRAY_LOAD):
+            yield opcode, self.array_item
         yield CALL_C_I, self.c_result
 
     def _set(self, op: Operation, lo: int, hi: int) -> None:
@@ -191,7 +194,8 @@ class Ranges:
         return EMIT
 
     def array_item(self, op: Operation) -> Verdict:
-        bits = _TYPECODE_BITS.get(op.descr)
+        """A number of a typecode: so many bits of an array, a bytearray or bytes."""
+        bits = _TYPECODE_BITS.get(op.descr[-1])
         if bits is not None:
             self._set(op, 0 if op.descr.isupper() else -(1 << bits), (1 << bits) - 1)
         return EMIT

@@ -6,7 +6,14 @@ import enum
 import sys
 from collections import namedtuple
 from enum import EnumType
-from types import BuiltinFunctionType, FunctionType, MethodDescriptorType, MethodType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    ClassMethodDescriptorType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+    ModuleType,
+)
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.fields import (
@@ -276,6 +283,8 @@ def _find_in_class(meta: MetaInterpreter, box: Box, name: str) -> _Found:
         value = attribute.__func__
     elif type(attribute) is FunctionType or not hasattr(type(attribute), "__get__"):
         value = attribute
+    elif type(attribute) is ClassMethodDescriptorType and is_immutable_type(cls):
+        value = attribute.__get__(None, cls)
     else:
         return _ASK
     if not box.is_const:

@@ -122,6 +122,10 @@ def _guard_out_of_bounds(meta: MetaInterpreter, sequence: Box, key: Box) -> bool
 def getitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """`x[key]`."""
     container, key = frame.box(instruction.src[0]), frame.box(instruction.src[1])
+    if isinstance(key, VirtualBox) and key.is_virtual and key.cls is slice:
+        cls = meta.guard_class(container)
+        frame.registers[instruction.dst[0]] = VirtualBox(container.object[key.object], cls, [container, *key.parts])
+        return
     result = _get_sequence_item(meta, frame, instruction, container, key)
     if result is not None:
         frame.registers[instruction.dst[0]] = result
@@ -299,14 +303,14 @@ def _set_sequence_item(meta: MetaInterpreter, container: Box, key: Box, value: B
     number = as_int(meta, value)
     if index is None or number is None:
         return False
-    _guard_range(meta, number, 0, 256)
+    guard_range(meta, number, 0, 256)
     meta.emit(ops.BYTEARRAY_SETITEM, meta.ref(container), index, number)
     meta.effect_done = True
     container.object[key.object] = value.object
     return True
 
 
-def _guard_range(meta: MetaInterpreter, number: Value, low: int, high: int) -> None:
+def guard_range(meta: MetaInterpreter, number: Value, low: int, high: int) -> None:
     """Guard low <= number < high."""
     if isinstance(number, Const):
         return
@@ -341,7 +345,7 @@ def _set_array_item(meta: MetaInterpreter, container: Box, key: Box, value: Box)
     else:
         number = as_int(meta, value)
         assert number is not None
-        _guard_range(meta, number, low, high)
+        guard_range(meta, number, low, high)
         meta.emit(ops.ARRAY_SETITEM_I, owner, index, number, descr=typecode)
     meta.effect_done = True
     container.object[key.object] = obj

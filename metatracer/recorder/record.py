@@ -15,6 +15,7 @@ from metatracer.ir.values import NULL_OBJECT, Const, Input, Snapshot, Value, Vir
 from metatracer.places import is_own
 from metatracer.recorder import (
     attributes,
+    buffers,
     calls,
     containers,
     control,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from metatracer.recorder.metainterp import Host
     from metatracer.recorder.resume import Rebuilt
 
-HANDLER_MODULES = (attributes, calls, containers, control, exceptions, intrinsics, literals, numeric, patterns)
+HANDLER_MODULES = (attributes, buffers, calls, containers, control, exceptions, intrinsics, literals, numeric, patterns)
 """The modules whose import fills `HANDLERS`."""
 assert HANDLERS
 

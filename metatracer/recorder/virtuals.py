@@ -39,7 +39,8 @@ class VirtualBox(Box):
         parts: (container, index) of a list or tuple iterator; (next, stop, step) of a range or its iterator;
             (iterator, count) of an enumerate; the iterators of a zip; (globals, names, code, value of each name...) of
             a function, see `residual.make_function`; function and receiver of a bound method; class and object of a
-            `super`; (names, value of each name...) of a dict of keyword arguments; (recipe, values...) of an exception (its
+            `super`; (names, value of each name...) of a dict of keyword arguments; (start, stop) of a slice;
+            (container, start, stop) of bytes or a bytearray sliced; (recipe, values...) of an exception (its
             class here is BaseException), see `virtual_exceptions`; the exception of a handler, see `HandledBefore`. Boxes;
             replaced at each step.
     """
@@ -165,6 +166,11 @@ def make_from_parts(cls: type, *parts: Any) -> Any:
         iterator: Any = iter(container)
         iterator.__setstate__(index)
         return iterator
+    if cls is slice:
+        return slice(*parts)
+    if cls is bytes or cls is bytearray:
+        container, start, stop = parts
+        return container[start:stop]
     if cls is int:
         return parts[0] & (1 << 64) - 1
     if cls is range:
@@ -188,7 +194,7 @@ def make_from_parts(cls: type, *parts: Any) -> Any:
 
 _SHARED = (dict, FunctionType, MethodType, super, BaseException, HandledBefore)
 """Classes of virtuals that several frames may hold."""
-MADE_FROM_PARTS = (int, LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, range, enumerate, zip, *_SHARED)
+MADE_FROM_PARTS = (int, slice, bytes, bytearray, LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, range, enumerate, zip, *_SHARED)
 """Classes of `VirtualSequence`s that `make_from_parts` makes."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import gc
 import signal
+import struct
 import subprocess
 import sys
 import types
@@ -328,6 +329,21 @@ def test_integer_arrays(typecode: str) -> None:
             assert seen[2] == (value - 2 if value - 2 >= -(1 << 63) else value - 2 + (1 << 64))
             assert target[1] == value
     assert outcome(code, array.array("d", [1.0]))[0] == "guard_array_typecode"
+    code.free()
+
+
+@pytest.mark.parametrize("form", [order + code for order in "<>" for code in "bBhHiIqQ"])
+def test_numbers_in_buffers(form: str) -> None:
+    code = compiled(f"trace t(r0: bytes, r1: bytearray)\n  i2 = bytes_load(r0, 1) {{'{form}'}}\n"
+                    f"  bytearray_store(r1, 2, i2) {{'{form}'}}\n  i3 = bytearray_load(r1, 2) {{'{form}'}}\n"
+                    "  i4 = int_sub(i2, i3)\n  r5 = int_box(i2)\n  r6 = int_box(i4)\n"
+                    "  r7 = new_tuple(r5, r6)\n  finish(r7)")  # fmt: skip
+    for content in (bytes(range(250, 256)) + bytes(range(6)), bytes(range(1, 13)), b"\x00\x7f" + bytes(10)):
+        target = bytearray(12)
+        number = struct.unpack_from(form, content, 1)[0]
+        assert outcome(code, content, target)[2] == (number - (2**64 if number >= 2**63 else 0), 0)
+        assert target[2 : 2 + struct.calcsize(form)] == struct.pack(form, number)
+        assert target.count(0) >= 12 - struct.calcsize(form)
     code.free()
 
 
