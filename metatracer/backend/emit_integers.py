@@ -136,3 +136,16 @@ def emit_not(e: Emitter, op: Operation) -> None:
 @emits(ops.BOOL_TO_INT)
 def emit_bool_to_int(e: Emitter, op: Operation) -> None:
     e.result(op, f"zext i1 {e.arg(op.args[0])} to i64")
+
+
+@emits(ops.UINT_BIT_LENGTH)
+def emit_uint_bit_length(e: Emitter, op: Operation) -> None:
+    e.declare("declare i64 @llvm.ctlz.i64(i64, i1)")
+    zeros = e.value(f"call i64 @llvm.ctlz.i64(i64 {e.arg(op.args[0])}, i1 false)")
+    e.result(op, f"sub i64 64, {zeros}")
+
+
+@emits(ops.UINT_BIT_COUNT)
+def emit_uint_bit_count(e: Emitter, op: Operation) -> None:
+    e.declare("declare i64 @llvm.ctpop.i64(i64)")
+    e.result(op, f"call i64 @llvm.ctpop.i64(i64 {e.arg(op.args[0])})")

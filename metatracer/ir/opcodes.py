@@ -175,6 +175,8 @@ UINT_LT = _op("uint_lt", "ii", "b", inverse="uint_ge", evaluate=lambda a, b: _ui
 UINT_LE = _op("uint_le", "ii", "b", inverse="uint_gt", evaluate=lambda a, b: _uint(a) <= _uint(b))
 UINT_GT = _op("uint_gt", "ii", "b", inverse="uint_le", evaluate=lambda a, b: _uint(a) > _uint(b))
 UINT_GE = _op("uint_ge", "ii", "b", inverse="uint_lt", evaluate=lambda a, b: _uint(a) >= _uint(b))
+UINT_BIT_LENGTH = _op("uint_bit_length", "i", "i", "of the unsigned number", evaluate=lambda a: _uint(a).bit_length())
+UINT_BIT_COUNT = _op("uint_bit_count", "i", "i", "of the unsigned number", evaluate=lambda a: _uint(a).bit_count())
 INT_TO_FLOAT = _op("int_to_float", "i", "f", "rounds to nearest even", evaluate=float)
 
 # --- floats ---------------------------------------------------------------------------------------------------------

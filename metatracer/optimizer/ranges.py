@@ -45,6 +45,8 @@ from metatracer.ir.opcodes import (
     STR_LEN,
     STR_ORD_AT,
     TUPLE_LEN,
+    UINT_BIT_COUNT,
+    UINT_BIT_LENGTH,
     UINT_FLOORDIV,
     UINT_GE,
     UINT_GT,
@@ -84,6 +86,8 @@ _RESULTS: dict[Opcode, Bounds] = {
     BYTES_GETITEM: (0, 255),
     BYTEARRAY_GETITEM: (0, 255),
     BOOL_TO_INT: (0, 1),
+    UINT_BIT_LENGTH: (0, 64),
+    UINT_BIT_COUNT: (0, 64),
     FLOAT_TO_INT: (-92 * 10**17, 92 * 10**17),
 }
 _TYPECODE_BITS = {"b": 7, "h": 15, "i": 31, "B": 8, "H": 16, "I": 32}

@@ -22,12 +22,14 @@ from metatracer.recorder.lists import append_item, forget_bounds, forget_items
 from metatracer.recorder.numeric import as_float, as_int, compare_numbers
 from metatracer.recorder.truth import truth_raw
 from metatracer.recorder.tuples import lasting_length
+from metatracer.recorder.unsigned import unsigned_value
 from metatracer.recorder.virtuals import is_virtual_dict, virtual_enumerate, virtual_method, virtual_range, virtual_zip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from metatracer.frontend.jitcode import Instruction
+    from metatracer.ir.opcodes import Opcode
     from metatracer.recorder.metainterp import MetaInterpreter
 
     Handler = Callable[[MetaInterpreter, MetaFrame, Instruction, list[Box]], bool]
@@ -262,6 +264,25 @@ def _abs(meta: MetaInterpreter, box: Box) -> Box | None:
         return box
     meta.guard(ops.GUARD_TRUE, negative)
     return meta.int_box(-box.object, meta.guard(ops.INT_SUB_OVF, Const("i", 0), raw))
+
+
+def _bits(opcode: Opcode) -> Handler:
+    """A number of bits of an unsigned word."""
+
+    @_one
+    def handle(meta: MetaInterpreter, box: Box) -> Box | None:
+        raw = unsigned_value(meta, box)
+        if raw is None:
+            return None
+        assert opcode.evaluate is not None
+        bits = opcode.evaluate(box.object)
+        return Box(bits, None, Const("i", bits) if isinstance(raw, Const) else meta.emit(opcode, raw))
+
+    return handle
+
+
+intrinsic(int.bit_length)(_bits(ops.UINT_BIT_LENGTH))
+intrinsic(int.bit_count)(_bits(ops.UINT_BIT_COUNT))
 
 
 def _extreme(symbol: str) -> Handler:

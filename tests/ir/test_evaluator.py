@@ -72,6 +72,8 @@ PURE: dict[str, list[tuple[Any, ...]]] = {
     "float_to_int": [(-2.9, -2), (9.1e18, 9100000000000000000), (9.3e18, FAILS), (NAN, FAILS), (-INF, FAILS)],
     "bool_not": [(True, False), (False, True)],
     "bool_to_int": [(True, 1), (False, 0)],
+    "uint_bit_length": [(0, 0), (255, 8), (-1, 64), (MAX, 63)],
+    "uint_bit_count": [(0, 0), (255, 8), (-1, 64), (MIN, 1)],
     "int_box": [(7, 7)],
     "float_box": [(-0.0, -0.0)],
     "bool_box": [(True, True), (False, False)],

@@ -129,6 +129,19 @@ def other_functions_shift_signed_ones(a, b):
     return a >> 3
 
 
+@recorded(LARGE, 5)
+def bits_are_counted(a, b):
+    """
+    ...
+    i2 = uint_unbox(r0)
+    i3 = uint_bit_length(i2)
+    i4 = uint_bit_count(i2)
+    ...
+    ! call
+    """
+    return a.bit_length() + a.bit_count()
+
+
 @pytest.mark.parametrize("step", cases(globals()), ids=lambda step: step.__name__)
 def test_recorded(step):
     check(step)
@@ -195,11 +208,17 @@ def truth_and_identity(a, b):
     return (a + 1) & M if a and a == a and not a < 0 else 17
 
 
+def bits_of_any(a, b):
+    a = (a * 0x5851F42D4C957F2D) & M
+    signed = (a & 0xFFFF) - 0x8000
+    return a + (a.bit_length() << 8) + a.bit_count() * signed.bit_length() + (a << 70).bit_count() + signed.bit_count() & M
+
+
 @pytest.mark.parametrize(
     "step",
     [
         xorshift, goes_both_ways, sometimes_larger, sometimes_a_float, counts_and_tests, negative_then_masked, as_an_argument,
-        shifted_by_what_varies, truth_and_identity,
+        shifted_by_what_varies, truth_and_identity, bits_of_any,
     ],
     ids=lambda step: step.__name__,
 )  # fmt: skip
@@ -227,6 +246,7 @@ def _larger(inner):
         st.builds("({}{} & M)".format, st.sampled_from(["~", "-"]), inner),
         st.builds("({} {} {})".format, inner, st.sampled_from(["//", "%"]), st.sampled_from(CONSTANTS)),
         st.builds("({} if {} {} {} else {})".format, inner, inner, st.sampled_from(["<", "<=", "==", "!=", ">"]), inner, inner),
+        st.builds("({}).{}()".format, inner, st.sampled_from(["bit_count", "bit_length"])),
         st.builds("({0} - 2**64 if {0} >> 63 == 1 else {0})".format, inner),
         st.builds("({0} + 2**64 if {0} < 0 else {0})".format, inner),
     )
