@@ -586,17 +586,18 @@ def _call_exception_class(
     """An exception that may never have to exist."""
     cls = function.object
     init = initializer(cls)
-    if keywords or not function.is_const or not _may_be_parts(arguments):
+    if not function.is_const or not _may_be_parts(arguments):
         return False
     if init is None:
-        if not is_initialized_plainly(cls):
+        if keywords or not is_initialized_plainly(cls):
             return False
         meta.rely_on_class(cls)
         set_result(frame, instruction, virtual_exception(cls, arguments))
         return True
     if not can_inline(meta, init):
         return False
-    instance = virtual_exception(cls, arguments)
+    # `__new__` takes the positional arguments; those with a name are for `__init__` alone.
+    instance = virtual_exception(cls, arguments[: len(arguments) - len(keywords)])
     meta.rely_on_class(cls)
     return _initialize(meta, frame, instruction, instance, init, arguments, keywords)
 

@@ -56,6 +56,12 @@ class OfBuiltin(ValueError):
         self.value = value
 
 
+class WithKeywords(Exception):
+    def __init__(self, value, *, level=0, place=None):
+        self.value = value + level
+        self.place = place
+
+
 class Own(Exception):
     def __init__(self, value):
         super().__init__(value)
@@ -176,6 +182,19 @@ def a_handler_raises_another(a, b):
         except KeyError as error:
             raise OfBuiltin(b) from error
     except ValueError as error:
+        return error.value
+
+
+@recorded(3, 4)
+def keywords_of_the_initializer(a, b):
+    """
+    ...
+    ! call(
+    ! push_exc_info
+    """
+    try:
+        raise WithKeywords(a, level=b)
+    except WithKeywords as error:
         return error.value
 
 
@@ -545,6 +564,23 @@ def arguments_are_exceptions(a, b):
         return error.args[1].value + error.value.value + len(repr(_chain(error)))
 
 
+def arguments_with_and_without_a_name(a, b):
+    try:
+        raise WithKeywords(a, place=b, level=2)
+    except WithKeywords as error:
+        return error.value + len(error.args) + error.place + len(repr(_chain(error)))
+
+
+def wrong_keywords(a, b):
+    found = 0
+    for cls in (WithKeywords, Return, Break, ValueError):
+        try:
+            raise cls(a, wrong=b)
+        except TypeError as error:
+            found += len(str(error))
+    return a + found
+
+
 def it_holds_itself(a, b):
     try:
         give(Own, a)
@@ -683,7 +719,7 @@ class Sometimes(Exception):
         branch_in_the_initializer, chain_of_contexts, chain_of_causes, raised_from_none, raised_from_a_real_one,
         an_older_one_is_raised_in_a_handler, handled_is_raised_by_a_nested_handler, raised_again_with_a_cause,
         a_nested_handler_looks_at_what_is_handled, a_nested_handler_branches, arguments_are_exceptions, it_holds_itself,
-        errors_of_builtins, errors_of_types, assigned_out_of_bounds,
+        errors_of_builtins, errors_of_types, assigned_out_of_bounds, arguments_with_and_without_a_name, wrong_keywords,
         *map(_with, (WithDefault, WithProperty, WithSlots, WithSuper, WithNew, Fussy, OfBuiltin)),
     ],
     ids=lambda step: step.__name__,
