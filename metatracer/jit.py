@@ -44,7 +44,8 @@ class JitDriver:
 
     Args:
         greens: Names of the local variables of the portal that tell a place in the guest program. Their values must be
-            hashable; two objects that are equal and of one type mean the same place.
+            hashable or instances of a class written in Python. Numbers, strings and None that are equal and of one type mean
+            the same place; of other objects each its own.
         reds: Names of the other live local variables, or "auto": found by liveness.
         name: For logs and `explain`; the portal's name if not given.
         virtualizables: Reds that hold a guest frame with `_virtualizable_`: a promise that nobody looks at such a frame
