@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from metatracer.backend import support
 from metatracer.backend.emit import Emitter, emits, pointer
+from metatracer.backend.emit_dicts import field_place, guard_absent, guard_field, key_of, own_dict
 from metatracer.backend.fields import shadow_check
 from metatracer.backend.free_lists import is_plain
 from metatracer.backend.layout import TPFLAGS_IS_ABSTRACT, TPFLAGS_MANAGED_DICT, WORD, read_word
@@ -28,9 +29,11 @@ def _values_base(e: Emitter, instance: str) -> str:
 
 
 def _place(e: Emitter, instance: str, descr: Field) -> tuple[str, str]:
-    """Address of a field, and the values base of the instance ("" for slots)."""
+    """Address of a field, and the values base of the instance ("" for slots and fields in dicts)."""
     if descr.storage == "slot":
         return e.field(instance, descr.position), ""
+    if descr.in_dict:
+        return field_place(e, instance, descr), ""
     base = _values_base(e, instance)
     return e.field(base, e.layout.values_items + WORD * descr.position), base
 
@@ -45,8 +48,14 @@ def emit_getfield(e: Emitter, op: Operation) -> None:
 def emit_setfield(e: Emitter, op: Operation) -> None:
     stored = op.args[1]
     descr: Field = op.descr
-    if descr.storage == "inline" and isinstance(stored, Const) and stored.is_null:
-        raise IRError(f"deleting the inline attribute {descr.name} is not an operation of machine code")
+    if descr.storage != "slot" and isinstance(stored, Const) and stored.is_null:
+        raise IRError(f"deleting the attribute {descr.name} is not an operation of machine code")
+    if descr.in_dict:
+        # CPython has to know: the collector begins to track the dict, and its version changes.
+        mapping, value = own_dict(e, e.arg(op.args[0]), descr), e.arg(stored)
+        e.call("i32", "PyDict_SetItem", f"ptr {mapping}, ptr {key_of(e, descr)}, ptr {value}")
+        e.release(value)
+        return
     place, base = _place(e, e.arg(op.args[0]), descr)
     if op in e.plan.unset_fields:
         e.line(f"store ptr {e.arg(stored)}, ptr {place}")
@@ -107,9 +116,17 @@ def emit_guard_inline_values(e: Emitter, op: Operation) -> None:
     e.guard(op, _keeps_inline(e, e.arg(op.args[0])))
 
 
+@emits(ops.GUARD_DICT_FIELD)
+def emit_guard_dict_field(e: Emitter, op: Operation) -> None:
+    guard_field(e, op)
+
+
 @emits(ops.GUARD_NOT_SHADOWED)
 def emit_guard_not_shadowed(e: Emitter, op: Operation) -> None:
     """What `fields.ShadowCheck` says."""
+    if op.descr.storage != "inline":
+        guard_absent(e, op)
+        return
     instance = e.arg(op.args[0])
     check = shadow_check(op.descr.owner, op.descr.name)
     if check.kind == "never":

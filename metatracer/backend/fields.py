@@ -12,7 +12,6 @@ descriptors that were found.
 from __future__ import annotations
 
 import ctypes
-import struct
 from dataclasses import dataclass
 from types import FunctionType, MemberDescriptorType, MethodType, WrapperDescriptorType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from metatracer.backend import layout as lay
 from metatracer.backend.layout import layout, read_byte, read_signed, read_u32, read_word
 from metatracer.backend.once import once
+from metatracer.backend.own_dicts import dict_place, entries, find_place, own_dict, place_of_absence, shared_keys
 from metatracer.errors import LayoutError, UsageError
 from metatracer.ir.values import NULL_OBJECT, Field
 
@@ -268,19 +268,9 @@ def has_inline_values(cls: type) -> bool:
     return read_word(id(cls) + figures.ht_cached_keys) != 0
 
 
-def shared_keys(cls: type) -> int:
-    """Address of the shared keys of a class with inline values. It never changes, and lives as long as the class."""
-    return read_word(id(cls) + layout().ht_cached_keys)
-
-
 def inline_names(cls: type) -> list[str]:
     """The names in the shared keys, in order of their index. The list only ever grows."""
-    figures = layout()
-    keys = shared_keys(cls)
-    count = read_signed(keys + figures.keys_nentries)
-    start = keys + figures.keys_indices + (1 << read_byte(keys + figures.keys_log2_index_bytes))
-    entries = struct.unpack(f"<{2 * count}Q", ctypes.string_at(start, 16 * count))
-    return [str(lay.object_at(name)) for name in entries[::2]]
+    return [str(lay.object_at(name)) for name in entries(shared_keys(cls))[::2]]
 
 
 def inline_index(cls: type, name: str) -> int | None:
@@ -322,10 +312,11 @@ def field_for(cls: type, name: str, instance: object = NULL_OBJECT) -> Field | N
     Args:
         cls: The class.
         name: The attribute, mangled as in the code.
-        instance: When given, an inline place is named only if this instance has its values inline now.
+        instance: When given, the place is where this instance keeps it: inline if it has its values inline now, or else in
+            its own dict if it is there (`own_dicts`).
 
     Returns:
-        The place, or None: a data descriptor, an attribute that has no index yet, a class with another kind of dict.
+        The place, or None: a data descriptor, an attribute that has no index yet or is not in the instance's dict.
     """
     found = lookup_attribute(cls, name)
     if found.kind == "data_descriptor":
@@ -334,11 +325,16 @@ def field_for(cls: type, name: str, instance: object = NULL_OBJECT) -> Field | N
         offset = slot_offset(found.attribute)
         assert offset is not None
         owner, storage, position = found.attribute.__objclass__, "slot", offset
-    else:
+    elif instance is NULL_OBJECT or is_inline(instance):
         index = inline_index(cls, name)
-        if index is None or (instance is not NULL_OBJECT and not is_inline(instance)):
+        if index is None:
             return None
         owner, storage, position = cls, "inline", index
+    else:
+        place = find_place(instance, name)
+        if place is None:
+            return None
+        owner, (storage, position) = cls, place
     # Asked of the owner, not of `cls`: the same slot must give equal Fields whatever subclass it is reached through.
     declared = immutability(owner, name)
     return Field(owner, name, storage, position, declared.immutable, declared.quasi, declared.immutable_items)
@@ -429,7 +425,7 @@ def _member(offset: int) -> tuple[_MemberDef, int]:
 def _check_owner(instance: object, field: Field) -> None:
     """Refuse memory accesses to objects that do not have the field: they would crash the process."""
     cls = type(instance)
-    fits = _is_subclass(cls, field.owner) if field.storage == "slot" else cls is field.owner
+    fits = _is_subclass(cls, field.owner) if field.storage in ("slot", "item") else cls is field.owner
     if not fits:
         raise TypeError(
             f"{cls.__qualname__} objects do not have the field {field.name!r} of {field.owner.__qualname__}"
@@ -437,22 +433,21 @@ def _check_owner(instance: object, field: Field) -> None:
 
 
 def read_field(instance: object, field: Field) -> Any:
-    """The attribute's value, or NULL_OBJECT when it is unset. Inline fields are found also after a move to a dict."""
+    """The attribute's value, or NULL_OBJECT when it is unset. Fields are found also after they have moved to, or in, a dict."""
     _check_owner(instance, field)
     if field.storage == "slot":
         try:
             return _member_get(instance, _member(field.position)[1])
         except AttributeError:
             return NULL_OBJECT
-    values = values_address(instance)
-    if values:
-        value = read_word(values + lay.WORD * field.position)
+    if field.storage == "item":
+        return dict.get(instance, field.name, NULL_OBJECT)  # type: ignore[call-overload]
+    if is_inline(instance):
+        index = field.position if field.storage == "inline" else inline_index(field.owner, field.name)
+        value = 0 if index is None else read_word(values_address(instance) + lay.WORD * index)
         return lay.object_at(value) if value else NULL_OBJECT
-    word = read_word(id(instance) + layout().dict_word)
-    if not word:
-        return NULL_OBJECT
-    own: Any = lay.object_at(word)
-    return dict.get(own, field.name, NULL_OBJECT)
+    own = own_dict(instance)
+    return NULL_OBJECT if own is None else dict.get(own, field.name, NULL_OBJECT)
 
 
 def write_field(instance: object, field: Field, value: Any) -> None:
@@ -467,6 +462,10 @@ def write_field(instance: object, field: Field, value: Any) -> None:
             _member_set(instance, definition, value)
         elif read_word(id(instance) + field.position):
             _member_delete(instance, definition, None)
+        return
+    if field.storage == "item":
+        mapping: Any = instance
+        dict.__setitem__(mapping, field.name, value)
         return
     if lookup_attribute(type(instance), field.name).kind in ("slot", "data_descriptor"):
         own = _generic_dict(instance, None)
@@ -495,6 +494,8 @@ def field_writer(field: Field) -> Callable[[Any, Any], None]:
 
             return write_slot
     cls, name = field.owner, field.name
+    if field.storage == "item":
+        return lambda instance, value: dict.__setitem__(instance, name, value)
     tag = ctypes.c_uint32.from_address(id(cls) + layout().tp_version_tag)
     plain_at = 0
 
@@ -526,6 +527,8 @@ class ShadowCheck:
             not got new names since the check was made, and the name was not among them.
             "no_dict": the word at offset `index` in the object is NULL: the instance has no dict yet.
             "never_holds": it cannot be checked cheaply; the recorder must not ask.
+
+    Where the instance has a dict of its own, `own_dicts.place_of_absence` says how.
     """
 
     kind: str
@@ -545,12 +548,10 @@ def shadow_check(cls: type, name: str) -> ShadowCheck:
             return ShadowCheck("unset", index=index)
         address = shared_keys(cls) + figures.keys_nentries
         return ShadowCheck("no_key", address=address, count=read_signed(address))
-    offset = _dictoffset_of(cls)
-    if offset > 0:
-        return ShadowCheck("no_dict", index=offset)
-    if _flags_of(cls) & lay.TPFLAGS_MANAGED_DICT and figures.values_mode != "tagged":
-        return ShadowCheck("no_dict", index=figures.dict_word)
-    return ShadowCheck("never_holds")
+    place = dict_place(cls)
+    if not place or (place == figures.dict_word and figures.values_mode == "tagged"):
+        return ShadowCheck("never_holds")
+    return ShadowCheck("no_dict", index=place)
 
 
 def is_not_shadowed(instance: object, check: ShadowCheck) -> bool:
@@ -566,7 +567,13 @@ def is_not_shadowed(instance: object, check: ShadowCheck) -> bool:
     return read_signed(check.address) == check.count
 
 
-def shadow_field(cls: type, name: str) -> Field:
-    """The descriptor of `guard_not_shadowed`: only its owner and name count."""
-    index = inline_index(cls, name)
-    return Field(cls, name, "inline", -1 if index is None else index)
+def shadow_field(cls: type, name: str, instance: object) -> Field | None:
+    """The descriptor of `guard_not_shadowed` that holds for an instance now; None if it cannot be checked cheaply.
+
+    Its storage says how: "inline" as `shadow_check` says; for instances with a dict of their own, as `place_of_absence` does.
+    """
+    if is_not_shadowed(instance, shadow_check(cls, name)):
+        index = inline_index(cls, name)
+        return Field(cls, name, "inline", -1 if index is None else index)
+    place = place_of_absence(instance, name)
+    return None if place is None else Field(cls, name, *place)

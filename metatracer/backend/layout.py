@@ -55,6 +55,7 @@ INT_DIGIT_BITS = 30
 """Bits of one digit of an int; digits are stored as 32-bit words, least significant first."""
 
 DICT_KEYS_GENERAL = 0
+DICT_KEYS_UNICODE = 1
 """dk_kind of keys with entries (hash, key, value); the other kinds have entries (key, value)."""
 
 MEMBER_OBJECT_EX = 16
@@ -151,6 +152,7 @@ class Layout:
     dict_values: int
     keys_log2_index_bytes: int
     keys_kind: int
+    keys_version: int
     keys_nentries: int
     keys_indices: int
     # instance attributes
@@ -250,6 +252,7 @@ def known_layout(version: tuple[int, int]) -> Layout:
         dict_values=40,
         keys_log2_index_bytes=9,
         keys_kind=10,
+        keys_version=12,
         keys_nentries=24,
         keys_indices=32,
         values_mode="pointer" if is_311 else "embedded" if is_313 else "tagged",

@@ -333,9 +333,33 @@ def _check_dicts(memory: Memory, figures: Layout) -> None:
         )
         _expect(memory.word(id(mapping) + figures.dict_used), len(mapping), "the length of a dict")
         _expect(memory.word(id(mapping) + figures.dict_values), 0, "the values of a dict")
+        is_shape = figures.keys_kind == figures.keys_log2_index_bytes + 1  # machine code reads the two as one
+        _expect(is_shape, True, "the bytes that describe a dict's keys")
         version = memory.word(id(mapping) + figures.dict_version)
         mapping[names[0]] = None
         _expect(memory.word(id(mapping) + figures.dict_version) != version, True, "the version of a dict")
+
+
+def _check_keys_version(memory: Memory, figures: Layout) -> None:
+    """Whoever adds or removes a name makes the version of the keys 0; assigning to one does not."""
+    changes: list[Callable[[dict[str, int]], object]] = [
+        lambda mapping: mapping.__setitem__("new", 1),
+        lambda mapping: mapping.setdefault("new", 1),
+        lambda mapping: mapping.update(new=1),
+        lambda mapping: mapping.__delitem__("old"),
+        lambda mapping: mapping.pop("old"),
+        lambda mapping: mapping.popitem(),
+    ]
+    for change in changes:
+        mapping = {"old": 1, "other": 2}
+        version = ctypes.c_uint32.from_address(memory.word(id(mapping) + figures.dict_keys) + figures.keys_version)
+        _expect(version.value, 0, "the version of new keys")
+        version.value = 0xFFFF_FFFF
+        mapping["other"] = 3
+        _expect(version.value, 0xFFFF_FFFF, "the version of keys whose values change")
+        change(mapping)
+        keys = memory.word(id(mapping) + figures.dict_keys)
+        _expect(memory.i32(keys + figures.keys_version), 0, "the version of keys that change")
 
 
 def _check_instances(memory: Memory, figures: Layout) -> None:
@@ -451,6 +475,7 @@ CHECKS: tuple[Callable[[Memory, Layout], None], ...] = (
     _check_types,
     _check_functions,
     _check_dicts,
+    _check_keys_version,
     _check_instances,
     _check_thread,
 )

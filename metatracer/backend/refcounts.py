@@ -78,12 +78,12 @@ _MAYBE_NULL = frozenset({"getfield", "cell_get", "call", "call_c_r", "call_porta
 _PROVES_FIRST = frozenset(
     {
         "guard_type", "guard_value", "guard_nonnull", "guard_next", "guard_array_typecode", "guard_inline_values",
-        "guard_not_shadowed", "int_unbox", "uint_unbox", "int_truncate", "float_unbox", "bool_unbox", "getfield", "setfield",
-        "list_len", "list_getitem", "list_setitem", "list_append", "list_pop", "tuple_len", "tuple_getitem", "cell_get",
-        "cell_set", "str_len", "str_ord_at", "str_eq", "bytes_len", "bytes_getitem", "bytearray_len", "bytearray_getitem",
-        "bytearray_setitem", "bytes_load", "bytearray_load",
-        "bytearray_store", "array_len", "array_getitem_i", "array_getitem_f", "array_setitem_i", "array_setitem_f",
-        "push_exc_info", "store_new",
+        "guard_dict_field", "guard_not_shadowed", "int_unbox", "uint_unbox", "int_truncate", "float_unbox", "bool_unbox",
+        "getfield", "setfield", "list_len", "list_getitem", "list_setitem", "list_append", "list_pop", "tuple_len",
+        "tuple_getitem", "cell_get", "cell_set", "str_len", "str_ord_at", "str_eq", "bytes_len", "bytes_getitem",
+        "bytearray_len", "bytearray_getitem", "bytearray_setitem", "bytes_load", "bytearray_load", "bytearray_store",
+        "array_len", "array_getitem_i", "array_getitem_f", "array_setitem_i", "array_setitem_f", "push_exc_info",
+        "store_new",
     }
 )  # fmt: skip
 """Operations behind which their first argument is known not to be NULL."""

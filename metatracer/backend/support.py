@@ -23,7 +23,7 @@ from metatracer.backend.layout import layout
 from metatracer.backend.once import once
 from metatracer.backend.reuse_code import store_text
 from metatracer.backend.stored_code import compile_stored
-from metatracer.backend.string_code import append_text
+from metatracer.backend.string_code import append_text, find_text
 from metatracer.ir.opcodes import FINISH, NEW, SETFIELD, Opcode
 from metatracer.ir.values import NULL_OBJECT, Input, Operation, Trace
 
@@ -323,8 +323,8 @@ define void @no_memory() noreturn nounwind {{
 
 _DROPS = tuple(f"drop{count}" for count in range(1, MOST_DROPPED + 1))
 _BASE = (
-    "fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory", "str_append", "leave", "dealloc",
-    *_DROPS,
+    "fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory", "str_append", "dict_find", "leave",
+    "dealloc", *_DROPS,
 )  # fmt: skip
 
 
@@ -338,6 +338,7 @@ def _base() -> None:
         _stack_limit(),
         _no_memory(),
         append_text(_c),
+        find_text(_c),
         _leave(),
         free_lists.dealloc_text("dealloc", "dealloc_at"),
         *[_drop(count) for count in range(1, MOST_DROPPED + 1)],

@@ -1,6 +1,6 @@
 """The C functions that machine code calls directly, one row each.
 
-All are part of CPython's C API, and return new references unless the row's `error` says that NULL is possible. A row
+All but `dict_find` are part of CPython's C API, and return new references unless the row's `error` says that NULL is possible. A row
 that may run arbitrary code (`runs_code`) may also observe and change the whole heap.
 """
 
@@ -13,7 +13,7 @@ from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
 from metatracer.ir.opcodes import Effect
-from metatracer.ir.values import CFunction
+from metatracer.ir.values import NULL_OBJECT, CFunction
 
 CFUNCTIONS: dict[str, CFunction] = {}
 
@@ -122,6 +122,8 @@ OBJECT_ASCII = _row("object_ascii", "PyObject_ASCII", "r", "r", runs_code=True, 
 BUILTIN_ITER = _row("builtin_iter", "PyObject_GetIter", "r", "r", reads=Effect.HEAP, evaluate=iter)
 BUILTIN_NEXT = _row("builtin_next", "PyIter_Next", "r", "r", error="null_maybe", reads=Effect.HEAP, writes=Effect.ITERATOR, evaluate=next)
 DICT_GETITEM = _row("dict_getitem", "PyObject_GetItem", "rr", "r", reads=Effect.DICT, evaluate=operator.getitem)
+# A support function: NULL when there is no such key.
+DICT_FIND = _row("dict_find", "dict_find", "rr", "r", error="never", reads=Effect.DICT, evaluate=lambda d, k: dict.get(d, k, NULL_OBJECT))
 DICT_SETITEM = _row("dict_setitem", "PyDict_SetItem", "rrr", "i", c_result="i32", writes=Effect.DICT, releases=True, evaluate=lambda d, k, v: operator.setitem(d, k, v) or 0)
 DICT_CONTAINS = _row("dict_contains", "PyDict_Contains", "rr", "i", c_result="i32", reads=Effect.DICT, evaluate=lambda d, k: int(k in d))
 # The recorder has seen that the class has no descriptor for the name that would run code, and no hook.
@@ -133,6 +135,7 @@ STR_GETITEM = _row("str_getitem", "PySequence_GetItem", "ri", "r", pure=True, ev
 STR_COMPARE = _row("str_compare", "PyUnicode_Compare", "rr", "i", c_result="i32", error="never", pure=True, evaluate=lambda a, b: (a > b) - (a < b))
 INT_STR = _row("int_str", "PyObject_Str", "r", "r", pure=True, evaluate=str)
 FLOAT_STR = _row("float_str", "PyObject_Str", "r", "r", pure=True, evaluate=str)
+LIST_CONCAT = _row("list_concat", "PySequence_Concat", "rr", "r", reads=Effect.LIST, evaluate=operator.add)
 LIST_SLICE = _row("list_slice", "PyList_GetSlice", "rii", "r", reads=Effect.LIST, evaluate=lambda s, i, j: s[max(i, 0):max(j, 0)])
 TUPLE_SLICE = _row("tuple_slice", "PyTuple_GetSlice", "rii", "r", pure=True, evaluate=lambda s, i, j: s[max(i, 0):max(j, 0)])
 NEW_SLICE = _row("new_slice", "PySlice_New", "rrr", "r", pure=True, evaluate=slice)
@@ -162,10 +165,11 @@ MATH[math.atan2] = _row("float_atan2", "atan2", "ff", "f", error="never", pure=T
 # --- exact builtin numbers and strings: no code of the guest runs, but ZeroDivisionError and the like are possible ------
 
 PURE_BINARY: dict[str, CFunction] = {}
-"""Row of each binary operator on operands of immutable builtin classes."""
-for _symbol, _row_of in [(symbol, row) for symbol, row in BINARY.items() if not symbol.endswith("=")]:
+"""Row of each binary operator on operands of immutable builtin classes; in-place forms differ in their errors' words."""
+for _symbol, _row_of in list(BINARY.items()):
     PURE_BINARY[_symbol] = _row("pure_" + _row_of.name, _row_of.symbol, "rr", "r", pure=True, evaluate=_row_of.evaluate)
 PURE_POWER = _row("pure_number_power", "PyNumber_Power", "rrr", "r", pure=True, evaluate=lambda a, b, none: a**b)
+PURE_INPLACE_POWER = _row("pure_number_inplace_power", "PyNumber_InPlacePower", "rrr", "r", pure=True, evaluate=lambda a, b, none: _IPOW(a, b))
 PURE_NEGATIVE = _row("pure_number_negative", "PyNumber_Negative", "r", "r", pure=True, evaluate=operator.neg)
 PURE_POSITIVE = _row("pure_number_positive", "PyNumber_Positive", "r", "r", pure=True, evaluate=operator.pos)
 PURE_INVERT = _row("pure_number_invert", "PyNumber_Invert", "r", "r", pure=True, evaluate=operator.invert)

@@ -26,6 +26,8 @@ def _find_on_type(cls: type, name: str) -> Any:
 
 def get_field(instance: Any, place: Field) -> Any:
     """The field's content, or NULL_OBJECT. Neither properties nor `__getattr__` of the guest class are run."""
+    if place.storage == "item":
+        return dict.get(instance, place.name, NULL_OBJECT)
     try:
         if place.storage == "slot":
             return place.owner.__dict__[place.name].__get__(instance)
@@ -39,7 +41,9 @@ def get_field(instance: Any, place: Field) -> Any:
 
 def set_field(instance: Any, place: Field, value: Any) -> None:
     """Store to a field; NULL_OBJECT clears it."""
-    if value is NULL_OBJECT:
+    if place.storage == "item":
+        dict.__setitem__(instance, place.name, value)
+    elif value is NULL_OBJECT:
         if get_field(instance, place) is not NULL_OBJECT:
             object.__delattr__(instance, place.name)
     elif place.storage == "slot":
@@ -128,6 +132,7 @@ HEAP_OPERATIONS: dict[str, Callable[[tuple[Any, ...], Any], Any]] = {
     "guard_no_attention": lambda a, d: None,
     "guard_not_shadowed": lambda a, d: require(get_field(a[0], d) is NULL_OBJECT),
     "guard_inline_values": lambda a, d: None,
+    "guard_dict_field": lambda a, d: require(get_field(a[0], d) is not NULL_OBJECT),
     "guard_array_typecode": lambda a, d: require(a[0].typecode == d),
     # fields, lists, tuples, cells
     "getfield": lambda a, d: get_field(a[0], d),

@@ -26,7 +26,7 @@ class Effect(enum.Flag):
     """What an operation may read or write beyond its arguments and result."""
 
     NONE = 0
-    FIELD = enum.auto()  # instance fields (slots and inline values), cells
+    FIELD = enum.auto()  # instance fields (those in dicts are written by DICT, too), cells
     LIST = enum.auto()  # list items and lengths
     BUFFER = enum.auto()  # bytearray and array.array contents
     DICT = enum.auto()  # dict contents
@@ -264,6 +264,7 @@ GUARD_NOT_SHADOWED = _op("guard_not_shadowed", "r", "", "the instance (of known 
 
 GETFIELD = _op("getfield", "r", "r", "value or NULL when unset", reads=Effect.FIELD, descr="field")
 SETFIELD = _op("setfield", "rr", "", "the old value is released", writes=Effect.FIELD, descr="field")
+GUARD_DICT_FIELD = _op("guard_dict_field", "r", "", "the dict, or the own dict of the instance (of known type), has this field at its place", is_guard=True, reads=Effect.FIELD | Effect.DICT, descr="field")
 GUARD_INLINE_VALUES = _op("guard_inline_values", "r", "", "the instance (of known type) still keeps attributes inline", is_guard=True, reads=Effect.FIELD)
 NEW = _op("new", "", "r", "object.__new__(descr): all fields unset", allocates=True, descr="type")
 

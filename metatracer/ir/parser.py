@@ -48,6 +48,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
+_STORAGES = ("slot", "inline", "entry", "split", "item", "keys")
 _SPELLED = {"name": "a name", "int": "a whole number", "string": "a string"}
 
 
@@ -318,13 +319,16 @@ class _Parser:
         column = self._tokens[self._at][2]
         text = self.take("name")
         owner_name, _, name = text.rpartition(".")
+        if self.accept("["):
+            owner_name, name = text, self.literal(self.take("string"))
+            self.expect("]")
         storage = self._tokens[self._at][1]
-        if storage not in ("slot", "inline"):
+        if storage not in _STORAGES:
             known = self._namespace.get(text)
             if isinstance(known, Field):
                 return known
         owner = self._owner(owner_name, default_owner, column)
-        if storage in ("slot", "inline"):
+        if storage in _STORAGES:
             self._at += 1
             self.expect(":")
             position = int(self.take("int"))

@@ -190,7 +190,8 @@ class Printer:
 
     def field(self, field: Field) -> str:
         """A field without its braces."""
-        text = f"{self.name(field.owner)}.{field.name} {field.storage}:{field.position}"
+        part = f"[{field.name!r}]" if field.storage == "item" else f".{field.name}"
+        text = f"{self.name(field.owner)}{part} {field.storage}:{field.position}"
         flags = [("immutable", field.immutable), ("quasi", field.quasi), ("items", field.immutable_items)]
         return " ".join([text, *(name for name, is_set in flags if is_set)])
 

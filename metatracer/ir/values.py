@@ -138,13 +138,15 @@ class Operation(Value):
 class Field:
     """An instance attribute with a fixed place.
 
-    Two Fields are the same place in an object exactly when they are equal; unequal Fields never overlap.
+    Two Fields are the same place in an object exactly when they are equal; unequal Fields never overlap: an attribute is in one
+    place at a time, and moves only when code runs.
 
     Attributes:
         owner: For slots the class that defines the slot; for inline values the exact class of the instance.
         name: Attribute name.
-        storage: "slot" (offset in bytes from the object) or "inline" (index into the inline values).
-        position: That offset or index.
+        storage: "slot" (offset in bytes from the object), "inline" (index into the inline values), in a dict of the
+            instance's own, "entry" or "split" (`backend.own_dicts`), or "item": the value at a key of a dict, which `name` is.
+        position: That offset, index or place.
         immutable: Declared in `_immutable_fields_`: set once, before anyone reads it.
         quasi: Declared as 'name?': constant to a trace, which is invalidated when it changes.
         immutable_items: Declared as 'name[*]': the list it refers to never changes either.
@@ -157,6 +159,11 @@ class Field:
     immutable: bool = False
     quasi: bool = False
     immutable_items: bool = False
+
+    @property
+    def in_dict(self) -> bool:
+        """Whether it is kept in a dict: of the instance's own, or the object itself."""
+        return self.storage in ("entry", "split", "item")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from metatracer.hints import is_value_class
-from metatracer.ir.cfunctions import BUILTIN_ITER, BUILTIN_NEXT
+from metatracer.ir.cfunctions import BUILTIN_ITER, BUILTIN_NEXT, DICT_FIND, DICT_SETITEM
 from metatracer.ir.opcodes import (
     CALL,
     CALL_C_F,
@@ -72,8 +72,22 @@ class Calls:
                 return forward.pool.get("r", folded)
             reads = writes = Effect.NONE
             runs_code = False
+        if op.descr is DICT_FIND:
+            op.args = tuple([forward.force(arg) for arg in op.args])
+            found = forward.state.found_items.get(op.args)
+            if found is not None:
+                return forward.state.resolve(found)
+            key = op.args[1]
+            if isinstance(key, Const) and type(key.value) is str:
+                forward.heap.flush_named(key.value)
+                forward.state.found_items[op.args] = op
+                return EMIT
         # First of all: what is known of the contents of objects that are allocated for the call must be forgotten, too.
         op.args = tuple([forward.force(arg) for arg in op.args])
+        if op.descr is DICT_SETITEM:
+            forward.heap.dict_store(op.args[0])
+            forward.state.valid = False
+            return EMIT
         if op.descr is BUILTIN_ITER:
             reads = Effect.NONE  # makes an iterator, without looking into what it iterates over
         elif op.descr is BUILTIN_NEXT:
@@ -87,6 +101,8 @@ class Calls:
             forward.heap.invalidate(Effect.ANY if runs_code else writes, runs_code)
         if op.opcode.descr == "cfunction" and op.descr.releases:
             forward.state.valid = False
+        if op.descr is DICT_FIND:
+            forward.state.found_items[op.args] = op
         return EMIT
 
     def _is_pure(self, op: Operation) -> bool:

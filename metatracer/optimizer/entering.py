@@ -351,6 +351,8 @@ class EntryMatcher(Matcher):
         def read() -> Value:
             if head.storage == "inline":
                 body.run(Operation(ops.GUARD_INLINE_VALUES, (owner,)))
+            elif head.in_dict:
+                body.run(Operation(ops.GUARD_DICT_FIELD, (owner,), head))
             return body.new(ops.GETFIELD, owner, descr=head)
 
         return read

@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING
 
 from metatracer.ir.opcodes import (
     BOOL_BOX,
+    BOOL_UNBOX,
     CALL_C_F,
     CALL_C_I,
     CALL_C_R,
     FLOAT_BOX,
+    FLOAT_UNBOX,
     INT_BOX,
     INT_LSHIFT,
     INT_LSHIFT_OVF,
     INT_RSHIFT,
+    INT_UNBOX,
     OPCODES,
     UINT_BOX,
     UINT_RSHIFT,
+    UINT_UNBOX,
     GuardFailed,
     fits_i64,
 )
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from metatracer.optimizer.verdicts import Handlers
 
 _BOXES = frozenset({INT_BOX, UINT_BOX, FLOAT_BOX, BOOL_BOX})
+_UNBOXED = {INT_UNBOX: int, UINT_UNBOX: int, FLOAT_UNBOX: float, BOOL_UNBOX: bool}
 _SHIFTS = frozenset({INT_LSHIFT, INT_LSHIFT_OVF, INT_RSHIFT, UINT_RSHIFT})
 _CALLS = (CALL_C_R, CALL_C_I, CALL_C_F)
 _EXPLOSIVE = frozenset({"PyNumber_Power", "PyNumber_Lshift", "PyNumber_Multiply"})
@@ -64,6 +69,8 @@ class ConstantFolding:
             return self._forward.failing()
         except (ArithmeticError, ValueError, TypeError, IndexError):
             return EMIT
+        if op.opcode in _UNBOXED and type(result) is not _UNBOXED[op.opcode]:
+            return EMIT  # the guard before it fails always
         return self._forward.pool.get(op.opcode.result, result)
 
     def fold_call(self, op: Operation) -> Verdict:

@@ -116,6 +116,8 @@ class HeapCache:
     def _read(self, op: Operation, place: Any, table: str) -> Verdict:
         state = self._state
         owner = op.args[0]
+        if place is not CELL and place.in_dict:
+            self._flush_renamed(place)
         pending = state.pending_fields.get(place)
         if pending:
             store = pending.get(owner)
@@ -144,6 +146,11 @@ class HeapCache:
     def _write(self, op: Operation, place: Any, table: str) -> Verdict:
         state = self._state
         owner, value = op.args
+        if place is not CELL and place.in_dict:
+            state.found_items.clear()
+            self._flush_renamed(place)
+            for other in [other for other in state.fields if _is_renamed(other, place)]:
+                del state.fields[other]
         contents = (state.immutable if table == "immutable" else state.fields).setdefault(place, {})
         pending = state.pending_fields.get(place)
         if pending is None or owner not in pending:
@@ -163,6 +170,23 @@ class HeapCache:
             return DROP
         self._store(op)
         return DROP
+
+    def _flush_renamed(self, place: Field) -> None:
+        """Do the stores to fields in dicts that may be this one under another name: of an instance, and of its dict."""
+        for other in [other for other in self._state.pending_fields if _is_renamed(other, place)]:
+            self._flush_field(other)
+
+    def flush_named(self, name: str) -> None:
+        """Do the stores to fields of this name in dicts."""
+        for place in [place for place in self._state.pending_fields if place is not CELL and place.in_dict]:
+            if place.name == name:
+                self._flush_field(place)
+
+    def _flush_field(self, place: Field) -> None:
+        pending = self._state.pending_fields[place]
+        while pending:
+            self.do(pending.pop(next(iter(pending))))
+        del self._state.pending_fields[place]
 
     def _flush_aliases(self, pending: dict[Value, Pending], owner: Value) -> None:
         """Do the stores to this field of objects that may be `owner` under another name."""
@@ -405,6 +429,9 @@ class HeapCache:
                 while pending:
                     self.do(pending.pop(next(iter(pending))))
             state.pending_fields.clear()
+        elif seen & Effect.DICT:
+            for place in [place for place in state.pending_fields if place is not CELL and place.in_dict]:
+                self._flush_field(place)
         if seen & Effect.LIST:
             for indexed in state.pending_items.values():
                 while indexed:
@@ -412,11 +439,42 @@ class HeapCache:
             state.pending_items.clear()
             self.appends.flush_all()
 
+    def dict_store(self, mapping: Value) -> None:
+        """Something is stored in a dict at some key: other dicts, if they are certainly others, stay as they are."""
+        state = self._state
+
+        def concerns(place: Any, owner: Value) -> bool:
+            return place is not CELL and place.in_dict and (place.storage != "item" or state.may_alias(owner, mapping))
+
+        for place in list(state.pending_fields):
+            pending = state.pending_fields[place]
+            for owner in [owner for owner in pending if concerns(place, owner)]:
+                self.do(pending.pop(owner))
+            if not pending:
+                del state.pending_fields[place]
+        for place, contents in state.fields.items():
+            for owner in [owner for owner in contents if concerns(place, owner)]:
+                del contents[owner]
+        for args in [args for args in state.found_items if state.may_alias(args[0], mapping)]:
+            del state.found_items[args]
+        shapes = state.memo["shape"]
+        for key in [key for key in shapes if _sees_dict(key[1])]:
+            if key[1].storage != "item" or state.may_alias(key[2][0], mapping):
+                del shapes[key]
+
     def invalidate(self, written: Effect, runs_code: bool) -> None:
         """Forget what an operation with these effects may change."""
         state = self._state
         if written & Effect.FIELD:
             state.fields.clear()
+        elif written & Effect.DICT:
+            for place in [place for place in state.fields if place is not CELL and place.in_dict]:
+                del state.fields[place]
+        if written & Effect.DICT:
+            state.found_items.clear()
+            shapes = state.memo["shape"]
+            for key in [key for key in shapes if _sees_dict(key[1])]:
+                del shapes[key]
         if written & Effect.LIST:
             state.items.clear()
             state.lengths.clear()
@@ -442,6 +500,15 @@ class HeapCache:
         op.args = tuple([self._forward.force(arg) for arg in op.args])
         assert not any(isinstance(arg, Virtual) for arg in op.args)
         return EMIT
+
+
+def _sees_dict(field: Field | None) -> bool:
+    """Whether a guard on an instance's shape, with this descriptor, looks at a dict."""
+    return field is not None and field.storage != "inline"
+
+
+def _is_renamed(other: Any, place: Field) -> bool:
+    return other is not CELL and other.in_dict and other.name == place.name and other != place
 
 
 def read_constant(owner: Any, field: Field) -> Any:

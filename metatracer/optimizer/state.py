@@ -196,6 +196,7 @@ class State:
         fields: Field (or `CELL`) -> {object: content}; `immutable`: the same for fields that never change.
         items: list -> {index: item}.
         lengths, offsets: list -> value, list -> number, which together are the list's length.
+        found_items: (dict, key) -> what the dict has there, from `dict_find`, until some dict changes.
         pending_fields: Field (or `CELL`) -> {object: store}; pending_items: list -> {index: store}.
         appended: list -> items whose append has been put off (they count in its length).
         boxes: boxing operation, machine value -> an existing object that it would make.
@@ -221,6 +222,7 @@ class State:
         self.lengths: dict[Value, Value] = {}
         self.offsets: dict[Value, int] = {}
         self.appended: dict[Value, list[Value]] = {}
+        self.found_items: dict[tuple[Value, ...], Value] = {}
         self.pending_fields: dict[Any, dict[Value, Pending]] = {}
         self.pending_items: dict[Value, dict[Value, Pending]] = {}
         self.boxes: dict[tuple[Opcode, Value], Value] = {}

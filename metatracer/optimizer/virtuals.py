@@ -152,7 +152,7 @@ class Virtuals:
 
     def guard_not_shadowed(self, op: Operation) -> Verdict:
         owner = op.args[0]
-        if not isinstance(owner, VirtualInstance):
+        if not isinstance(owner, VirtualInstance) or op.descr.storage != "inline":
             return EMIT
         present = any(field.name == op.descr.name and field.storage == "inline" for field in owner.fields)
         return EMIT if present else DROP

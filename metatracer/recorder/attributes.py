@@ -23,18 +23,15 @@ from metatracer.backend.fields import (
     has_custom_getattribute,
     has_custom_setattr,
     has_getattr_hook,
-    has_inline_values,
     has_instance_dict,
-    instance_dict,
     is_immutable_type,
-    is_inline,
-    is_not_shadowed,
     lookup_attribute,
     raw_lookup,
     read_field,
     shadow_check,
     shadow_field,
 )
+from metatracer.backend.own_dicts import own_dict
 from metatracer.frontend.operations import OPERATIONS
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
@@ -76,8 +73,7 @@ def read_fixed(meta: MetaInterpreter, box: Box, field: Field, obj: Any) -> Box:
     key = (owner, field)
     value = meta.heap.get(key)
     if value is None:
-        if field.storage == "inline":
-            _guard_inline(meta, box, owner)
+        meta.guard_place(owner, field)
         value = meta.emit(ops.GETFIELD, owner, descr=field)
         meta.guard(ops.GUARD_NONNULL, value)
         meta.heap[key] = value = _as_stored(meta, obj, value)
@@ -100,24 +96,17 @@ def _as_stored(meta: MetaInterpreter, obj: Any, value: Value) -> Value:
     return known
 
 
-def _guard_inline(meta: MetaInterpreter, box: Box, owner: Value) -> None:
-    key = ("inline", owner)
-    if key not in meta.heap:
-        meta.guard(ops.GUARD_INLINE_VALUES, owner)
-        meta.heap[key] = owner
-
-
 def _guard_not_shadowed(meta: MetaInterpreter, box: Box, cls: type, name: str) -> bool:
     """Guard that the instance has no attribute of its own of this name; False if that cannot be checked cheaply."""
-    check = shadow_check(cls, name)
-    if check.kind == "never":
+    if shadow_check(cls, name).kind == "never":
         return True
-    if check.kind == "never_holds" or not is_not_shadowed(box.object, check):
+    field = shadow_field(cls, name, box.object)
+    if field is None:
         return False
     owner = meta.ref(box)
     key = ("shadow", owner, name)
     if key not in meta.heap:
-        meta.guard(ops.GUARD_NOT_SHADOWED, owner, descr=shadow_field(cls, name))
+        meta.guard(ops.GUARD_NOT_SHADOWED, owner, descr=field)
         meta.heap[key] = owner
     return True
 
@@ -218,7 +207,7 @@ def _find_own_or_class(meta: MetaInterpreter, box: Box, cls: type, name: str, fo
             if obj is not NULL_OBJECT:
                 _know_class(meta, box, cls)
                 return _Found(read_fixed(meta, box, field, obj))
-        elif name in _own_dict(box.object):
+        elif name in (own_dict(box.object) or ()):
             return _ASK
     if found.kind == "missing":
         return _ASK
@@ -235,12 +224,6 @@ def _find_own_or_class(meta: MetaInterpreter, box: Box, cls: type, name: str, fo
     if found.kind == "method":
         return _Found(method=value)
     return _Found(const_box(value))
-
-
-def _own_dict(obj: Any) -> Any:
-    if has_inline_values(type(obj)) and is_inline(obj):
-        return ()
-    return instance_dict(obj)
 
 
 def _find_in_module(meta: MetaInterpreter, box: Box, name: str) -> _Found:
@@ -522,33 +505,33 @@ def finish_discard(_result: Any) -> None:
 
 
 def _store_fixed(meta: MetaInterpreter, box: Box, value: Box, cls: type, name: str, is_slot: bool) -> bool:
-    """Record and do a store to a slot or inline value."""
-    if not is_slot and not (has_inline_values(cls) and is_inline(box.object)):
+    """Record and do a store to a slot, an inline value, or an attribute that is in the instance's dict."""
+    if not is_slot and not has_instance_dict(cls):
         return False
     _know_class(meta, box, cls)
     owner = meta.ref(box)
     content = meta.ref(value)
-    if is_slot:
-        field = field_for(cls, name)
-        if field is None or field.quasi:
-            return False
-    else:
-        field = field_for(cls, name, box.object)
-        if field is None or field.quasi:
-            return False  # a name that the class's instances have not got yet (or no room for it)
-        _guard_inline(meta, box, owner)
+    field = field_for(cls, name) if is_slot else field_for(cls, name, box.object)
+    if field is None or field.quasi:
+        return False  # a name that the class's instances have not got yet (or no room for it)
     if runs_code_at_end(value.object) or runs_code_at_end(get_field(box.object, field)):
         return False  # what the place holds now, or will hold when the trace comes by again, is freed by the store
+    meta.guard_place(owner, field)
     meta.effect_done = True
     # Not setattr on the class's terms: the attribute's place is known, and nothing else is called.
     object.__setattr__(box.object, name, value.object)
-    meta.emit(ops.SETFIELD, owner, content, descr=field)
-    _forget_field(meta, field)
-    meta.heap[owner, field] = content
+    store_fixed(meta, owner, content, field)
     return True
 
 
-def _forget_field(meta: MetaInterpreter, field: Field) -> None:
-    """A store may be to any object that has the field."""
-    for key in [key for key in meta.heap if type(key) is tuple and key[-1] == field]:
+def store_fixed(meta: MetaInterpreter, owner: Value, content: Value, field: Field) -> None:
+    """Record a store that has been done to a field in its place."""
+    meta.emit(ops.SETFIELD, owner, content, descr=field)
+    # It may be to any object that has the field; and what is in a dict may be known under another field, too.
+    for key in [key for key in meta.heap if type(key) is tuple and len(key) == 2 and _may_be_same(key[1], field)]:
         del meta.heap[key]
+    meta.heap[owner, field] = content
+
+
+def _may_be_same(other: Any, field: Field) -> bool:
+    return other == field or (field.in_dict and type(other) is Field and other.in_dict and other.name == field.name)

@@ -16,6 +16,7 @@ from metatracer.ir.values import Const, Snapshot, Value
 from metatracer.recorder import residual
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.control import operation_call
+from metatracer.recorder.dicts import get_item, has_item, set_item
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box, runs_code_at_end
 from metatracer.recorder.hashing import HASHED_BY_VALUE, is_dict_class, know_dict, know_key
 from metatracer.recorder.lists import (
@@ -132,7 +133,12 @@ def getitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
         return
     cls = type(container.object)
     if is_dict_class(cls) and know_dict(meta, container, "__getitem__") and know_key(meta, key):
-        _c_getitem(meta, frame, instruction, c.DICT_GETITEM, container, key)
+        if key.object in container.object:
+            item = get_item(meta, frame, instruction, container, key)
+            assert item is not None
+            frame.registers[instruction.dst[0]] = item
+        else:
+            _c_getitem(meta, frame, instruction, c.DICT_GETITEM, container, key)
         return
     if cls in (list, tuple, str, bytes, bytearray) and _is_plain_slice(key.object):
         meta.guard_class(container)
@@ -248,9 +254,7 @@ def setitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
     if cls in (list, bytearray, array.array) and _set_sequence_item(meta, container, key, value):
         return
     if is_dict_class(cls) and know_dict(meta, container, "__setitem__") and know_key(meta, key):
-        refs = [meta.ref(container), meta.ref(key), meta.ref(value)]
-        objects = [container.object, key.object, value.object]
-        meta.c_call(frame, instruction, c.DICT_SETITEM, refs, objects, store=lambda _: None)
+        set_item(meta, frame, instruction, container, key, value)
         return
     found = lookup_attribute(cls, "__setitem__")
     if (
@@ -366,7 +370,14 @@ def contains(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
         meta.guard_class(container)
         row = c.SET_CONTAINS
     elif is_dict_class(cls) and know_dict(meta, container, "__contains__") and know_key(meta, item):
-        row = c.DICT_CONTAINS
+        truth = has_item(meta, frame, instruction, container, item)
+        is_there = item.object in container.object
+        if truth is not None and invert:
+            truth = meta.emit(ops.BOOL_NOT, truth)
+        frame.registers[instruction.dst[0]] = (
+            const_box(not invert) if truth is None else Box(is_there != invert, None, truth)
+        )
+        return
     if row is not None:
         if cls is frozenset and item.is_const and container.is_const:
             frame.registers[instruction.dst[0]] = const_box((item.object in container.object) != invert)

@@ -17,6 +17,7 @@ from metatracer.ir.values import Const, Operation
 from metatracer.recorder.attributes import call_getter, find_attribute, virtual_super
 from metatracer.recorder.calls import intrinsic, set_result
 from metatracer.recorder.containers import length_of
+from metatracer.recorder.dicts import get_item
 from metatracer.recorder.frames import Box, MetaFrame, const_box
 from metatracer.recorder.lists import append_item, forget_bounds, forget_items
 from metatracer.recorder.numeric import as_float, as_int, compare_numbers
@@ -482,20 +483,8 @@ def _dict_get(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction,
     meta.guard_class(table)
     meta.guard_class(key)
     default = boxes[2] if len(boxes) == 3 else const_box(None)
-    present = key.object in table.object
-    refs = [meta.ref(table), meta.ref(key)]
-    objects = [table.object, key.object]
-    start = meta.snapshot()
-    found = meta.c_call(
-        frame, instruction, c.DICT_CONTAINS, refs, objects, store=lambda _: None, snapshot=lambda: start
-    )
-    assert found.raw is not None
-    truth = meta.emit(ops.INT_NE, found.raw, Const("i", 0))
-    meta.guard(ops.GUARD_TRUE if present else ops.GUARD_FALSE, truth, snapshot=start)
-    if not present:
-        set_result(frame, instruction, default)
-        return True
-    meta.c_call(frame, instruction, c.DICT_GETITEM, refs, objects)
+    item = get_item(meta, frame, instruction, table, key)
+    set_result(frame, instruction, default if item is None else item)
     return True
 
 

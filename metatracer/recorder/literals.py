@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from metatracer.ir import cfunctions as c
 from metatracer.ir.values import Const
 from metatracer.recorder.control import operation_call
+from metatracer.recorder.dicts import note_made
 from metatracer.recorder.frames import Box, MetaFrame, const_box
 from metatracer.recorder.hashing import know_key
 from metatracer.recorder.metainterp import MetaInterpreter, handles
@@ -33,7 +34,7 @@ def build_map(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction)
         frame.registers[instruction.dst[0]] = virtual_dict((), [])
         return
     if not items:
-        meta.c_call(frame, instruction, c.NEW_DICT, [], [], known=dict)
+        note_made(meta, meta.c_call(frame, instruction, c.NEW_DICT, [], [], known=dict))
         return
     stores = [([meta.ref(key), meta.ref(value)], [key.object, value.object]) for key, value in items]
     start = meta.snapshot()

@@ -19,7 +19,20 @@ from metatracer.backend.fields import version_tag
 from metatracer.backend.shapes import object_shape
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir import opcodes as ops
-from metatracer.ir.values import NULL, NULL_OBJECT, CallShape, Const, Input, LoopRef, Operation, Snapshot, Trace, Value
+from metatracer.ir.opcodes import Effect
+from metatracer.ir.values import (
+    NULL,
+    NULL_OBJECT,
+    CallShape,
+    Const,
+    Field,
+    Input,
+    LoopRef,
+    Operation,
+    Snapshot,
+    Trace,
+    Value,
+)  # fmt: skip
 from metatracer.recorder.frames import NULL_BOX, Box, Kind, MetaFrame, Pending, const_box
 from metatracer.recorder.known_classes import KnownClasses
 from metatracer.recorder.polymorphism import Polymorphism, Site, merge_context
@@ -33,7 +46,7 @@ if TYPE_CHECKING:
 
     from metatracer.frontend.jitcode import Instruction, JitCode
     from metatracer.ir.opcodes import Opcode
-    from metatracer.ir.values import CFunction, Field, FrameState
+    from metatracer.ir.values import CFunction, FrameState
 
 Handler = "Callable[[MetaInterpreter, MetaFrame, Instruction], None]"
 HANDLERS: dict[str, Any] = {}
@@ -136,6 +149,8 @@ class Host(Protocol):
     def item_is(self, namespace: dict[str, Any], name: str, value: Any) -> Any: ...
     def item_absent(self, namespace: dict[str, Any], name: str) -> Any: ...
     def is_mutable_item(self, namespace: dict[str, Any], name: str) -> bool: ...
+    def moves_of_item(self, code: CodeType, index: int, name: str) -> int: ...
+    def note_moved_item(self, code: CodeType, index: int, name: str) -> None: ...
     def note_mutable_item(self, namespace: dict[str, Any], name: str) -> None: ...
     def class_unchanged(self, cls: type) -> Any: ...
     def is_steady_class(self, cls: type) -> bool: ...
@@ -222,6 +237,7 @@ class MetaInterpreter:
         self.lasting: dict[Any, Value] = {}
         self.nonnull: set[Value] = set()
         self.heap: dict[Any, Value] = {}
+        self.contents: dict[Value, tuple[dict[Any, Any], dict[str, Value]]] = {}
         self.frozen = portal.frozen
         self.polymorphism = portal.polymorphism
         self.promotion_sites: set[Site] = set()
@@ -506,16 +522,19 @@ class MetaInterpreter:
 
     def promote_unless_polymorphic(self, box: Box) -> bool:
         """Make an object a constant of the trace, unless this place has seen too many; says whether it is one."""
-        if not box.is_const and box.raw is None and type(box.object) not in (int, float, bool, str):
-            frame = self.frames[-1]
-            site = (frame.context, frame.index)
-            limit = self.limits.promotion_limit
-            if not self.polymorphism.may_promote(site, box.object, limit, self.promotion_sites):
-                assert box.ref is not None
-                self.unpromoted.add(box.ref)
-                return False
+        is_object = not box.is_const and box.raw is None and type(box.object) not in (int, float, bool, str)
+        if is_object and not self.may_promote(box.object):
+            assert box.ref is not None
+            self.unpromoted.add(box.ref)
+            return False
         self.promote(box)
         return True
+
+    def may_promote(self, obj: Any) -> bool:
+        """Whether the instruction has not yet met too many objects to make one more a constant."""
+        frame = self.frames[-1]
+        site = (frame.context, frame.index)
+        return self.polymorphism.may_promote(site, obj, self.limits.promotion_limit, self.promotion_sites)
 
     def aborted(self, reason: AbortReason, detail: str = "") -> RecordingAborted:
         """An abort with the author's place."""
@@ -532,8 +551,29 @@ class MetaInterpreter:
     def forget_heap(self) -> None:
         """Arbitrary code has run."""
         self.heap.clear()
+        self.contents.clear()
         for value in self.classes.fickle_values():
             self.types.pop(value, None)
+
+    def guard_place(self, owner: Value, field: Field) -> None:
+        """Guard that the owner, whose class is known, keeps a field where it says."""
+        if field.storage == "inline":
+            key: Any = ("inline", owner)
+            if key not in self.heap:
+                self.guard(ops.GUARD_INLINE_VALUES, owner)
+                self.heap[key] = owner
+        elif field.in_dict:
+            key = ("dict", owner, field)
+            if key not in self.heap:
+                self.guard(ops.GUARD_DICT_FIELD, owner, descr=field)
+                self.heap[key] = owner
+
+    def forget_dicts(self) -> None:
+        """A dict has changed, which may be an instance's own."""
+        self.contents.clear()
+        for key in list(self.heap):
+            if type(key) is tuple and (key[0] in ("dict", "shadow") or (type(key[-1]) is Field and key[-1].in_dict)):
+                del self.heap[key]
 
     # --- calls ----------------------------------------------------------------------------------------------------------
 
@@ -611,6 +651,8 @@ class MetaInterpreter:
         outcome = [*self.execute(evaluate or row.evaluate, *objects)]
         if row.runs_code:
             self.forget_heap()
+        elif row.writes & Effect.DICT:
+            self.forget_dicts()
         if not row.can_raise:
             result, failure = outcome
             assert failure is None, failure
@@ -793,6 +835,7 @@ class MetaInterpreter:
         self._stored_classes.clear()
         for known in (self.types, self.raws, self.unsigned, self.truths, self.lasting, self.heap, self.cells, self.stored):
             known.clear()
+        self.contents.clear()
         self.classes = KnownClasses(self.host)
         self.nonnull.clear()
         self.promotion_sites.clear()

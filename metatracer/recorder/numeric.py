@@ -243,8 +243,11 @@ def binary(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) ->
             return
     if kinds == (list, int) and plain == symbol == "*" and _repeat_list(meta, frame, instruction, left, right):
         return
+    if kinds == (list, list) and symbol == "+":
+        _concat_lists(meta, frame, instruction, left, right)
+        return
     if all(kind in _IMMUTABLE for kind in kinds) and not (plain == "%" and kinds[0] in (str, bytes)):
-        _pure_binary(meta, frame, instruction, plain, left, right)
+        _pure_binary(meta, frame, instruction, symbol, left, right)
         return
     if _inline_binary(meta, frame, instruction, symbol, left, right):
         return
@@ -269,6 +272,23 @@ def _repeat_list(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructi
     return True
 
 
+def _concat_lists(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, left: Box, right: Box) -> None:
+    """`a + b` of two lists: a display of the items, if their numbers are known."""
+    meta.guard_class(left)
+    meta.guard_class(right)
+    owners = [meta.ref(left), meta.ref(right)]
+    counts = [meta.heap.get((owner, "length")) for owner in owners]
+    if all(isinstance(count, Const) for count in counts) and len(left.object) + len(right.object) <= _MOST_REPEATED:
+        items = [
+            meta.ref(list_item(meta, owner, Const("i", position), item))
+            for owner, content in zip(owners, (left.object, right.object), strict=True)
+            for position, item in enumerate(content)
+        ]
+        frame.registers[instruction.dst[0]] = Box(left.object + right.object, new_list(meta, items))
+        return
+    meta.c_call(frame, instruction, c.LIST_CONCAT, owners, [left.object, right.object], known=list)
+
+
 def _pure_binary(
     meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, symbol: str, left: Box, right: Box
 ) -> None:
@@ -285,11 +305,12 @@ def _pure_binary(
             meta.effect_done = False
             frame.registers[instruction.dst[0]] = const_box(result)
             return
-    if symbol == "**":
+    if symbol.startswith("**"):
         arguments = [meta.ref(left), meta.ref(right), Const("r", None)]
-        meta.c_call(frame, instruction, c.PURE_POWER, arguments, [left.object, right.object, None])
+        power = c.PURE_POWER if symbol == "**" else c.PURE_INPLACE_POWER
+        meta.c_call(frame, instruction, power, arguments, [left.object, right.object, None])
         return
-    both_str = type(left.object) is str and type(right.object) is str and symbol == "+"
+    both_str = type(left.object) is str and type(right.object) is str and symbol in ("+", "+=")
     row = c.STR_CONCAT if both_str else c.PURE_BINARY[symbol]
     box = meta.c_call(
         frame, instruction, row, [meta.ref(left), meta.ref(right)], [left.object, right.object], evaluate=function

@@ -106,6 +106,9 @@ def record_bridge(
     meta = MetaInterpreter(host, portal, limits, None, None, name)
     snapshot = guard.snapshot
     assert snapshot is not None
+    if guard.opcode is ops.GUARD_DICT_FIELD and guard.descr.storage == "item":
+        place = snapshot.frames[-1]
+        host.note_moved_item(place.jitcode.code, place.index, guard.descr.name)
     start = _BridgeStart(meta, snapshot, rebuilt, classes)
     start.frames()
     # What the guard of an unbound variable at a merge point fails for is no reason to go there again; that of a green is.

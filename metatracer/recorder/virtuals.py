@@ -89,6 +89,7 @@ class VirtualBox(Box):
         self.ref = made
         meta.know_type(made, type(self.object) if self.cls is BaseException else self.cls)
         meta.heap.clear()
+        meta.contents.clear()
         meta.forget_states()
         return made
 

@@ -31,7 +31,7 @@ import weakref
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from metatracer.backend import fields
+from metatracer.backend import fields, own_dicts
 from metatracer.backend import layout as lay
 from metatracer.backend.layout import layout, read_byte, read_signed, read_u32, read_word
 from metatracer.ir.values import NULL_OBJECT, Field
@@ -313,9 +313,10 @@ class QuasiFieldIs(Assumption):
     Numbers of equal value count as the same object.
     """
 
-    __slots__ = ("_current", "field", "instance", "value")
+    __slots__ = ("_current", "_polled", "field", "instance", "value")
 
     def __init__(self, instance: object, field: Field, value: Any) -> None:
+        self._polled = 0  # the place in a dict that is polled
         self.instance = instance
         self.field = field
         self.value = self._current = value
@@ -326,13 +327,17 @@ class QuasiFieldIs(Assumption):
         return ("field", id(self.instance), self.field.name)
 
     def holds(self) -> bool:
-        if self.field.storage == "inline" and not self._is_in_place():
+        if self.field.storage != "slot" and not self._is_in_place():
             return False
         return _is_same(fields.read_field(self.instance, self.field), self.value)
 
     def _is_in_place(self) -> bool:
-        """Attributes that moved to a dict, or with the object to another class, are not followed."""
-        return type(self.instance) is self.field.owner and fields.values_address(self.instance) != 0
+        """Attributes that moved to or in a dict, or with the object to another class, are not followed."""
+        if type(self.instance) is not self.field.owner:
+            return False
+        if self.field.in_dict:
+            return own_dicts.find_place(self.instance, self.field.name) == (self.field.storage, self.field.position)
+        return fields.values_address(self.instance) != 0
 
     def describe(self) -> str:
         return f"field {self.field.name} of a {type(self.instance).__qualname__} object is {_short(self.value)}"
@@ -345,6 +350,9 @@ class QuasiFieldIs(Assumption):
         figures = layout()
         # An assigned __class__ may move attributes.
         words = [self._expect(address + figures.ob_type, 8, id(self.field.owner))]
+        if self.field.in_dict:
+            self._polled = self._place_in_dict()
+            return [*words, *self._poll_dict(), self._expect(self._polled, 8, value, DependentWord)]
         values = fields.values_address(self.instance)
         if figures.values_mode == "embedded":
             words.append(self._expect(address + figures.values_valid, 1, 1))
@@ -355,11 +363,35 @@ class QuasiFieldIs(Assumption):
         place = values + lay.WORD * self.field.position
         return [*words, self._expect(place, 8, value, DependentWord)]
 
+    def _poll_dict(self) -> list[PollWord]:
+        """The words that say that the attribute is where it was in the dict: each makes sure that the next exists."""
+        figures = layout()
+        mapping = own_dicts.own_dict(self.instance)
+        assert mapping is not None
+        keys = own_dicts.keys_address(mapping)
+        words = [self._expect(id(self.instance) + own_dicts.dict_place(self.field.owner), 8, id(mapping))]
+        places = [id(mapping) + figures.dict_keys]
+        if self.field.storage == "split":
+            places.append(id(mapping) + figures.dict_values)
+        else:
+            words.append(self._expect(places.pop(), 8, keys, DependentWord))
+            shape = keys + figures.keys_log2_index_bytes
+            words += [self._expect(place, 1, read_byte(place), DependentWord) for place in (shape, shape + 1)]
+            places.append(keys + own_dicts.entry_offset(self.field.position))
+        return words + [self._expect(place, 8, read_word(place), DependentWord) for place in places]
+
+    def _place_in_dict(self) -> int:
+        mapping = own_dicts.own_dict(self.instance)
+        assert mapping is not None
+        if self.field.storage == "split":
+            return own_dicts.values_start(mapping) + lay.WORD * self.field.position
+        return own_dicts.keys_address(mapping) + own_dicts.entry_offset(self.field.position) + lay.WORD
+
     def refresh(self) -> bool:
         self._current = fields.read_field(self.instance, self.field)
         if self._cells:
             self._cells[-1].memory.value = 0 if self._current is NULL_OBJECT else id(self._current)
-        return True
+        return not self._polled or self._place_in_dict() == self._polled
 
 
 def _is_same(current: Any, value: Any) -> bool:

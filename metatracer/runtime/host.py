@@ -30,6 +30,7 @@ _STORED_CLASS_WEIGHT = 3
 """A store that a trace itself would do is likely to come again."""
 
 _mutable_items: set[tuple[int, str]] = set()
+_moved_items: dict[tuple[CodeType, int, str], int] = {}
 
 
 class RecordingHost:
@@ -95,6 +96,14 @@ class RecordingHost:
     def note_mutable_item(self, namespace: dict[str, Any], name: str) -> None:
         """Traced code assigns a global."""
         _mutable_items.add((id(namespace), name))
+
+    def moves_of_item(self, code: CodeType, index: int, name: str) -> int:
+        """How often an item of a dict was not where an instruction wanted it."""
+        return _moved_items.get((code, index, name), 0)
+
+    def note_moved_item(self, code: CodeType, index: int, name: str) -> None:
+        """It was not there once more."""
+        _moved_items[code, index, name] = self.moves_of_item(code, index, name) + 1
 
     def class_unchanged(self, cls: type) -> ClassUnchanged:
         """The assumption that a class and its bases stay as they are."""

@@ -190,7 +190,7 @@ def test_a_first_store_of_an_inline_value_is_seen_by_the_dict() -> None:
 def test_guard_not_shadowed() -> None:
     shaped = Open(1)
     shaped.late()
-    names = {**namespace(), "y": shadow_field(Open, "y"), "absent": shadow_field(Open, "absent")}
+    names = {**namespace(), "y": shadow_field(Open, "y", Open(1)), "absent": shadow_field(Open, "absent", Open(1))}
     for name in ("y", "absent"):
         code = compiled(f"trace t(r0: Open)\n  guard_not_shadowed(r0) {{{name}}} -> []\n  finish(None)", names)
         instance = Open(1)

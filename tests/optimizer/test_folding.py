@@ -39,6 +39,11 @@ def test_pure_call_folds_with_its_guard() -> None:
     )
 
 
+def test_number_of_another_class_is_not_unboxed() -> None:
+    """The code behind a guard that always fails."""
+    unchanged("t(r0)\n guard_type(&0) {float} -> [r0]\n f1 = float_unbox(&0)\n r2 = float_box(f1)\n finish(r2)", FOLD)
+
+
 def test_pure_call_that_raises_is_kept() -> None:
     unchanged(
         "t(r0)\n r1 = call_c_r(&1, &0) {pure_number_floordivide}\n guard_no_exception(r1) -> [r0]\n finish(r1)", FOLD

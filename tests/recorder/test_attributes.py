@@ -66,6 +66,43 @@ class Dynamic:
         return len(name)
 
 
+class Sprawling:
+    """More attributes than CPython keeps inline: its instances have a dict each."""
+
+    _immutable_fields_ = ["mode?"]
+
+    def __init__(self, count):
+        self.count = count
+        for number in range(40):
+            setattr(self, f"field{number}", number)
+        self.mode = 7
+        self.last = count
+
+    def bump(self, by):
+        self.last += by
+        return self.last
+
+
+class Scope(dict):
+    """On 3.13, instances of subclasses of dict have no inline values: their dicts share the class's keys."""
+
+    def __init__(self, outer=None):
+        super().__init__(x=3)
+        self.outer = outer
+
+    def find(self, name):
+        return self if name in self else self.outer.find(name)
+
+
+def seen_through(instance):
+    """An instance whose dict somebody has."""
+    vars(instance)
+    return instance
+
+
+SPRAWLING = Sprawling(5)
+
+
 class Immutable:
     _immutable_fields_ = ["size", "table[*]", "mode?"]
 
@@ -158,6 +195,51 @@ def method(a, b):
     ! call
     """
     return b.bump(2) - b.count + a
+
+
+@recorded(1, Sprawling(5))
+def attributes_in_a_dict(a, b):
+    """
+    guard_type(r1) {Sprawling}
+    ...
+    ! getattr
+    ! call
+    """
+    b.count = b.bump(2) + a
+    b.last = b.count
+    return b.field39 - 38
+
+
+@recorded(1, seen_through(Plain(5)))
+def attributes_in_a_dict_that_shares_its_keys(a, b):
+    """
+    guard_type(r1) {Plain}
+    ...
+    ! getattr
+    ! call
+    """
+    return b.bump(2) - b.count + a
+
+
+@recorded(1, Scope(Scope()))
+def attributes_of_a_subclass_of_dict(a, b):
+    """
+    ...
+    ! getattr
+    """
+    return b.find("x").outer is not None and a
+
+
+@recorded(1, None)
+def quasi_immutable_attribute_in_a_dict(a, b):
+    """
+    guard_type(r0) {int}
+    i2 = int_unbox(r0)
+    i3 = int_add_ovf(i2, 7)
+    r4 = int_box(i3)
+    jump(r4, r1)
+    """
+    return a + SPRAWLING.mode
 
 
 @recorded(1, Plain(5))

@@ -12,6 +12,18 @@ from tests.recorder.recording import agrees, cases, check, fold, outcome, plain,
 BUFFERS = [bytearray(b"abc"), b"xyz", array.array("q", [5, 6, 7]), array.array("d", [0.5, 1.5])]
 
 
+@recorded(1, [4, 5])
+def lists_in_a_row(a, b):
+    """
+    guard_type(r1) {list}
+    r2 = call_c_r(r1, r1) {list_concat}
+    ...
+    ! number_add
+    """
+    twice, items = b + b, [a]
+    return (items + [a, 2] + items)[1] + len(twice) - 4  # noqa: RUF005
+
+
 @recorded(1, [5, 6, 7])
 def list_read(a, b):
     """
@@ -301,11 +313,44 @@ def dict_read(a, b):
     """
     guard_type(r1) {dict}
     guard_type(r0) {str}
-    r2 = call_c_r(r1, r0) {dict_getitem}
-    guard_no_exception(r2)
+    r2 = call_c_r(r1, r0) {dict_find}
+    guard_nonnull(r2)
     jump(r2, r1)
     """
     return b[a]
+
+
+@recorded(1, {"count": 1, "total": 5})
+def dict_items_with_constant_names(a, b):
+    """
+    guard_type(r1) {dict}
+    guard_dict_field(r1) {dict['count'] item:3}
+    r2 = getfield(r1) {dict['count'] item:3}
+    ...
+    setfield(r1, r6) {dict['count'] item:3}
+    guard_dict_field(r1) {dict['total'] item:259}
+    ...
+    ! call
+    """
+    b["count"] = b["count"] + a
+    return b.get("total") - 4 if "total" in b else 0
+
+
+class Named:
+    def __init__(self, name):
+        self.name = name
+
+
+@recorded(Named("x"), {"x": 1})
+def dict_item_named_by_an_attribute(a, b):
+    """
+    ...
+    b3 = str_eq(r2, 'x')
+    guard_true(b3)
+    guard_dict_field(r1) {dict['x'] item:3}
+    jump(r0, r1)
+    """
+    return a if a.name in b else None
 
 
 @recorded("x", {"x": 1})

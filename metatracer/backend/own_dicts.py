@@ -1,0 +1,158 @@
+"""Attributes of instances that keep them in a dict of their own.
+
+An instance begins with inline values where its class has them (`layout`). It has a dict instead once it has more
+attributes than 30 or so, or somebody has asked for `__dict__` (`vars`, `copy.copy`, pickling); others, such as exceptions,
+begin with one. In both kinds of such dicts an attribute has a place that stays where it is while others are added and
+assigned, and so has an item of a dict that is no instance's:
+
+* ``"entry"``: the dict has keys of its own, which are strings only. The place is an entry of its table; that the entry is
+  still this attribute's is seen from its key. `Field.position` is the number of the entry times 256, plus the
+  binary logarithm of the size of the table's indices, which stand in front of the entries: a table of another size is not read.
+* ``"item"``: the same for the object itself, which is a dict.
+* ``"split"``: it shares the keys of the class, and `Field.position` is the number of the value, for ever.
+
+That an attribute is *not* there is seen from the version of the keys (3.11's ``dk_version``): while it stays the same, no
+name comes or goes. CPython gives versions to keys when it specializes code, counting up from 1; ours count down from the
+highest.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import struct
+import sys
+from typing import Any
+
+from metatracer.backend import layout as lay
+from metatracer.backend.layout import layout, read_byte, read_signed, read_u32, read_word
+
+_flags_of = type.__dict__["__flags__"].__get__
+_dictoffset_of = type.__dict__["__dictoffset__"].__get__
+_versions = itertools.count(0xFFFF_FFFF, -1)
+_LOWEST_VERSION = 0x8000_0000
+_MOST_SEARCHED = 1000
+ENTRY_SIZE = 16
+
+
+def dict_place(cls: type) -> int:
+    """Offset, in instances of a class, of the word that refers to their own dict; 0 if they have none at a fixed place."""
+    if _flags_of(cls) & lay.TPFLAGS_MANAGED_DICT:
+        return layout().dict_word
+    offset: int = _dictoffset_of(cls)
+    return max(offset, 0)
+
+
+def own_dict(instance: object) -> dict[str, Any] | None:
+    """The dict that an instance has now; none is made."""
+    place = dict_place(type(instance))
+    word = read_word(id(instance) + place) if place else 0
+    if not word or (place == layout().dict_word and layout().values_mode == "tagged" and word & 1):
+        return None
+    own: Any = lay.object_at(word)
+    return own if type(own) is dict else None
+
+
+def shared_keys(cls: type) -> int:
+    """Address of the keys that instances of a class share; 0: none. It never changes, and lives as long as the class."""
+    return read_word(id(cls) + layout().ht_cached_keys) if _flags_of(cls) & lay.TPFLAGS_HEAPTYPE else 0
+
+
+def keys_address(mapping: dict[Any, Any]) -> int:
+    """Address of a dict's keys."""
+    return read_word(id(mapping) + layout().dict_keys)
+
+
+def entries(keys: int) -> tuple[int, ...]:
+    """The words of a table of string keys: by turns the address of a key (0: deleted) and of its value."""
+    figures = layout()
+    count = read_signed(keys + figures.keys_nentries)
+    start = keys + figures.keys_indices + (1 << read_byte(keys + figures.keys_log2_index_bytes))
+    return struct.unpack(f"<{2 * count}Q", ctypes.string_at(start, ENTRY_SIZE * count))
+
+
+def values_start(mapping: dict[str, Any]) -> int:
+    """Address of value 0 of a dict that shares its keys; 0 for others."""
+    values = read_word(id(mapping) + layout().dict_values)
+    return values + values_items() if values else 0
+
+
+def values_items() -> int:
+    """Distance of value 0 from what a dict with shared keys refers to."""
+    figures = layout()
+    return figures.values_items - figures.values_capacity if figures.values_mode == "embedded" else 0
+
+
+def entry_offset(position: int) -> int:
+    """Distance of an entry, which is a key and a value, from the keys' address; `position` is that of a Field."""
+    return layout().keys_indices + (1 << (position & 0xFF)) + ENTRY_SIZE * (position >> 8)
+
+
+def find_place(instance: object, name: str) -> tuple[str, int] | None:
+    """The storage and position of an attribute that the instance has in its own dict; None if it has no fixed place."""
+    mapping = own_dict(instance)
+    if mapping is None or "__builtins__" in mapping:  # somebody's globals: assumptions are made on them
+        return None
+    keys, values = keys_address(mapping), values_start(mapping)
+    wanted = id(sys.intern(name))
+    if not values:
+        position = _entry(keys, wanted)
+        return None if position is None else ("entry", position)
+    if keys != shared_keys(type(instance)):
+        return None
+    names = entries(keys)[::2]
+    if wanted not in names or not read_word(values + lay.WORD * names.index(wanted)):
+        return None
+    return "split", names.index(wanted)
+
+
+def _entry(keys: int, wanted: int) -> int | None:
+    """The position of the entry with the key at an address, in a table of strings only."""
+    figures = layout()
+    if read_byte(keys + figures.keys_kind) != lay.DICT_KEYS_UNICODE:
+        return None
+    names = entries(keys)[::2]
+    return names.index(wanted) << 8 | read_byte(keys + figures.keys_log2_index_bytes) if wanted in names else None
+
+
+def find_item(mapping: dict[Any, Any], key: str) -> tuple[str, int] | None:
+    """The key, as the dict has it, and its position in a dict that has keys of its own, strings only; None otherwise."""
+    keys = keys_address(mapping)
+    if len(mapping) > _MOST_SEARCHED or "__builtins__" in mapping or read_word(id(mapping) + layout().dict_values):
+        return None
+    if read_byte(keys + layout().keys_kind) != lay.DICT_KEYS_UNICODE:
+        return None
+    for address in entries(keys)[::2]:
+        if address and lay.object_at(address) == key:
+            name: Any = lay.object_at(address)
+            position = _entry(keys, address)
+            return None if position is None or type(name) is not str else (name, position)
+    return None
+
+
+def place_of_absence(instance: object, name: str) -> tuple[str, int] | None:
+    """How to see that an instance with a dict of its own has no attribute of a name; None: not cheaply, or it has one.
+
+    Returns:
+        ("split", the number of its value, or -1 while the shared keys have no such name) or ("keys", the version of its keys).
+    """
+    mapping = own_dict(instance)
+    if mapping is None or name in mapping:
+        return None
+    figures = layout()
+    keys = keys_address(mapping)
+    if values_start(mapping):
+        if keys != shared_keys(type(instance)):
+            return None
+        names = entries(keys)[::2]
+        wanted = id(sys.intern(name))
+        return "split", names.index(wanted) if wanted in names else -1
+    if read_byte(keys + figures.keys_kind) == lay.DICT_KEYS_GENERAL:
+        return None
+    version = read_u32(keys + figures.keys_version)
+    if not version:
+        version = next(_versions)
+        if version < _LOWEST_VERSION:
+            return None
+        ctypes.c_uint32.from_address(keys + figures.keys_version).value = version
+    return "keys", version

@@ -1,0 +1,155 @@
+"""Items of dicts: `d[k]`, `d.get(k)`, `k in d` and `d[k] = v`, with keys whose hash runs no code.
+
+An item whose key is a constant string, or one that a field of an object has had few of, is read and written in its
+place in the dict's table (`backend.own_dicts`), as an attribute is: it is known afterwards, and stays in a register while
+nothing can see it. Where the place has turned out to change, and for other keys, the dict is searched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metatracer.backend.own_dicts import find_item
+from metatracer.ir import cfunctions as c
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import NULL, NULL_OBJECT, Const, Field, Operation, Value
+from metatracer.recorder.attributes import read_fixed, store_fixed
+from metatracer.recorder.frames import const_box, runs_code_at_end
+
+if TYPE_CHECKING:
+    from metatracer.frontend.jitcode import Instruction
+    from metatracer.recorder.frames import Box, MetaFrame
+    from metatracer.recorder.metainterp import MetaInterpreter
+
+MOST_MOVES = 3
+"""An item that guards have not found in its place so often is searched."""
+
+
+def note_made(meta: MetaInterpreter, made: Box) -> None:
+    """An empty dict has been made: what it has is known, as long as everything that is stored in dicts is seen."""
+    meta.contents[meta.ref(made)] = (made.object, {})
+
+
+def _known_item(meta: MetaInterpreter, mapping: Box, key: Box) -> Value | None:
+    """What a dict that the trace has made holds at a constant name, NULL if nothing; None: not known."""
+    content = meta.contents.get(meta.ref(mapping))
+    if content is None or not _has_constant_name(meta, key):
+        return None
+    return content[1].get(key.object, NULL)
+
+
+def get_item(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, mapping: Box, key: Box) -> Box | None:
+    """The item, or None if there is none; guards which of the two. The classes are known."""
+    known = _known_item(meta, mapping, key)
+    if known is not None:
+        if known is NULL:
+            return None
+        return const_box(known.value) if isinstance(known, Const) else meta.ref_box(mapping.object[key.object], known)
+    field = _fixed_item(meta, frame, instruction, mapping, key)
+    if field is not None:
+        return read_fixed(meta, mapping, field, dict.get(mapping.object, key.object))
+    found, item = _search(meta, mapping, key)
+    if item is NULL_OBJECT:
+        meta.guard(ops.GUARD_NULL, found)
+        return None
+    meta.guard(ops.GUARD_NONNULL, found)
+    return meta.ref_box(item, found)
+
+
+def has_item(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, mapping: Box, key: Box) -> Value | None:
+    """A truth that says whether there is an item; None: there is, which is guarded. The classes are known."""
+    known = _known_item(meta, mapping, key)
+    if known is not None:
+        return Const("b", False) if known is NULL else None
+    if _fixed_item(meta, frame, instruction, mapping, key) is not None:
+        return None
+    return meta.emit(ops.PTR_NE, _search(meta, mapping, key)[0], NULL)
+
+
+def set_item(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, mapping: Box, key: Box, value: Box
+) -> None:
+    """Record and do the store to an item. The classes are known."""
+    owner = meta.ref(mapping)
+    refs = [owner, meta.ref(key), meta.ref(value)]
+    objects = [mapping.object, key.object, value.object]
+    if runs_code_at_end(value.object) or runs_code_at_end(dict.get(mapping.object, key.object)):
+        # What the dict holds now, or will hold when the trace comes by again, is freed by the store.
+        meta.c_call(frame, instruction, c.OBJECT_SETITEM, refs, objects, store=lambda _: None)
+        return
+    content = meta.contents.get(owner)
+    if content is None:
+        _tell_apart(meta, owner, mapping.object)
+        if _set_in_place(meta, frame, instruction, mapping, key, value):
+            return
+    is_new = key.object not in mapping.object
+    contents = dict(meta.contents)
+    meta.c_call(frame, instruction, c.DICT_SETITEM, refs, objects, store=lambda _: None)
+    if content is None or not is_new:
+        return  # or what was there may have had a finalizer
+    meta.contents.update(contents)
+    if _has_constant_name(meta, key):
+        meta.contents[owner] = (content[0], {**content[1], key.object: refs[2]})
+    else:
+        del meta.contents[owner]
+
+
+def _tell_apart(meta: MetaInterpreter, owner: Value, mapping: Any) -> None:
+    """Guard that a dict that is stored to is none whose items are known, or forget these."""
+    for made in list(meta.contents):
+        if meta.contents[made][0] is mapping:
+            del meta.contents[made]
+        else:
+            meta.guard(ops.GUARD_FALSE, meta.emit(ops.PTR_EQ, owner, made))
+
+
+def _set_in_place(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, mapping: Box, key: Box, value: Box
+) -> bool:
+    """Record and do the store to an item that has a place; whether it has."""
+    field = _fixed_item(meta, frame, instruction, mapping, key)
+    if field is None:
+        return False
+    meta.effect_done = True
+    dict.__setitem__(mapping.object, key.object, value.object)
+    store_fixed(meta, meta.ref(mapping), meta.ref(value), field)
+    return True
+
+
+def _search(meta: MetaInterpreter, mapping: Box, key: Box) -> tuple[Operation, Any]:
+    found = meta.emit(ops.CALL_C_R, meta.ref(mapping), meta.ref(key), descr=c.DICT_FIND)
+    return found, dict.get(mapping.object, key.object, NULL_OBJECT)
+
+
+def _fixed_item(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, mapping: Box, key: Box
+) -> Field | None:
+    """The place of an item with a constant string as its key, guarded; None if it is to be searched."""
+    name = key.object
+    if type(name) is not str or not (key.is_const or _is_attribute(key)):
+        return None
+    if meta.host.moves_of_item(frame.jitcode.code, instruction.index, name) >= MOST_MOVES:
+        return None
+    place = find_item(mapping.object, name)
+    if place is None or not _has_constant_name(meta, key):
+        return None
+    field = Field(type(mapping.object), place[0], "item", place[1])
+    meta.guard_place(meta.ref(mapping), field)
+    return field
+
+
+def _has_constant_name(meta: MetaInterpreter, key: Box) -> bool:
+    """Make the key a constant if it is a string that may be one; whether it is."""
+    if type(key.object) is not str:
+        return False
+    if not key.is_const:
+        if not (_is_attribute(key) and meta.may_promote(key.object)):
+            return False
+        meta.promote(key)
+    return True
+
+
+def _is_attribute(key: Box) -> bool:
+    """Whether a key comes from an object, such as a node of a syntax tree: there is a good chance that it is the same again."""
+    read = key.ref
+    return isinstance(read, Operation) and read.opcode is ops.GETFIELD
