@@ -716,7 +716,7 @@ def _list_of(iterable: Any) -> list[Any]:
     cls = type(iterable)
     if not hasattr(cls, "__iter__") and not hasattr(cls, "__getitem__"):
         raise TypeError(f"cannot unpack non-iterable {cls.__name__} object")
-    return list(iterable)
+    return list(iter(iterable))  # the iterable itself is not asked for its length
 
 
 @handles("get_len")
