@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from metatracer.backend.emit import Emitter, emits
+from metatracer.backend.layout import STR_COMPACT_ASCII
 from metatracer.ir import opcodes as ops
 
 if TYPE_CHECKING:
@@ -58,22 +59,31 @@ def emit_str_chr(e: Emitter, op: Operation) -> None:
 
 @emits(ops.STR_EQ)
 def emit_str_eq(e: Emitter, op: Operation) -> None:
-    """Identity, then lengths, then a C function."""
+    """Identity, then lengths, then the first characters if both are ASCII, then a C function."""
     left, right = (e.arg(value) for value in op.args)
-    test, compare, done = e.new_label("q"), e.new_label("j"), e.new_label("c")
+    test, look, first, compare, done = (e.new_label(stem) for stem in "qlfjc")
     same = e.value(f"icmp eq ptr {left}, {right}")
     before = e.current_block
     e.line(f"br i1 {same}, label %{done}, label %{test}")
     e.block(test)
     lengths = [e.load("i64", string, e.layout.str_length) for string in (left, right)]
     equal_lengths = e.value(f"icmp eq i64 {lengths[0]}, {lengths[1]}")
-    e.line(f"br i1 {equal_lengths}, label %{compare}, label %{done}")
+    e.line(f"br i1 {equal_lengths}, label %{look}, label %{done}")
+    e.block(look)
+    states = [e.load("i32", string, e.layout.str_state) for string in (left, right)]
+    kinds = e.value(f"and i32 {e.value(f'and i32 {states[0]}, {states[1]}')}, {STR_COMPACT_ASCII}")
+    ascii_both = e.value(f"icmp eq i32 {kinds}, {STR_COMPACT_ASCII}")
+    e.line(f"br i1 {ascii_both}, label %{first}, label %{compare}")
+    e.block(first)
+    starts = [e.load("i8", string, e.layout.str_ascii_data) for string in (left, right)]
+    alike = e.value(f"icmp eq i8 {starts[0]}, {starts[1]}")
+    e.line(f"br i1 {alike}, label %{compare}, label %{done}")
     e.block(compare)
     order = e.call("i32", "PyUnicode_Compare", f"ptr {left}, ptr {right}")
     equal = e.value(f"icmp eq i32 {order}, 0")
     e.line(f"br label %{done}")
     e.block(done)
-    e.result(op, f"phi i1 [true, %{before}], [false, %{test}], [{equal}, %{compare}]")
+    e.result(op, f"phi i1 [true, %{before}], [false, %{test}], [false, %{first}], [{equal}, %{compare}]")
 
 
 @emits(ops.BYTES_LEN, ops.BYTEARRAY_LEN, ops.ARRAY_LEN)

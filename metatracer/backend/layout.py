@@ -54,6 +54,7 @@ TPFLAGS_IS_ABSTRACT = 1 << 20
 INT_DIGIT_BITS = 30
 """Bits of one digit of an int; digits are stored as 32-bit words, least significant first."""
 
+STR_COMPACT_ASCII = 0b110_0000
 DICT_KEYS_GENERAL = 0
 DICT_KEYS_UNICODE = 1
 """dk_kind of keys with entries (hash, key, value); the other kinds have entries (key, value)."""

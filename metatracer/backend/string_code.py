@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metatracer.backend.layout import layout
+from metatracer.backend.layout import STR_COMPACT_ASCII, layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ def append_text(symbol: Callable[[str], str]) -> str:
         symbol: Gives the operand of a C function.
     """
     figures = layout()
-    interned, compact_ascii = 0b11, 0b1100000
+    interned, compact_ascii = 0b11, STR_COMPACT_ASCII
     return f"""
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 define ptr @str_append(ptr %left, ptr %right) nounwind {{

@@ -1,7 +1,8 @@
-"""Concatenation in place: the same results, the same references, and less copying."""
+"""Strings: concatenation in place (the same results, the same references, and less copying), and comparison."""
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import Any
 
@@ -71,3 +72,15 @@ def test_a_long_string_is_built_without_copying_it_each_time(concat: Any) -> Non
         moves += id(items[0]) != place
     assert items[0] == "0123456789" * 2000
     assert moves < 1000
+
+
+TEXTS = [
+    "", "a", "b", "ab", "ba", "a\0", "\0a", "\x7f", "\x80", "é", "è", "aé", "bé", "€", "a€", "b€", "😀", "x" * 9, "x" * 8 + "y",
+]  # fmt: skip
+
+
+def test_equality_of_strings() -> None:
+    code = compiled("trace t(r0: str, r1: str)\n  b2 = str_eq(r0, r1)\n  r3 = bool_box(b2)\n  finish(r3)")
+    for left, right in itertools.product([*TEXTS, *map(new, TEXTS)], TEXTS):
+        assert outcome(code, left, right)[2] is (left == right), (left, right)
+    code.free()
