@@ -1,10 +1,10 @@
 """What is kept with machine code is nothing for CPython's cyclic collector to look at.
 
 A trace with its snapshots is some ten objects for each operation. They live as long as the code, and a full collection of the
-guest's would go through them each time. So they are taken out of the
-collector's lists when the first full collection after compiling begins (`put_aside`). To the collector, what they refer to
-is then held by somebody whom it does not know, and that is true as long as the code is there. Before the code is freed they are
-put into the lists again (`take_back`), because some are in cycles.
+guest's would go through them each time. So they are taken out of the collector's lists (`put_aside`). To the collector, what they
+refer to is then held by somebody whom it does not know, and that is true as long as the code is there. Before the code is freed
+they are put into the lists again (`take_back`), because some are in cycles. This is not put off until a collection begins:
+whoever is called then may be the one to run a signal's handler, and CPython throws away what that raises there.
 
 An object of the guest's that was put aside by mistake would be freed all the same when nobody refers to it any more, unless it is
 in a cycle. So nothing is looked into that may refer to lists and dictionaries of the guest.
@@ -51,33 +51,20 @@ _untrack = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyObject_GC_UnTrack", cty
 _track = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyObject_GC_Track", ctypes.pythonapi))
 
 
-_waiting: dict[int, tuple[Piece, Trace | None]] = {}
-"""What is put aside when the next full collection begins. Programs that end before need not wait for it."""
 _recordings: dict[int, Trace] = {}
 """Of code that has been put aside with its recording."""
 
 
 def put_aside(piece: Piece, recorded: Trace | None = None) -> None:
-    """Let the collector's next full collection, and all after it, leave out what is kept with code and its recording."""
-    if _begins not in gc.callbacks:
-        gc.callbacks.append(_begins)
-    _waiting[id(piece)] = piece, recorded
+    """Let the collector leave out what is kept with code and its recording."""
+    if recorded is not None:
+        _recordings[id(piece)] = recorded
+    _change([*_kept_with(piece), recorded], aside=True)
 
 
 def take_back(piece: Piece) -> None:
     """Undo `put_aside`, before the code is freed."""
-    if _waiting.pop(id(piece), None) is None:
-        _change([*_kept_with(piece), _recordings.pop(id(piece), None)], aside=False)
-
-
-def _begins(phase: str, info: dict[str, int]) -> None:
-    if phase != "start" or info["generation"] < 2:
-        return
-    while _waiting:
-        piece, recorded = _waiting.popitem()[1]
-        if recorded is not None:
-            _recordings[id(piece)] = recorded
-        _change([*_kept_with(piece), recorded], aside=True)
+    _change([*_kept_with(piece), _recordings.pop(id(piece), None)], aside=False)
 
 
 def _kept_with(piece: Piece) -> list[Any]:

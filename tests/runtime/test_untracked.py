@@ -39,9 +39,15 @@ def test_operations_snapshots_and_guards_are_not_tracked() -> None:
     assert operations
     assert frames
     assert all(isinstance(frame, FrameState) for frame in frames)
-    gc.collect()
     for described in ([piece.trace], operations, frames, piece.guards.values()):
         assert not any(map(gc.is_tracked, described))
+
+
+def test_collections_call_nothing_of_the_toolkit() -> None:
+    """What is called when a collection begins may run a signal's handler, and what that raises would be lost."""
+    before = list(gc.callbacks)
+    _compiled("callbacks")
+    assert gc.callbacks == before
 
 
 def test_what_the_guest_owns_is_tracked() -> None:
