@@ -72,6 +72,8 @@ def intrinsic(*functions: Any) -> Callable[[Any], Any]:
 
 _FRAME_READERS = {builtins.locals, builtins.vars, builtins.dir, builtins.eval, builtins.exec, builtins.globals, sys._getframe}
 """Functions that look at their caller's frame, which does not exist in a trace."""
+_READ_WITHOUT_ARGUMENTS = (builtins.vars, builtins.dir)
+"""Those of them that look at an argument instead, if there is one."""
 
 
 _BRANCHES = "its branches made too many bridges (parameter `tree_limit`)"
@@ -269,13 +271,19 @@ def call_object(
                 return
         elif not isinstance(target, (*_C_CALLABLES, MethodType)):
             _note(meta, frame, target, "an object that is no Python function")
-    if any(target is reader for reader in _FRAME_READERS if _is_hashable(target)):
+    if _reads_frame(target, arguments):
         name = getattr(target, "__name__", repr(target))
         frame.jitcode.notes["called, not traced"] = f"it calls {name}, which looks at its caller's frame"
         raise meta.aborted(AbortReason.UNSUPPORTED, f"{name}() looks at its caller's frame")
     if isinstance(target, _C_CALLABLES):
         _note(meta, frame, target, "a C function")
     meta.residual_call(frame, instruction, function, arguments, keywords, known=_result_type(target))
+
+
+def _reads_frame(target: Any, arguments: list[Box]) -> bool:
+    if not any(target is reader for reader in _FRAME_READERS):
+        return False
+    return not arguments or not any(target is reader for reader in _READ_WITHOUT_ARGUMENTS)
 
 
 _MOST_ITEMS = 64
@@ -305,10 +313,6 @@ def _method_parts(meta: MetaInterpreter, method: Box) -> tuple[Box, Box]:
         return const_box(target.__func__), const_box(target.__self__)
     meta.guard_class(method)
     return read_fixed(meta, method, fields[0], target.__func__), read_fixed(meta, method, fields[1], target.__self__)
-
-
-def _is_hashable(target: Any) -> bool:
-    return type(target).__hash__ is not None
 
 
 def _result_type(target: Any) -> type | None:

@@ -243,6 +243,18 @@ def quasi_immutable_attribute_in_a_dict(a, b):
 
 
 @recorded(1, Plain(5))
+def attributes_seen_from_outside(a, b):
+    """
+    ...
+    r2 = call(dir, r1)
+    ...
+    r5 = call(vars, r1)
+    ...
+    """
+    return vars(b)["count"] - 4 if "count" in dir(b) else a
+
+
+@recorded(1, Plain(5))
 def property_read_and_write(a, b):
     """
     ...
