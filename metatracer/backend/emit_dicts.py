@@ -1,4 +1,4 @@
-"""LLVM text that looks into the dicts that instances have of their own (`own_dicts`)."""
+"""LLVM text that looks into dicts: those that instances have of their own, and others (`own_dicts`)."""
 
 from __future__ import annotations
 

@@ -55,9 +55,12 @@ INT_DIGIT_BITS = 30
 """Bits of one digit of an int; digits are stored as 32-bit words, least significant first."""
 
 STR_COMPACT_ASCII = 0b110_0000
+"""The bits of `str_state` of a compact ascii string."""
+
 DICT_KEYS_GENERAL = 0
-DICT_KEYS_UNICODE = 1
 """dk_kind of keys with entries (hash, key, value); the other kinds have entries (key, value)."""
+DICT_KEYS_UNICODE = 1
+"""dk_kind of keys that are exactly strings, not shared."""
 
 MEMBER_OBJECT_EX = 16
 """`PyMemberDef.type` of a slot made by ``__slots__``."""

@@ -117,17 +117,18 @@ def _entry(keys: int, wanted: int) -> int | None:
 
 def find_item(mapping: dict[Any, Any], key: str) -> tuple[str, int] | None:
     """The key, as the dict has it, and its position in a dict that has keys of its own, strings only; None otherwise."""
+    if key not in mapping or "__builtins__" in mapping or len(mapping) > _MOST_SEARCHED:
+        return None
     keys = keys_address(mapping)
-    if len(mapping) > _MOST_SEARCHED or "__builtins__" in mapping or read_word(id(mapping) + layout().dict_values):
+    if values_start(mapping) or read_byte(keys + layout().keys_kind) != lay.DICT_KEYS_UNICODE:
         return None
-    if read_byte(keys + layout().keys_kind) != lay.DICT_KEYS_UNICODE:
-        return None
-    for address in entries(keys)[::2]:
-        if address and lay.object_at(address) == key:
-            name: Any = lay.object_at(address)
-            position = _entry(keys, address)
-            return None if position is None or type(name) is not str else (name, position)
-    return None
+    addresses = entries(keys)[::2]
+    same = id(key)
+    if same not in addresses:  # an equal string
+        same = next(address for address in addresses if address and lay.object_at(address) == key)
+    name: Any = lay.object_at(same)
+    position = _entry(keys, same)
+    return None if position is None or type(name) is not str else (name, position)
 
 
 def place_of_absence(instance: object, name: str) -> tuple[str, int] | None:

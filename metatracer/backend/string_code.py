@@ -71,7 +71,7 @@ drop:
 
 
 def find_text(symbol: Callable[[str], str]) -> str:
-    """`dict_find`: a new reference to the value at a key whose hash runs no code, or NULL.
+    """`dict_find`: a new reference to the value at a key, or NULL: there is none, or an exception is pending.
 
     Args:
         symbol: Gives the operand of a C function.
@@ -85,6 +85,5 @@ found:
   call void {symbol("Py_IncRef")}(ptr %value)
   ret ptr %value
 none:
-  call void {symbol("PyErr_Clear")}()
   ret ptr null
 }}"""

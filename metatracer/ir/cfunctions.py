@@ -122,8 +122,8 @@ OBJECT_ASCII = _row("object_ascii", "PyObject_ASCII", "r", "r", runs_code=True, 
 BUILTIN_ITER = _row("builtin_iter", "PyObject_GetIter", "r", "r", reads=Effect.HEAP, evaluate=iter)
 BUILTIN_NEXT = _row("builtin_next", "PyIter_Next", "r", "r", error="null_maybe", reads=Effect.HEAP, writes=Effect.ITERATOR, evaluate=next)
 DICT_GETITEM = _row("dict_getitem", "PyObject_GetItem", "rr", "r", reads=Effect.DICT, evaluate=operator.getitem)
-# A support function: NULL when there is no such key.
-DICT_FIND = _row("dict_find", "dict_find", "rr", "r", error="never", reads=Effect.DICT, evaluate=lambda d, k: dict.get(d, k, NULL_OBJECT))
+# A support function: NULL also when there is no such key.
+DICT_FIND = _row("dict_find", "dict_find", "rr", "r", error="null_maybe", reads=Effect.DICT, evaluate=lambda d, k: dict.get(d, k, NULL_OBJECT))
 DICT_SETITEM = _row("dict_setitem", "PyDict_SetItem", "rrr", "i", c_result="i32", writes=Effect.DICT, releases=True, evaluate=lambda d, k, v: operator.setitem(d, k, v) or 0)
 DICT_CONTAINS = _row("dict_contains", "PyDict_Contains", "rr", "i", c_result="i32", reads=Effect.DICT, evaluate=lambda d, k: int(k in d))
 # The recorder has seen that the class has no descriptor for the name that would run code, and no hook.

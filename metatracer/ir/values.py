@@ -136,14 +136,14 @@ class Operation(Value):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """An instance attribute with a fixed place.
+    """An instance attribute, or an item of a dict, with a fixed place.
 
-    Two Fields are the same place in an object exactly when they are equal; unequal Fields never overlap: an attribute is in one
-    place at a time, and moves only when code runs.
+    Two Fields are the same place in an object exactly when they are equal. Unequal Fields of an object never overlap: an
+    attribute is in one place at a time, and moves only when code runs or a dict changes. An instance's dict is an object, too.
 
     Attributes:
-        owner: For slots the class that defines the slot; for inline values the exact class of the instance.
-        name: Attribute name.
+        owner: For slots the class that defines the slot; for all else the exact class of the object.
+        name: Attribute name, or the key.
         storage: "slot" (offset in bytes from the object), "inline" (index into the inline values), in a dict of the
             instance's own, "entry" or "split" (`backend.own_dicts`), or "item": the value at a key of a dict, which `name` is.
         position: That offset, index or place.

@@ -72,18 +72,10 @@ class Calls:
                 return forward.pool.get("r", folded)
             reads = writes = Effect.NONE
             runs_code = False
-        if op.descr is DICT_FIND:
-            op.args = tuple([forward.force(arg) for arg in op.args])
-            found = forward.state.found_items.get(op.args)
-            if found is not None:
-                return forward.state.resolve(found)
-            key = op.args[1]
-            if isinstance(key, Const) and type(key.value) is str:
-                forward.heap.flush_named(key.value)
-                forward.state.found_items[op.args] = op
-                return EMIT
         # First of all: what is known of the contents of objects that are allocated for the call must be forgotten, too.
         op.args = tuple([forward.force(arg) for arg in op.args])
+        if op.descr is DICT_FIND:
+            return forward.heap.dict_find(op)
         if op.descr is DICT_SETITEM:
             forward.heap.dict_store(op.args[0])
             forward.state.valid = False
@@ -101,8 +93,6 @@ class Calls:
             forward.heap.invalidate(Effect.ANY if runs_code else writes, runs_code)
         if op.opcode.descr == "cfunction" and op.descr.releases:
             forward.state.valid = False
-        if op.descr is DICT_FIND:
-            forward.state.found_items[op.args] = op
         return EMIT
 
     def _is_pure(self, op: Operation) -> bool:

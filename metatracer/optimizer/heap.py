@@ -4,10 +4,11 @@ A store to a field, list item or cell of a real object stays *pending*: exits do
 the same place replaces it, and only what could see it flushes it. Pending stores never overlap one another, so their
 order does not matter.
 
-Aliasing: different Fields never overlap; objects of different exact classes, two fresh objects, and a fresh object and
-an older one are different; so are two lists that `ptr_eq` found different. Where two lists come from different
-places (a guest frame's registers, a guest list's items) and may only in theory be one, a guard says that they are not:
-without it each store to a guest list would flush all registers.
+Aliasing: different Fields never overlap, but those in dicts, of one name (an instance's, and its dict's own); objects
+of different exact classes, two fresh objects, and a fresh object and an older one are different; so are two lists
+that `ptr_eq` found different. Where two lists come from different places (a guest frame's registers, a guest list's
+items) and may only in theory be one, a guard says that they are not: without it each store to a guest list would
+flush all registers.
 """
 
 from __future__ import annotations
@@ -176,11 +177,19 @@ class HeapCache:
         for other in [other for other in self._state.pending_fields if _is_renamed(other, place)]:
             self._flush_field(other)
 
-    def flush_named(self, name: str) -> None:
-        """Do the stores to fields of this name in dicts."""
+    def dict_find(self, op: Operation) -> Verdict:
+        """Search a dict at most once; stores to items of the name that is searched are done before."""
+        found = self._state.found_items.get(op.args)
+        if found is not None:
+            return self._state.resolve(found)
+        key = op.args[1]
+        name = key.value if isinstance(key, Const) and type(key.value) is str else None
         for place in [place for place in self._state.pending_fields if place is not CELL and place.in_dict]:
-            if place.name == name:
+            if name is None or place.name == name:
                 self._flush_field(place)
+        if self._caching:
+            self._state.found_items[op.args] = op
+        return EMIT
 
     def _flush_field(self, place: Field) -> None:
         pending = self._state.pending_fields[place]

@@ -48,12 +48,13 @@ def get_item(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, 
     field = _fixed_item(meta, frame, instruction, mapping, key)
     if field is not None:
         return read_fixed(meta, mapping, field, dict.get(mapping.object, key.object))
-    found, item = _search(meta, mapping, key)
-    if item is NULL_OBJECT:
-        meta.guard(ops.GUARD_NULL, found)
+    found = _search(meta, frame, instruction, mapping, key)
+    assert found.ref is not None
+    if found.object is NULL_OBJECT:
+        meta.guard(ops.GUARD_NULL, found.ref)
         return None
-    meta.guard(ops.GUARD_NONNULL, found)
-    return meta.ref_box(item, found)
+    meta.guard(ops.GUARD_NONNULL, found.ref)
+    return found
 
 
 def has_item(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, mapping: Box, key: Box) -> Value | None:
@@ -63,7 +64,9 @@ def has_item(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, 
         return Const("b", False) if known is NULL else None
     if _fixed_item(meta, frame, instruction, mapping, key) is not None:
         return None
-    return meta.emit(ops.PTR_NE, _search(meta, mapping, key)[0], NULL)
+    found = _search(meta, frame, instruction, mapping, key).ref
+    assert found is not None
+    return meta.emit(ops.PTR_NE, found, NULL)
 
 
 def set_item(
@@ -83,12 +86,13 @@ def set_item(
         if _set_in_place(meta, frame, instruction, mapping, key, value):
             return
     is_new = key.object not in mapping.object
+    is_known = content is not None and _has_constant_name(meta, key)
     contents = dict(meta.contents)
     meta.c_call(frame, instruction, c.DICT_SETITEM, refs, objects, store=lambda _: None)
     if content is None or not is_new:
         return  # or what was there may have had a finalizer
     meta.contents.update(contents)
-    if _has_constant_name(meta, key):
+    if is_known:
         meta.contents[owner] = (content[0], {**content[1], key.object: refs[2]})
     else:
         del meta.contents[owner]
@@ -116,9 +120,13 @@ def _set_in_place(
     return True
 
 
-def _search(meta: MetaInterpreter, mapping: Box, key: Box) -> tuple[Operation, Any]:
-    found = meta.emit(ops.CALL_C_R, meta.ref(mapping), meta.ref(key), descr=c.DICT_FIND)
-    return found, dict.get(mapping.object, key.object, NULL_OBJECT)
+def _search(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, mapping: Box, key: Box) -> Box:
+    """What is at the key, NULL_OBJECT if nothing. No code is known to run, so the instruction may be repeated."""
+    effect_done, start = meta.effect_done, meta.snapshot()
+    refs, objects = [meta.ref(mapping), meta.ref(key)], [mapping.object, key.object]
+    found = meta.c_call(frame, instruction, c.DICT_FIND, refs, objects, store=lambda _: None, snapshot=lambda: start)
+    meta.effect_done = effect_done
+    return found
 
 
 def _fixed_item(

@@ -314,6 +314,7 @@ def dict_read(a, b):
     guard_type(r1) {dict}
     guard_type(r0) {str}
     r2 = call_c_r(r1, r0) {dict_find}
+    guard_no_exception(r2)
     guard_nonnull(r2)
     jump(r2, r1)
     """

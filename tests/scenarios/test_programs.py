@@ -26,6 +26,7 @@ from tests.differential.differential import (
     save,
 )  # fmt: skip
 
+END_BY_RAISING = ("recursion_uncaught", "tracebacks")
 PROGRAMS = {path.stem: path for path in sorted((Path(__file__).parent / "programs").glob("*.py"))}
 
 
@@ -57,6 +58,7 @@ def test_program_does_the_same(name: str, worker: Worker, reference: Worker) -> 
         pytest.skip("its turn is in the other one of the modes that take long")
     expected = reference.run(scenario(name))
     assert expected.died == ""
+    assert (expected.error is not None) == (name in END_BY_RAISING), "the rest of the program was not run"
     outcome = worker.run(scenario(name))
     problems = differences(name, worker.mode, expected, outcome)
     if problems:

@@ -43,6 +43,11 @@ def poke(mapping, name, value):
     mapping[name] = value
 
 
+@dont_look_inside
+def poke_list(items, value):
+    items[0] = value
+
+
 def counts(i, state):
     env, log = state
     env["i"] = env["i"] + 1
@@ -69,7 +74,7 @@ def comes_and_goes(i, state):
     if i % 40 == 0:
         env["y"] = i
     elif i % 40 == 20:
-        log.append(env.pop("y"))
+        log.append(env.pop("y", None))
     if i % 101 == 100:
         env.clear()
         env.update(total=i, i=i)
@@ -200,6 +205,39 @@ def fresh_frames(i, state):
         env["frame"].define("x", i)
 
 
+class Touchy:
+    """A key that is asked about equality by a search for "x", and raises from some time on."""
+
+    raises = [False]
+
+    def __hash__(self):
+        return hash("x")
+
+    def __repr__(self):
+        return "Touchy"
+
+    def __eq__(self, other):
+        if Touchy.raises[0]:
+            raise ValueError(f"compared with {other!r}")
+        return self is other
+
+
+def searches_that_raise(i, state):
+    env, log = state
+    touchy = env["touchy"]
+    poke_list(Touchy.raises, i % 20 == 19)
+    found = 0
+    try:
+        found = touchy.get("x", 1)
+        found += "x" in touchy
+        found += touchy["y"]
+    except ValueError as error:
+        log.append(str(error)) if i % 100 == 99 else None
+        found = -1
+    poke_list(Touchy.raises, False)
+    env["total"] += found
+
+
 def walk(node, env):
     if node.left is None:
         return env[node.name] if node.name in env else 0
@@ -221,13 +259,13 @@ def trees(i, state):
 def main():
     for step in (
         counts, comes_and_goes, grows, seen_while_stored, equal_names, through_an_instance, two_dicts, scopes, missing, trees,
-        fresh_frames,
+        fresh_frames, searches_that_raise,
     ):  # fmt: skip
         top, shared = Scope(), {"v": 0, "w": 0}
         top["x"] = 0
         env = {
             "i": 0, "total": 0, "node": Node("n", 0, 0), "first": shared, "second": {"w": 1, "v": 2}, "scope": top,
-            "frame": Frame(None), "counted": Counted(), "tree": Node("", Node("a"), Node("", Node("b"), Node("c"))),
+            "frame": Frame(None), "touchy": {Touchy(): 0, "y": 2}, "counted": Counted(), "tree": Node("", Node("a"), Node("", Node("b"), Node("c"))),
         }  # fmt: skip
         env, log = each(step, 400, (env, []))
         print(step.__name__, log)
