@@ -9,6 +9,7 @@ from types import (
     BuiltinFunctionType,
     BuiltinMethodType,
     CellType,
+    CodeType,
     FunctionType,
     MethodDescriptorType,
     MethodType,
@@ -24,13 +25,15 @@ from metatracer.backend.fields import (
     plain_creation,
 )
 from metatracer.errors import AbortReason
-from metatracer.frontend.binding import ArgumentMismatch, bind_arguments
+from metatracer.frontend.binding import ArgumentMismatch, BoundArguments, bind_arguments
+from metatracer.frontend.decode import jitcode_for
 from metatracer.hints import HINT_FLAGS, PROMOTING_FLAGS, hint
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.pure_calls import NOTHING, fold, is_immutable, is_pure
 from metatracer.ir.values import NULL_OBJECT, Const
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
+from metatracer.recorder.generators import is_generator_function, virtual_generator
 from metatracer.recorder.lists import guard_length, list_item, new_list
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.polymorphism import call_context
@@ -141,6 +144,17 @@ def call_python(
         return False
     meta.assume(meta.host.function_unchanged(function))
     callee = MetaFrame(jitcode, function, meta.host.portal_of(function), meta.host.headers_of(function))
+    _give_arguments(meta, callee, bound)
+    callee.context = call_context(frame, jitcode, callee.registers)
+    if callee.context in meta.polymorphism.called and callee.portal is None:
+        _note(meta, frame, function, _BRANCHES)
+        return False
+    meta.push_frame(callee, pending)
+    return True
+
+
+def _give_arguments(meta: MetaInterpreter, callee: MetaFrame, bound: BoundArguments) -> None:
+    """Put the arguments of a call into the registers of the frame."""
     for register, value in enumerate(bound.values):
         if value is NULL_OBJECT:
             continue
@@ -153,11 +167,47 @@ def call_python(
         elif register == bound.star_kwargs:
             value = virtual_dict(tuple(value), list(value.values()))
         callee.registers[register] = value
-    callee.context = call_context(frame, jitcode, callee.registers)
-    if callee.context in meta.polymorphism.called and callee.portal is None:
-        _note(meta, frame, function, _BRANCHES)
+
+
+def enter_fused(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    instruction: Instruction,
+    consumer: str,
+    generator: VirtualBox,
+    others: Sequence[Box],
+) -> bool:
+    """Enter the function that makes a generator and consumes it; False if there is none, or it is not looked into."""
+    function, keywords, *arguments = generator.parts
+    target = function.object
+    fused = meta.host.fused(target.__code__, consumer)
+    if fused is None:
         return False
-    meta.push_frame(callee, pending)
+    template = _template(fused.code, target)
+    reason = refusal(meta, template)
+    if reason:
+        _note(meta, frame, target, reason)
+        return False
+    if isinstance(function, VirtualBox) and function.is_virtual:
+        closure = closure_of(meta, function)
+    else:
+        closure = tuple([const_box(cell) for cell in target.__closure__ or ()])
+    if closure is None:
+        return False
+    split = len(arguments) - len(keywords.object)
+    named = dict(zip(keywords.object, arguments[split:], strict=True))
+    bound = bind_arguments(target, arguments[:split], named, meta.host.jitcode_of(target))
+    del bound.values[len(target.__code__.co_varnames) :]
+    jitcode = meta.host.jitcode_of(template)
+    callee = MetaFrame(jitcode, template, None, meta.host.headers_of(template))
+    _give_arguments(meta, callee, bound)
+    for register, box in zip((*jitcode.free_registers, *fused.arguments), (*closure, *others), strict=True):
+        callee.registers[register] = box
+    for register in instruction.src:
+        if frame.registers[register] is generator:
+            frame.registers[register] = None  # what it held, the callee's frame holds alone
+    callee.context = call_context(frame, jitcode, callee.registers)
+    meta.push_frame(callee, Pending(instruction, _deliver_result))
     return True
 
 
@@ -395,6 +445,11 @@ def _call_function(
         if all(box.ref not in meta.unpromoted for box in arguments):
             return False
     reason = refusal(meta, target)
+    if reason and is_generator_function(meta, target):
+        made = _call_generator(meta, function, arguments, keywords)
+        if made is not None:
+            set_result(frame, instruction, made)
+            return True
     predicate = marks.get("_jit_look_inside_iff_") if marks else None
     if not reason and predicate is not None and not _ask_predicate(meta, predicate, arguments):
         reason = "the predicate of @look_inside_iff said no"
@@ -415,19 +470,28 @@ def _call_function(
         callee = meta.frames[-1]
         for register, cell in zip(callee.jitcode.free_registers, closure, strict=True):
             callee.registers[register] = cell
-        callee.function = _without_cells(callee)
+        callee.function = _template(callee.function.__code__, callee.function)
         meta.assumptions.pop(meta.host.function_unchanged(target), None)
     return True
 
 
-def _without_cells(callee: MetaFrame) -> FunctionType:
+def _call_generator(
+    meta: MetaInterpreter, function: Box, arguments: list[Box], keywords: tuple[str, ...]
+) -> VirtualBox | None:
+    """Calling a generator function does nothing yet; None if it has to be called."""
+    is_known = function.is_const or (isinstance(function, VirtualBox) and function.is_virtual)
+    if not is_known and not meta.promote_unless_polymorphic(function):
+        return None
+    return virtual_generator(meta, function, arguments, keywords)
+
+
+def _template(code: CodeType, made: FunctionType) -> FunctionType:
     """A function like the one just made, for snapshots: they stay as long as the trace, its cells must not."""
-    made = callee.function
-    templates = callee.jitcode.notes.setdefault("templates", {})
+    templates = jitcode_for(code).notes.setdefault("templates", {})
     template = templates.get(id(made.__globals__))
     if template is None:
-        cells = tuple([CellType() for _ in made.__code__.co_freevars])
-        template = FunctionType(made.__code__, made.__globals__, made.__name__, None, cells)
+        cells = tuple([CellType() for _ in code.co_freevars])
+        template = FunctionType(code, made.__globals__, made.__name__, None, cells)
         templates[id(made.__globals__)] = template
     return template  # type: ignore[no-any-return]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import array
 import operator
-from types import CellType
+from types import CellType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.fields import lookup_attribute
@@ -18,6 +18,7 @@ from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.dicts import get_item, has_item, set_item
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box, runs_code_at_end
+from metatracer.recorder.generators import is_virtual_generator
 from metatracer.recorder.hashing import HASHED_BY_VALUE, is_dict_class, know_dict, know_key
 from metatracer.recorder.lists import (
     append_item,
@@ -520,7 +521,7 @@ def get_iter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     """`iter(x)`."""
     box = frame.box(instruction.src[0])
     cls = type(box.object)
-    virtual = virtual_iterator(meta, box)
+    virtual = box if is_virtual_generator(box) else virtual_iterator(meta, box)
     if virtual is not None:
         frame.registers[instruction.dst[0]] = virtual
         return
@@ -556,7 +557,7 @@ def _next(iterator: Any) -> Any:
 def for_iter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """One step of a `for` loop."""
     iterator = frame.box(instruction.src[0])
-    if isinstance(iterator, VirtualBox) and iterator.is_virtual:
+    if isinstance(iterator, VirtualBox) and iterator.is_virtual and iterator.cls is not GeneratorType:
         following = step(meta, iterator)
         frame.registers[instruction.dst[0]] = following
         if following is None:

@@ -286,7 +286,7 @@ intrinsic(int.bit_length)(_bits(ops.UINT_BIT_LENGTH))
 intrinsic(int.bit_count)(_bits(ops.UINT_BIT_COUNT))
 
 
-def _extreme(symbol: str) -> Handler:
+def extreme_of_numbers(symbol: str) -> Handler:
     """`min` and `max` of two numbers: the first one unless the second compares `symbol` to it."""
 
     def handle(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
@@ -303,10 +303,6 @@ def _extreme(symbol: str) -> Handler:
         return True
 
     return handle
-
-
-intrinsic(min)(_extreme("<"))
-intrinsic(max)(_extreme(">"))
 
 
 @intrinsic(ord)

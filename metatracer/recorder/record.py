@@ -17,6 +17,7 @@ from metatracer.recorder import (
     attributes,
     buffers,
     calls,
+    consuming,
     containers,
     control,
     exceptions,
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
     from metatracer.recorder.metainterp import Host
     from metatracer.recorder.resume import Rebuilt
 
-HANDLER_MODULES = (attributes, buffers, calls, containers, control, exceptions, intrinsics, literals, numeric, patterns)
+HANDLER_MODULES = (
+    attributes, buffers, calls, consuming, containers, control, exceptions, intrinsics, literals, numeric, patterns,
+)  # fmt: skip
 """The modules whose import fills `HANDLERS`."""
 assert HANDLERS
 

@@ -11,7 +11,7 @@ else (it is passed to a call, say) it is made for real in the trace.
 
 from __future__ import annotations
 
-from types import FunctionType, MethodType
+from types import FunctionType, GeneratorType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.threadstate import push_exc_info
@@ -39,7 +39,8 @@ class VirtualBox(Box):
         parts: (container, index) of a list or tuple iterator; (next, stop, step) of a range or its iterator;
             (iterator, count) of an enumerate; the iterators of a zip; (globals, names, code, value of each name...) of
             a function, see `residual.make_function`; function and receiver of a bound method; class and object of a
-            `super`; (names, value of each name...) of a dict of keyword arguments; (start, stop) of a slice;
+            `super`; (function, names of the last arguments, arguments...) of a generator that has not begun;
+            (names, value of each name...) of a dict of keyword arguments; (start, stop) of a slice;
             (container, start, stop) of bytes or a bytearray sliced; (recipe, values...) of an exception (its
             class here is BaseException), see `virtual_exceptions`; the exception of a handler, see `HandledBefore`. Boxes;
             replaced at each step.
@@ -98,11 +99,21 @@ class VirtualBox(Box):
         parts = self.parts
         if self.cls is BaseException:
             callee, parts = [Const("r", parts[0].object.make)], parts[1:]
+        names: tuple[str, ...] = ()
+        if self.cls is GeneratorType:
+            callee, names, parts = [], parts[1].object, [parts[0], *parts[2:]]
+            _note_generator(meta, parts[0].object)
         callee += [meta.ref(part) for part in parts]
         before = _before(meta)
-        made = meta.emit(ops.CALL, *callee, descr=CallShape())
+        made = meta.emit(ops.CALL, *callee, descr=CallShape(names))
         meta.guard(ops.GUARD_NO_EXCEPTION, made, snapshot=before)
         return made
+
+
+def _note_generator(meta: MetaInterpreter, function: FunctionType) -> None:
+    frame = meta.frames[-1]
+    reason = meta.host.jitcode_of(function).refusal
+    meta.host.note_residual(function.__qualname__, frame.jitcode.code.co_filename, frame.line, reason)
 
 
 def _before(meta: MetaInterpreter) -> Snapshot:
@@ -188,12 +199,16 @@ def make_from_parts(cls: type, *parts: Any) -> Any:
         return cls(*parts)
     if cls is BaseException:
         return parts[0].make(*parts[1:])
+    if cls is GeneratorType:
+        function, names, *arguments = parts
+        split = len(arguments) - len(names)
+        return function(*arguments[:split], **dict(zip(names, arguments[split:], strict=True)))
     if cls is HandledBefore:
         return push_exc_info(parts[0])
     return zip(*parts, strict=False)
 
 
-_SHARED = (dict, FunctionType, MethodType, super, BaseException, HandledBefore)
+_SHARED = (dict, FunctionType, GeneratorType, MethodType, super, BaseException, HandledBefore)
 """Classes of virtuals that several frames may hold."""
 MADE_FROM_PARTS = (int, slice, bytes, bytearray, LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, range, enumerate, zip, *_SHARED)
 """Classes of `VirtualSequence`s that `make_from_parts` makes."""

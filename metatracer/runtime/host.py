@@ -9,6 +9,7 @@ from metatracer.frontend.decode import jitcode_for
 from metatracer.runtime import assumptions
 from metatracer.runtime.assumptions import ClassUnchanged, DictItemIs, FunctionUnchanged, QuasiFieldIs
 from metatracer.runtime.class_facts import InstancesKeepClass, ObjectKeepsClass
+from metatracer.runtime.fusion import Fused, fused, is_consumable
 from metatracer.runtime.implicit import headers_of, make_header
 from metatracer.statistics import STATISTICS, ResidualCall
 
@@ -54,6 +55,14 @@ class RecordingHost:
     def make_header(self, caller: Any, function: FunctionType, index: int, kinds: tuple[Kind, ...]) -> bool:
         """Give a helper's loop traces of its own, if it can have them: the next time round is recorded."""
         return make_header(caller, function, index, kinds)
+
+    def is_consumable(self, code: CodeType) -> bool:
+        """Whether a generator of this code can be put together with what consumes it."""
+        return is_consumable(code)
+
+    def fused(self, code: CodeType, consumer: str) -> Fused | None:
+        """A generator of this code put together with a consumer; None if that cannot be done."""
+        return fused(code, consumer)
 
     def original_code(self, function: FunctionType) -> CodeType:
         """The author's code of a function: for portals, before rewriting."""

@@ -1,0 +1,133 @@
+"""Builtins that consume a generator which the trace has made: both are recorded as one function, whose loop may have traces.
+
+See `runtime.fusion` for what that function is. Where it is not known what an argument is, or somebody else holds the
+generator, the handlers decline: the generator is made and the builtin called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metatracer.ir.values import Const
+from metatracer.recorder.calls import enter_fused, intrinsic, set_result
+from metatracer.recorder.frames import Box, const_box
+from metatracer.recorder.generators import is_held_once, is_virtual_generator
+from metatracer.recorder.intrinsics import extreme_of_numbers
+from metatracer.recorder.tuples import new_tuple
+from metatracer.recorder.virtuals import VirtualBox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from metatracer.frontend.jitcode import Instruction
+    from metatracer.recorder.frames import MetaFrame
+    from metatracer.recorder.metainterp import MetaInterpreter
+
+
+def consume(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    instruction: Instruction,
+    consumer: str,
+    generator: Box,
+    others: Sequence[Box] = (),
+) -> bool:
+    """Enter the function that makes a generator and consumes it; False if that cannot be done."""
+    if not is_virtual_generator(generator) or not is_held_once(meta, generator):
+        return False
+    assert isinstance(generator, VirtualBox)
+    return enter_fused(meta, frame, instruction, consumer, generator, others)
+
+
+def _consuming(consumer: str) -> Any:
+    """The handler of a builtin that takes an iterable."""
+
+    def handle(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+        return len(boxes) == 1 and consume(meta, frame, instruction, consumer, boxes[0])
+
+    return handle
+
+
+intrinsic(any)(_consuming("any"))
+intrinsic(all)(_consuming("all"))
+intrinsic(list)(_consuming("list"))
+intrinsic(set)(_consuming("set"))
+intrinsic(dict)(_consuming("dict"))
+intrinsic(sorted)(_consuming("sorted"))
+
+
+def _extreme(function: Any, symbol: str) -> None:
+    """`min` and `max`, of an iterable or of two numbers."""
+    of_numbers, of_items = extreme_of_numbers(symbol), _consuming(function.__name__)
+
+    def handle(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+        handler = of_items if len(boxes) == 1 else of_numbers
+        return handler(meta, frame, instruction, boxes)
+
+    intrinsic(function)(handle)
+
+
+_extreme(min, "<")
+_extreme(max, ">")
+
+
+@intrinsic(sum)
+def _sum(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    if not 1 <= len(boxes) <= 2 or not is_virtual_generator(boxes[0]):
+        return False
+    start = boxes[1] if len(boxes) == 2 else const_box(0)
+    if type(start.object) not in (int, float):
+        return False
+    meta.guard_class(start)
+    return consume(meta, frame, instruction, "sum", boxes[0], [start])
+
+
+@intrinsic(next)
+def _next(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    if not 1 <= len(boxes) <= 2:
+        return False
+    return consume(meta, frame, instruction, "next_or" if len(boxes) == 2 else "next", boxes[0], boxes[1:])
+
+
+@intrinsic(tuple)
+def _tuple(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    if len(boxes) != 1:
+        return False
+    if consume(meta, frame, instruction, "tuple", boxes[0]):
+        return True
+    made = tuple_of_list(meta, boxes[0])
+    if made is None:
+        return False
+    set_result(frame, instruction, made)
+    return True
+
+
+def tuple_of_list(meta: MetaInterpreter, box: Box) -> Box | None:
+    """`tuple(x)` of a list that the trace has made and whose items it knows."""
+    if type(box.object) is not list or box.ref is None:
+        return None
+    length = meta.heap.get((box.ref, "length"))
+    if not isinstance(length, Const):
+        return None
+    items = [meta.heap.get((box.ref, "item", index)) for index in range(length.value)]
+    known = [item for item in items if item is not None]
+    if len(known) < length.value:
+        return None
+    objects = tuple(box.object)
+    return Box(objects, new_tuple(meta, known)) if objects else const_box(())
+
+
+@intrinsic(str.join)
+def _join(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    if len(boxes) != 2 or not is_virtual_generator(boxes[1]) or type(boxes[0].object) is not str:
+        return False
+    meta.guard_class(boxes[0])
+    return consume(meta, frame, instruction, "join", boxes[1], boxes[:1])
+
+
+@intrinsic(list.extend)
+def _extend(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    if len(boxes) != 2 or not is_virtual_generator(boxes[1]) or type(boxes[0].object) is not list:
+        return False
+    meta.guard_class(boxes[0])
+    return consume(meta, frame, instruction, "extend", boxes[1], boxes[:1])

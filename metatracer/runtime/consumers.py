@@ -1,0 +1,189 @@
+"""What builtins do with the items of an iterable, as functions of which `fusion` takes the loop.
+
+Each has one loop, `for value in it`, over its first parameter. Their other parameters are the other arguments of the builtin,
+which the recorder looks at first: a `start` is a plain number, a separator a string, a target a list. Their globals are taken for
+constants; they use no attributes, and return nothing but constants inside of the loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+from metatracer.hints import dont_look_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_append = list.append
+_add = set.add
+_join = str.join
+_sort = list.sort
+_NOTHING = object()
+
+
+def _any(it: Iterable[Any]) -> Any:
+    for value in it:  # noqa: SIM110
+        if value:
+            return True
+    return False
+
+
+def _all(it: Iterable[Any]) -> Any:
+    for value in it:  # noqa: SIM110
+        if not value:
+            return False
+    return True
+
+
+def _next(it: Iterable[Any]) -> Any:
+    for value in it:  # noqa: B007
+        break
+    else:
+        raise StopIteration
+    return value
+
+
+def _next_or(it: Iterable[Any], default: Any) -> Any:
+    for value in it:
+        default = value
+        break
+    return default
+
+
+def _list(it: Iterable[Any]) -> Any:
+    result: list[Any] = []
+    for value in it:
+        _append(result, value)
+    return result
+
+
+def _tuple(it: Iterable[Any]) -> Any:
+    result: list[Any] = []
+    for value in it:
+        _append(result, value)
+    return tuple(result)
+
+
+def _set(it: Iterable[Any]) -> Any:
+    result: set[Any] = set()
+    for value in it:
+        _add(result, value)
+    return result
+
+
+def _dict(it: Iterable[Any]) -> Any:
+    result: dict[Any, Any] = {}
+    count = 0
+    for value in it:
+        if type(value) is tuple and len(value) == 2:  # noqa: SIM108
+            pair = value
+        else:
+            pair = _pair(value, count)
+        key, item = pair
+        result[key] = item
+        count += 1  # noqa: SIM113
+    return result
+
+
+@dont_look_inside
+def _pair(value: Any, count: int) -> tuple[Any, ...]:
+    """The two parts of an item that a dict is made of, with the messages of CPython's for other things."""
+    iterator = None
+    with contextlib.suppress(TypeError):
+        iterator = iter(value)
+    if iterator is None:
+        raise TypeError(f"cannot convert dictionary update sequence element #{count} to a sequence")
+    pair = tuple(iterator)
+    if len(pair) != 2:
+        raise ValueError(f"dictionary update sequence element #{count} has length {len(pair)}; 2 is required")
+    return pair
+
+
+def _join_strings(it: Iterable[Any], separator: Any) -> Any:
+    result: list[Any] = []
+    for value in it:
+        _append(result, value)
+    return _join(separator, result)
+
+
+def _sorted(it: Iterable[Any]) -> Any:
+    result: list[Any] = []
+    for value in it:
+        _append(result, value)
+    _sort(result)
+    return result
+
+
+def _extend(it: Iterable[Any], target: Any) -> None:
+    for value in it:
+        _append(target, value)
+
+
+def _min(it: Iterable[Any]) -> Any:
+    result: Any = _NOTHING
+    for value in it:
+        if result is _NOTHING or value < result:
+            result = value
+    if result is _NOTHING:
+        return min(())
+    return result
+
+
+def _max(it: Iterable[Any]) -> Any:
+    result: Any = _NOTHING
+    for value in it:
+        if result is _NOTHING or value > result:
+            result = value
+    if result is _NOTHING:
+        return max(())
+    return result
+
+
+def _sum(it: Iterable[Any], result: Any) -> Any:
+    for value in it:
+        result = result + value
+    return result
+
+
+def _sum_compensated(it: Iterable[Any], result: Any) -> Any:
+    """CPython sums floats with compensation from 3.12 on, beginning at the first one, as long as there was nothing but ints."""
+    rest: Any = _NOTHING if type(result) is float else None
+    collected: list[Any] = []
+    for value in it:
+        if rest is None:
+            if type(value) is int or type(value) is bool:
+                result = result + value
+                continue
+            if type(value) is not float:
+                rest = False
+                result = result + value
+                continue
+            rest = _NOTHING
+        if rest is False:
+            result = result + value
+        else:
+            _append(collected, value)
+    if rest is _NOTHING:
+        return sum(collected, result)
+    return result
+
+
+CONSUMERS: dict[str, Callable[..., Any]] = {
+    "any": _any,
+    "all": _all,
+    "next": _next,
+    "next_or": _next_or,
+    "list": _list,
+    "tuple": _tuple,
+    "set": _set,
+    "dict": _dict,
+    "join": _join_strings,
+    "sorted": _sorted,
+    "extend": _extend,
+    "min": _min,
+    "max": _max,
+    "sum": _sum if sys.version_info < (3, 12) else _sum_compensated,
+}
+"""By the names that the recorder uses."""
