@@ -38,7 +38,7 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.heap import get_field
 from metatracer.ir.values import NULL_OBJECT, Const, Field, Value
 from metatracer.recorder.calls import call_python, can_inline
-from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box, runs_code_at_end
+from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box, finish_discard, runs_code_at_end
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.tuples import tuple_item
 from metatracer.recorder.virtual_exceptions import (
@@ -498,10 +498,6 @@ def setattr_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
 
 def _discard(meta: MetaInterpreter, frame: MetaFrame, _result: Box) -> None:
     """A setter's result is dropped."""
-
-
-def finish_discard(_result: Any) -> None:
-    """As `_discard`, at an exit."""
 
 
 def _store_fixed(meta: MetaInterpreter, box: Box, value: Box, cls: type, name: str, is_slot: bool) -> bool:

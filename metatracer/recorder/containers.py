@@ -17,7 +17,7 @@ from metatracer.recorder import residual
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.dicts import get_item, has_item, set_item
-from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box, runs_code_at_end
+from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box, finish_discard, runs_code_at_end
 from metatracer.recorder.generators import is_virtual_generator
 from metatracer.recorder.hashing import HASHED_BY_VALUE, is_dict_class, know_dict, know_key
 from metatracer.recorder.lists import (
@@ -272,10 +272,6 @@ def setitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
     refs = [meta.ref(container), meta.ref(key), meta.ref(value)]
     objects = [container.object, key.object, value.object]
     meta.c_call(frame, instruction, c.OBJECT_SETITEM, refs, objects, store=lambda _: None)
-
-
-def finish_discard(_result: Any) -> None:
-    """The result of `__setitem__` is dropped."""
 
 
 _ARRAY_RANGES = {

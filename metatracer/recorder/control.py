@@ -360,9 +360,11 @@ def return_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
     below = meta.frames[-2]
     pending = below.pending
     assert pending is not None
+    held = frame.registers[: frame.jitcode.n_locals]
+    if meta.handling and (pending.may_record(box) or any(other and runs_code_at_end(other.object) for other in held)):
+        meta.make_handled_first()  # once the frame is gone, this instruction cannot be done again
     if pending.check is not None:
         pending.check(meta, box)
-    held = frame.registers[: frame.jitcode.n_locals]
     meta.pop_frame()
     dropped = [other for other in held if other is not box and _ends(other, meta)]
     del held

@@ -85,6 +85,7 @@ class Pending:
             the result into registers.
         finish, kept, pushes: As in `FrameState`.
         check: Called with (meta-interpreter, result box) at the callee's return instruction, may record guards there.
+        records: Whether `deliver` records a call.
     """
 
     instruction: Instruction
@@ -93,6 +94,15 @@ class Pending:
     kept: tuple[Box, ...] = ()
     pushes: bool = True
     check: Callable[[Any, Box], None] | None = None
+    records: bool = False
+
+    def may_record(self, result: Box) -> bool:
+        """Whether more than guards is recorded between the callee's end and the caller's next instruction."""
+        return self.records or result.object is NotImplemented
+
+
+def finish_discard(_result: Any) -> None:
+    """A `finish`: what a setter or `__setitem__` gave is dropped."""
 
 
 class MetaFrame:

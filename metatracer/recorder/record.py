@@ -27,7 +27,16 @@ from metatracer.recorder import (
     patterns,
 )
 from metatracer.recorder.exceptions import unwind
-from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, ResumeFrame, const_box, resume_frame
+from metatracer.recorder.frames import (
+    NULL_BOX,
+    Box,
+    MetaFrame,
+    Pending,
+    ResumeFrame,
+    const_box,
+    finish_discard,
+    resume_frame,
+)
 from metatracer.recorder.lists import new_list
 from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown, Unrecordable
 from metatracer.recorder.tracebacks import without_toolkit
@@ -276,7 +285,7 @@ def _set_pending(frame: MetaFrame, state: FrameState, kept: tuple[Box, ...]) -> 
     frame.index = state.throw_index
     frame.position = jitcode.positions[state.index]
     slot = jitcode.n_locals + len(state.stack)
-    finish = state.finish
+    finish = None if state.finish is finish_discard else state.finish
     pushes = state.pushes
 
     def deliver(meta: MetaInterpreter, below: MetaFrame, result: Box) -> None:
@@ -291,7 +300,7 @@ def _set_pending(frame: MetaFrame, state: FrameState, kept: tuple[Box, ...]) -> 
 
         meta.residual_call(below, instruction, const_box(finish), [result, *kept], store=store)
 
-    frame.pending = Pending(instruction, deliver, finish, kept, pushes)
+    frame.pending = Pending(instruction, deliver, state.finish, kept, pushes, records=finish is not None)
 
 
 def _run(meta: MetaInterpreter) -> Ended:
