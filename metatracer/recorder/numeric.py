@@ -370,11 +370,13 @@ def _deliver(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:
     pending_instruction = frame.jitcode.instructions[frame.position - 1]
     if result.object is NotImplemented:
         left, right = (frame.box(register) for register in pending_instruction.src)
+        truth = pending_instruction.op == "compare_truth"
         if pending_instruction.op == "binary":
             function = _finish_binary(pending_instruction.arg)
         else:
-            function = _finish_compare(pending_instruction.arg)
-        box = meta.residual_call(frame, pending_instruction, const_box(function), [result, left, right])
+            function = _finish_compare(pending_instruction.arg, truth)
+        known = bool if truth else None
+        box = meta.residual_call(frame, pending_instruction, const_box(function), [result, left, right], known=known)
         _finish_truth(meta, frame, pending_instruction, box)
         return
     frame.registers[pending_instruction.dst[0]] = result
