@@ -50,6 +50,7 @@ _handler = (ctypes.c_int64 * 1)()
 _unwind_handler = (ctypes.c_int64 * 1)()
 _stack_handlers = (ctypes.c_int64 * 2)()
 """For calls and for calls that unwind: what is called in place of a callee."""
+_recursion_handler = (ctypes.c_int64 * 1)()
 _FINISH = struct.pack("<qq", 0, 1) + b"r"
 _FINISH_RAISE = struct.pack("<qq", -1, 0)
 _BYTES_DATA = 32
@@ -702,13 +703,26 @@ def set_stack_handlers(handlers: StackHandlers | None) -> StackHandlers | None:
     return before
 
 
+def set_recursion_handler(handler: Callable[[list[Any]], Any] | None) -> Callable[[list[Any]], Any] | None:
+    """Set what is called in place of a callee that the recursion limit does not allow, with such a list.
+
+    The callee's frame has been entered as far as its merge point, so that it may have a `finally` to run: the handler raises
+    RecursionError there, and gives what comes of that. Returns the handler before.
+    """
+    before: Callable[[list[Any]], Any] | None = _owners.get("recursion")
+    _recursion_handler[0] = 0 if handler is None else id(handler)
+    _owners["recursion"] = handler
+    return before
+
+
 def portal_call(kinds: str, *, unwinds: bool, parts: int = 0) -> int:
     """Address of ``ptr (ptr cell, i32 frames, ptr format, ptr out, args...)``: a portal call, which consumes its arguments.
 
-    It accounts for `frames` Python frames, as the calls it stands for would, and raises RecursionError when those are used
-    up. When the callee leaves its machine code, the exit handler runs it to its end; or, if the call `unwinds`, the unwind
-    handler is called, which raises Unwound. When the C stack is used up, the callee is not entered, and a handler of
-    `set_stack_handlers` gets the list of the cell's address and the arguments instead (RecursionError while there is none).
+    It accounts for `frames` Python frames, as the calls it stands for would, and when those are used up, the handler of
+    `set_recursion_handler` is called instead (RecursionError while there is none). When the callee leaves its machine code,
+    the exit handler runs it to its end; or, if the call `unwinds`, the unwind handler is called, which raises Unwound. When the
+    C stack is used up, the callee is not entered, and a handler of `set_stack_handlers` gets the list of the cell's address
+    and the arguments instead (RecursionError while there is none).
 
     Args:
         kinds: Of the arguments.
@@ -769,6 +783,11 @@ define ptr @{name}(ptr %cell, i32 %frames, ptr %format, ptr %out{params}) nounwi
 stack:
 {_stack_check("full", "go")}
 deep:
+  %thrower = load ptr, ptr {pointer(ctypes.addressof(_recursion_handler))}
+  %some = icmp ne ptr %thrower, null
+  %more = add i32 %frames, {_HANDLER_FRAMES}
+  br i1 %some, label %instead, label %lost
+lost:
 {drops}
   %error = load ptr, ptr {_c("PyExc_RecursionError")}
   call void {_c("PyErr_SetString")}(ptr %error, ptr {_message("recursion")})
@@ -777,8 +796,10 @@ deep:
 full:
   %handler0 = load ptr, ptr {pointer(handlers)}
   %nobody = icmp eq ptr %handler0, null
-  br i1 %nobody, label %deep, label %instead
+  br i1 %nobody, label %lost, label %instead
 instead:
+  %handler = phi ptr [%handler0, %full], [%thrower, %deep]
+  %room = phi i32 [{_HANDLER_FRAMES}, %full], [%more, %deep]
   store i32 %less, ptr %leftp
   %list = call ptr {_c("PyList_New")}(i64 {len(kinds) + 1})
   %address = ptrtoint ptr %cell to i64
@@ -786,12 +807,12 @@ instead:
   %first = call i32 {_c("PyList_SetItem")}(ptr %list, i64 0, ptr %callee)
 {boxes}
   %low0 = load i32, ptr %leftp
-  %raised0 = add i32 %low0, {_HANDLER_FRAMES}
+  %raised0 = add i32 %low0, %room
   store i32 %raised0, ptr %leftp
-  %result0 = call ptr {_c("PyObject_CallOneArg")}(ptr %handler0, ptr %list)
+  %result0 = call ptr {_c("PyObject_CallOneArg")}(ptr %handler, ptr %list)
   call void {_c("Py_DecRef")}(ptr %list)
   %high0 = load i32, ptr %leftp
-  %lowered0 = sub i32 %high0, {_HANDLER_FRAMES}
+  %lowered0 = sub i32 %high0, %room
   store i32 %lowered0, ptr %leftp
 {_begin_epoch("epoch0")}
   br label %done

@@ -1,11 +1,13 @@
-"""The handled exception of the current thread, changed as PUSH_EXC_INFO and POP_EXCEPT change it.
+"""The handled exception of the current thread, and how many frames it may still enter.
 
-These must not be called inside an `except` block of the caller: leaving the block would undo them.
+The handled exception is changed as PUSH_EXC_INFO and POP_EXCEPT change it. The functions for that must not be called inside
+an `except` block of the caller: leaving the block would undo them.
 """
 
 from __future__ import annotations
 
 import ctypes
+import threading
 
 from metatracer.backend.layout import layout, object_at, read_word, thread_state, write_word
 
@@ -48,3 +50,38 @@ def pop_exc_info(previous: BaseException | None) -> None:
     write_word(slot, id(previous))
     if old:
         _decref(old)
+
+
+# --- the recursion limit ------------------------------------------------------------------------------------------------------
+
+
+class _Frames(threading.local):
+    """How many more frames the thread may enter before its recursion limit, as a number that may be changed: `left.value`."""
+
+    def __init__(self) -> None:
+        self.left = ctypes.c_int32.from_address(thread_state() + layout().recursion_remaining)
+
+
+FRAMES = _Frames()
+ROOM = 24
+"""Frames that the runtime may need where a guest hands over to it: it runs where the guest's own calls would just fit."""
+_MORE = 300
+
+
+class _MoreFrames:
+    """A context in which the thread may enter more frames than its recursion limit allows.
+
+    For what the runtime does between two steps of the guest, as failing there would lose the guest's frame; at the first time
+    that includes imports.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        FRAMES.left.value += _MORE
+
+    def __exit__(self, *_exception: object) -> None:
+        FRAMES.left.value -= _MORE
+
+
+MORE_FRAMES = _MoreFrames()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from metatracer.backend.threadstate import MORE_FRAMES
 from metatracer.runtime.host import PORTALS
 from metatracer.runtime.implicit import implicit_portals
 from metatracer.runtime.portal import Portal
@@ -25,7 +26,8 @@ _drive: list[Callable[[Loop, list[Any]], tuple[BaseException | None, Any]]] = []
 def drive(loop: Loop, values: list[Any]) -> tuple[BaseException | None, Any]:
     """Run a portal's frame from its merge point to its end: `driving.drive`, loaded at the first call."""
     if not _drive:
-        from metatracer.runtime import driving
+        with MORE_FRAMES:
+            from metatracer.runtime import driving
 
         _drive.append(driving.drive)
     return _drive[0](loop, values)

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer import hooks, log
 from metatracer.backend.compile import set_exit_handler
-from metatracer.backend.support import FORMATS, StackFull, Unwound, set_stack_handlers
+from metatracer.backend.support import FORMATS, StackFull, Unwound, set_recursion_handler, set_stack_handlers
+from metatracer.backend.threadstate import FRAMES, MORE_FRAMES
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir.known import known_classes
 from metatracer.ir.shapes import put_together
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from metatracer.runtime.portal import Portal
 
 _exit_log = log.section("exit")
+_ROOM_AT_EXIT = 200
+"""Frames that may be needed to understand an exit, with a recording from there."""
 _recording = threading.local()
 
 
@@ -84,7 +87,11 @@ class _Driving:
             try:
                 while True:
                     if self.exits:
-                        self._take_exit()
+                        if FRAMES.left.value > _ROOM_AT_EXIT:
+                            self._take_exit()
+                        else:
+                            with MORE_FRAMES:
+                                self._take_exit()
                     elif self.request is not None:
                         self._enter()
                     elif self.frames:
@@ -94,7 +101,8 @@ class _Driving:
                         return self._take_outcome()
             except BaseException as arrived:  # noqa: BLE001 - a signal handler's exception belongs to the guest
                 caught = [arrived]
-            self._interrupted(caught.pop())
+            with MORE_FRAMES:
+                self._interrupted(caught.pop())
 
     def _take_outcome(self) -> tuple[BaseException | None, Any]:
         """The frames of the exception's traceback know those that run this: it must not be found here any more."""
@@ -115,12 +123,14 @@ class _Driving:
                 piece = replacement.recover()
             elif self._may_challenge(loop) and replacement.claim():
                 self._left_code()
-                self._record_loop(loop)
+                with MORE_FRAMES:
+                    self._record_loop(loop)
                 return
         if piece is None:
             self._left_code()
             if self._may_record(loop):
-                self._record_loop(loop)
+                with MORE_FRAMES:
+                    self._record_loop(loop)
             else:
                 self._interpret(loop)
             return
@@ -637,7 +647,8 @@ def drive(loop: Loop, values: list[Any]) -> tuple[BaseException | None, Any]:
             _spare.append(driving)
             return None, result
         return driving.run()
-    driving._interrupted(caught.pop())
+    with MORE_FRAMES:
+        driving._interrupted(caught.pop())
     return driving.run()
 
 
@@ -664,6 +675,21 @@ def _unwind_for_callee(call: list[Any]) -> Any:
 
 
 set_stack_handlers((_run_callee, _unwind_for_callee))
+
+
+def _raise_in_callee(call: list[Any]) -> Any:
+    """The recursion limit is reached at the merge point of a callee, whose frame may have something left to do."""
+    _, frame = frame_of_callee(call[0], call[1:])
+    call.clear()
+    frame.throw_index = frame.index
+    driving = _Driving()
+    driving.frames.append(frame)
+    driving._raised(RecursionError("maximum recursion depth exceeded"))
+    del frame
+    return result_of(driving.run())
+
+
+set_recursion_handler(_raise_in_callee)
 
 
 _spare: list[_Driving] = []

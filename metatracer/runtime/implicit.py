@@ -25,6 +25,7 @@ import threading
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any
 
+from metatracer.backend.threadstate import FRAMES, ROOM
 from metatracer.frontend.decode import jitcode_for
 from metatracer.frontend.liveness import JUMPS, NO_FALL_THROUGH
 from metatracer.recorder.frames import NO_HEADERS
@@ -181,8 +182,10 @@ class Header:
         loop = portal.loop_of(portal.key(()), ())
         if loop.piece is None:
             self._until_look = marker.stride
-            return self if portal.look(loop, marker) is not None else None
-        return self if portal.driver.params.enable else None
+            wanted = portal.look(loop, marker) is not None
+        else:
+            wanted = portal.driver.params.enable
+        return self if wanted and FRAMES.left.value > ROOM else None
 
     def request(self, _token: Header, values: list[Any]) -> Request:
         """What the twin returns; `values` are the reds with the operand stack behind them."""

@@ -3,11 +3,16 @@
 Once a portal has machine code for one of its loops, every visit of its merge points asks, also those of loops that have
 none yet and take a microsecond in the interpreter. So the function is made for the number of greens, finds the loop
 met last without looking it up, and of a loop without code counts and times only one visit of `STRIDE`.
+
+Just below the recursion limit the guest goes on in the interpreter: the portal gives its variables away when it hands over, and
+if the runtime could not be called then, no `finally` of the portal would run.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from metatracer.backend.threadstate import FRAMES, ROOM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,8 +57,10 @@ def tick(marker, {greens}):
         if loop.until_look > 1:
             loop.until_look -= 1
             return None
-        return look(loop, marker)
-    return loop if params.enable else None
+        loop = look(loop, marker)
+    elif not params.enable:
+        return None
+    return loop if frames.left.value > room else None
 """
 
 
@@ -72,6 +79,8 @@ def make_tick(portal: Portal, count: int) -> Callable[..., Loop | None]:
         "look": portal.look,
         "params": portal.driver.params,
         "by_value": BY_VALUE,
+        "frames": FRAMES,
+        "room": ROOM,
     }
     exec(text, names)  # noqa: S102 - of numbered names
     tick: Callable[..., Loop | None] = names["tick"]

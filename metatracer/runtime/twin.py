@@ -34,6 +34,7 @@ from operator import is_
 from types import CodeType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from metatracer.backend.threadstate import MORE_FRAMES
 from metatracer.errors import MetatracerError
 from metatracer.ir.values import NULL_OBJECT
 from metatracer.recorder.tracebacks import without_toolkit
@@ -505,7 +506,7 @@ def twin_for(code: CodeType | FunctionType) -> Twin:
     found = _twins.get(id(code))
     if found is not None:
         return found[1]
-    with _lock:
+    with _lock, MORE_FRAMES:
         found = _twins.get(id(code))
         if found is not None:
             return found[1]

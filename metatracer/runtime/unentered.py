@@ -1,14 +1,16 @@
 """Calls by machine code that are not made because the C stack is used up: which loop they are of, and its frame.
 
-RecursionError is CPython's to raise, when its own limit of Python frames is reached; what the machine's stack holds is nobody's
-business but the toolkit's. A callee that there is no room for is run by the interpreter, which needs none of it; or its
-callers give their frames back and wait on the heap (`Unwound`), and the callee enters its machine code as the first one.
+RecursionError is CPython's to raise, when its own limit of Python frames is reached (at the callee's merge point then, as its
+frame has been entered so far); what the machine's stack holds is nobody's business but the toolkit's. A callee that there is
+no room for is run by the interpreter, which needs none of it; or its callers give their frames back and wait on the heap
+(`Unwound`), and the callee enters its machine code as the first one.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from metatracer.backend.threadstate import MORE_FRAMES
 from metatracer.ir.opcodes import GUARD_NOT_INVALIDATED
 from metatracer.optimizer.versions import Goal
 from metatracer.recorder.resume import ExitPlan
@@ -31,8 +33,9 @@ def frame_of_callee(cell: int, values: Sequence[Any]) -> tuple[Loop, ResumeFrame
     """The loop whose cell is at an address, and its portal's frame at the merge point, from the arguments of the call."""
     found = _found.get(cell)
     if found is None or found[0].ref.cell != cell:
-        loop = _loop_at(cell)
-        found = _found[cell] = loop, _entry_plan(loop)
+        with MORE_FRAMES:
+            loop = _loop_at(cell)
+            found = _found[cell] = loop, _entry_plan(loop)
     loop, plan = found
     (frame,) = plan.rebuild(values).frames
     return loop, frame

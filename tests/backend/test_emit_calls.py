@@ -286,7 +286,9 @@ def recursion_depth(code: Any) -> int:
         raise leaving[1] or KeyError
 
     set_exit_handler(handle)
+    before = support.set_recursion_handler(None)
     name, error, *_ = outcome(code, 10_000_000, None)
+    support.set_recursion_handler(before)
     assert name == "guard_no_exception"
     assert type(error) is RecursionError
     assert str(error) == "maximum recursion depth exceeded"
@@ -299,6 +301,26 @@ def test_recursion_is_limited_as_in_python() -> None:
     depth = recursion_depth(code)
     assert limit - 150 < depth < limit
     assert recursion_depth(code) == depth
+    code.free()
+
+
+def test_what_the_recursion_limit_does_not_allow_is_asked_for() -> None:
+    code, loop = portal()
+    asked: list[list[Any]] = []
+
+    def call(given: list[Any]) -> int:
+        asked.append(list(given))
+        return 1000
+
+    before = support.set_recursion_handler(call)
+    try:
+        result = outcome(code, 1_000_000, None)[2]
+    finally:
+        support.set_recursion_handler(before)
+    ((cell, left, _),) = asked  # `left` is what remains to be summed up
+    assert cell == loop.cell
+    assert result == 1000 + sum(range(left + 1, 1_000_001))
+    assert sys.getrecursionlimit() - 150 < 1_000_000 - left < sys.getrecursionlimit()
     code.free()
 
 
