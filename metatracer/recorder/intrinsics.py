@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from metatracer import arithmetic, hints
-from metatracer.backend.fields import lookup_attribute
+from metatracer.backend.fields import lookup_attribute, raw_lookup
 from metatracer.errors import AbortReason
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
@@ -163,15 +163,26 @@ def _isinstance(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
         return False
     box, classes = boxes
     wanted = classes.object if type(classes.object) is tuple else (classes.object,)
-    if not all(type(cls) is type for cls in wanted):
-        return False  # a metaclass may have its own idea of instances
+    if not all(_has_plain_instances(meta, cls) for cls in wanted):
+        return False
     kind = type(box.object)
     if not meta.is_steady(kind) or lookup_attribute(kind, "__class__").owner is not object:
         return False
     meta.guard_class(box)
     meta.rely_on_class(kind)
-    set_result(frame, instruction, const_box(issubclass(kind, tuple(wanted))))
+    for metaclass in {type(cls) for cls in wanted} - {type}:
+        meta.rely_on_class(metaclass)
+    set_result(frame, instruction, const_box(any(cls in kind.__mro__ for cls in wanted)))
     return True
+
+
+def _has_plain_instances(meta: MetaInterpreter, cls: Any) -> bool:
+    """Whether an object is an instance of a class because of its own class; a metaclass may have another idea of that."""
+    metaclass = type(cls)
+    if metaclass is type:
+        return True
+    plain = issubclass(metaclass, type) and raw_lookup(metaclass, "__instancecheck__")[1] is type
+    return plain and meta.is_steady(metaclass)
 
 
 @intrinsic(issubclass)

@@ -82,11 +82,39 @@ class WithMeta(metaclass=Meta):
         self.value = value
 
 
+class Asked(type):
+    def __instancecheck__(cls, obj):
+        return obj > 3
+
+
+class WithAsked(metaclass=Asked):
+    pass
+
+
 ADD_FIVE = adder(5)
 
 
 def generate(n):
     yield from range(n)
+
+
+@recorded(WithMeta(3), Made)
+def isinstance_of_a_class_with_a_metaclass(a, b):
+    """
+    guard_type(r0) {WithMeta}
+    jump(r0, r1)
+    """
+    return a if isinstance(a, WithMeta) and not isinstance(a, (Pair, Meta)) else b
+
+
+@recorded(5, 2)
+def isinstance_that_a_metaclass_is_asked_for(a, b):
+    """
+    ...
+    r2 = call(isinstance, r0, WithAsked)
+    ...
+    """
+    return a if isinstance(a, WithAsked) else b
 
 
 @recorded(3, 4)
