@@ -59,8 +59,8 @@ def _check_function(hint_name: str, function: object) -> FunctionType:
         raise UsageError(f"@{hint_name} goes on a function written in Python, not on {function!r}", *author_place())
     if function.__code__.co_flags & _GENERATOR_FLAGS:
         raise UsageError(
-            f"@{hint_name} cannot go on {function.__qualname__}: generators and coroutines are always called, "
-            "never traced into; remove the hint",
+            f"@{hint_name} cannot go on {function.__qualname__}: generators and coroutines take no hints; "
+            "remove the hint",
             *function_place(function),
         )
     given = {*getattr(function, "_jit_hints_", ()), hint_name}

@@ -437,6 +437,10 @@ class Decoder:
     def op_RETURN_VALUE(self, raw: RawInstruction, depth: int) -> None:
         self.emit("return", (), (self.slot(depth - 1),))
 
+    def op_YIELD_VALUE(self, raw: RawInstruction, depth: int) -> int:
+        self.emit("yield", self.slots(depth - 1, 1), self.slots(depth - 1, 1))
+        return depth
+
     def op_RAISE_VARARGS(self, raw: RawInstruction, depth: int) -> None:
         self.emit("raise", (), self.slots(depth - raw.arg, raw.arg))
 

@@ -105,6 +105,8 @@ INSTRUCTIONS: dict[str, str] = {
     "branch_none": "jump when s is None",
     "branch_not_none": "jump when s is not None",
     "return": "s",
+    "yield": "give s to who asks the generator for an item; when asked again d <- what is sent (only in code made by "
+    "`runtime.fusion`)",
     "raise": "raise s0 from s1; sources may be absent: () re-raises the handled exception, (s0,), (s0, s1)",
     "reraise": "raise exception s again, no traceback entry for this frame",
     # exception handlers

@@ -33,7 +33,7 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.pure_calls import NOTHING, fold, is_immutable, is_pure
 from metatracer.ir.values import NULL_OBJECT, Const
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
-from metatracer.recorder.generators import is_generator_function, virtual_generator
+from metatracer.recorder.generators import is_generator_function, take_from_locals, virtual_generator
 from metatracer.recorder.lists import guard_length, list_item, new_list
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.polymorphism import call_context
@@ -178,22 +178,36 @@ def enter_fused(
     others: Sequence[Box],
 ) -> bool:
     """Enter the function that makes a generator and consumes it; False if there is none, or it is not looked into."""
+    fused = meta.host.fused(generator.parts[0].object.__code__, consumer)
+    callee = None if fused is None else generator_frame(meta, frame, generator, fused.code)
+    if callee is None:
+        return False
+    for register, box in zip(fused.arguments, others, strict=True):
+        callee.registers[register] = box
+    take_from_locals(meta, generator)
+    for register in instruction.src:
+        if frame.registers[register] is generator:
+            frame.registers[register] = None  # what it held, the callee's frame holds alone
+    callee.context = call_context(frame, callee.jitcode, callee.registers)
+    meta.push_frame(callee, Pending(instruction, _deliver_result))
+    return True
+
+
+def generator_frame(meta: MetaInterpreter, frame: MetaFrame, generator: VirtualBox, code: CodeType) -> MetaFrame | None:
+    """A frame at the beginning of a generator, which runs other code made of the generator's; None if it is not looked into."""
     function, keywords, *arguments = generator.parts
     target = function.object
-    fused = meta.host.fused(target.__code__, consumer)
-    if fused is None:
-        return False
-    template = _template(fused.code, target)
+    template = _template(code, target)
     reason = refusal(meta, template)
     if reason:
         _note(meta, frame, target, reason)
-        return False
+        return None
     if isinstance(function, VirtualBox) and function.is_virtual:
         closure = closure_of(meta, function)
     else:
         closure = tuple([const_box(cell) for cell in target.__closure__ or ()])
     if closure is None:
-        return False
+        return None
     split = len(arguments) - len(keywords.object)
     named = dict(zip(keywords.object, arguments[split:], strict=True))
     bound = bind_arguments(target, arguments[:split], named, meta.host.jitcode_of(target))
@@ -201,14 +215,9 @@ def enter_fused(
     jitcode = meta.host.jitcode_of(template)
     callee = MetaFrame(jitcode, template, None, meta.host.headers_of(template))
     _give_arguments(meta, callee, bound)
-    for register, box in zip((*jitcode.free_registers, *fused.arguments), (*closure, *others), strict=True):
+    for register, box in zip(jitcode.free_registers, closure, strict=True):
         callee.registers[register] = box
-    for register in instruction.src:
-        if frame.registers[register] is generator:
-            frame.registers[register] = None  # what it held, the callee's frame holds alone
-    callee.context = call_context(frame, jitcode, callee.registers)
-    meta.push_frame(callee, Pending(instruction, _deliver_result))
-    return True
+    return callee
 
 
 # --- results ----------------------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def consume(
     others: Sequence[Box] = (),
 ) -> bool:
     """Enter the function that makes a generator and consumes it; False if that cannot be done."""
-    if not is_virtual_generator(generator) or not is_held_once(meta, generator):
+    if not is_virtual_generator(generator) or not is_held_once(meta, generator, instruction.next_index):
         return False
     assert isinstance(generator, VirtualBox)
     return enter_fused(meta, frame, instruction, consumer, generator, others)

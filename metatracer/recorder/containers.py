@@ -18,7 +18,6 @@ from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.dicts import get_item, has_item, set_item
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box, finish_discard, runs_code_at_end
-from metatracer.recorder.generators import is_virtual_generator
 from metatracer.recorder.hashing import HASHED_BY_VALUE, is_dict_class, know_dict, know_key
 from metatracer.recorder.lists import (
     append_item,
@@ -31,8 +30,9 @@ from metatracer.recorder.lists import (
 )
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.numeric import as_int
+from metatracer.recorder.stepping import begin_generator, enter_generator
 from metatracer.recorder.tuples import guard_bound, guard_tuple_length, lasting_length, new_tuple, tuple_item
-from metatracer.recorder.virtuals import VirtualBox, step, virtual_iterator
+from metatracer.recorder.virtuals import GeneratorBox, VirtualBox, step, virtual_iterator
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -517,7 +517,11 @@ def get_iter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     """`iter(x)`."""
     box = frame.box(instruction.src[0])
     cls = type(box.object)
-    virtual = box if is_virtual_generator(box) else virtual_iterator(meta, box)
+    if isinstance(box, GeneratorBox) and box.is_virtual:
+        begin_generator(meta, frame, box, instruction.next_index)
+        frame.registers[instruction.dst[0]] = box
+        return
+    virtual = virtual_iterator(meta, box)
     if virtual is not None:
         frame.registers[instruction.dst[0]] = virtual
         return
@@ -553,6 +557,8 @@ def _next(iterator: Any) -> Any:
 def for_iter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """One step of a `for` loop."""
     iterator = frame.box(instruction.src[0])
+    if isinstance(iterator, GeneratorBox) and iterator.is_virtual and enter_generator(meta, frame, instruction, iterator):
+        return
     if isinstance(iterator, VirtualBox) and iterator.is_virtual and iterator.cls is not GeneratorType:
         following = step(meta, iterator)
         frame.registers[instruction.dst[0]] = following

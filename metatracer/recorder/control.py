@@ -19,7 +19,10 @@ from metatracer.recorder.truth import guard_truth, negate, truth_value
 from metatracer.recorder.virtuals import VirtualBox, virtual_function, with_attribute
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from metatracer.frontend.jitcode import Instruction
+    from metatracer.ir.values import Snapshot
 
 _ABSENT = object()
 
@@ -40,14 +43,16 @@ def move(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> N
 
 def _ends(box: Box | None, meta: MetaInterpreter) -> TypeGuard[Box]:
     """Whether the variable that held a box may have been the last to hold an object whose end runs code."""
-    if box is None or box.is_const or not runs_code_at_end(box.object):
+    if box is None or box.is_const or box.is_never_observed or not runs_code_at_end(box.object):
         return False
     return not any(other is box for frame in meta.frames for other in frame.registers[: frame.jitcode.n_locals])
 
 
-def _let_go(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: Box) -> None:
+def _let_go(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: Box, snapshot: Callable[[], Snapshot] | None = None
+) -> None:
     """Record that an object goes here, and not at its last use: a call, before which all is stored that was put off."""
-    meta.residual_call(frame, instruction, const_box(id), [box], store=lambda _: None)
+    meta.residual_call(frame, instruction, const_box(id), [box], store=lambda _: None, snapshot=snapshot)
 
 
 @handles("swap")
@@ -279,6 +284,9 @@ def _unrolled(meta: MetaInterpreter, frame: MetaFrame, header: int) -> None:
     if getattr(frame.function, "_jit_unroll_safe_", False):
         return
     limits, name = meta.limits, frame.jitcode.code.co_qualname
+    if frame.generator is not None:
+        frame.jitcode.notes["called, not traced"] = f"it goes round more than {limits.max_unroll_loops} times"
+        raise meta.aborted_at(frame, AbortReason.HELPER_LOOP, name)
     if limits.helper_loops and meta.host.make_header(
         meta.portal, frame.function, header, meta.kinds_at(frame, header)
     ):
@@ -374,7 +382,13 @@ def return_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
     pending.deliver(meta, below, box)
     if meta.frames[-1] is below:
         while dropped:
-            _let_go(meta, below, pending.instruction, dropped.pop(0))
+            _let_go(meta, below, pending.instruction, dropped.pop(0), _behind_loop(meta, below) if pending.again else None)
+
+
+def _behind_loop(meta: MetaInterpreter, frame: MetaFrame) -> Callable[[], Snapshot]:
+    """The state where a loop's frame goes on at the end of its generator."""
+    index = frame.jitcode.instructions[frame.position].index
+    return lambda: meta.snapshot_of(frame.state_at(index, frame.index))
 
 
 @handles("unsupported", "load_locals")

@@ -27,8 +27,9 @@ LIST_ITERATOR: type = type(iter([]))
 TUPLE_ITERATOR: type = type(iter(()))
 RANGE_ITERATOR: type = type(iter(range(0)))
 
-Kind = type | int | None
-"""How an iterator is given to a loop: by the class of a list's or tuple's, with the step of a range's; None: whole."""
+Kind = type | int | tuple[Any, ...] | None
+"""How an iterator is given to a loop: by the class of a list's or tuple's, with the step of a range's, for a generator the place
+where it waits and the kinds of what it holds; None: whole."""
 
 
 class Box:
@@ -51,6 +52,11 @@ class Box:
     def is_const(self) -> bool:
         """Whether the trace knows the value."""
         return isinstance(self.ref, Const) or isinstance(self.raw, Const)
+
+    @property
+    def is_never_observed(self) -> bool:
+        """Whether nobody can notice the object's end, whatever it is."""
+        return False
 
     @property
     def is_shared_virtual(self) -> bool:
@@ -84,6 +90,7 @@ class Pending:
         deliver: Called with (meta-interpreter, frame, result box) in the frame when the callee has returned; stores
             the result into registers.
         finish, kept, pushes: As in `FrameState`.
+        again: The instruction is a FOR_ITER over the generator whose frame is above: a real one is asked for its item again.
         check: Called with (meta-interpreter, result box) at the callee's return instruction, may record guards there.
         records: Whether `deliver` records a call.
     """
@@ -95,6 +102,12 @@ class Pending:
     pushes: bool = True
     check: Callable[[Any, Box], None] | None = None
     records: bool = False
+    again: bool = False
+
+    @property
+    def place(self) -> int:
+        """Byte offset where the frame goes on with what the frame above gives."""
+        return self.instruction.index if self.again else self.instruction.next_index
 
     def may_record(self, result: Box) -> bool:
         """Whether more than guards is recorded between the callee's end and the caller's next instruction."""
@@ -124,6 +137,7 @@ class MetaFrame:
         entry_key, entry_greens: Green key, and greens, of the first merge point of a portal's frame, None before. A frame
             that a bridge begins with has the key alone.
         visited: Green keys of the merge points the frame has passed.
+        generator: Whose frame it is (`generators`), or None.
         passed: Their contexts, and how many operations the trace had then.
     """
 
@@ -134,6 +148,7 @@ class MetaFrame:
         "entry_greens",
         "entry_key",
         "function",
+        "generator",
         "headers",
         "index",
         "jitcode",
@@ -162,6 +177,7 @@ class MetaFrame:
         self.headers = headers
         self.entry_key: Any = None
         self.context = 0
+        self.generator: Any = None
         self.entry_greens: tuple[Any, ...] | None = None
         self.visited: set[Any] = set()
         self.passed: list[tuple[int, int]] = []
@@ -187,7 +203,7 @@ class MetaFrame:
         pending = self.pending
         assert pending is not None
         instruction = pending.instruction
-        index = instruction.next_index
+        index = pending.place
         state = self.state_at_depth(index, self.jitcode.depths[index] - pending.pushes, instruction.index)
         state.finish = pending.finish
         state.kept = tuple([box.snapshot_value() for box in pending.kept])
@@ -199,7 +215,7 @@ class MetaFrame:
     def state_at_depth(self, index: int, depth: int, throw_index: int) -> FrameState:
         """As `state_at`, with only the lowest `depth` stack slots."""
         jitcode, registers = self.jitcode, self.registers
-        numbers = _live(jitcode, registers, index, throw_index)
+        numbers = live_numbers(jitcode, registers, index, throw_index)
         boxes = [registers[number] for number in numbers]
         if None in boxes:
             numbers = tuple([number for number, box in zip(numbers, boxes, strict=True) if box is not None])
@@ -211,14 +227,18 @@ class MetaFrame:
         )
 
 
-def _live(jitcode: JitCode, registers: list[Box | None], index: int, throw_index: int) -> tuple[int, ...]:
+def live_numbers(jitcode: JitCode, registers: list[Box | None], index: int, throw_index: int = -1) -> tuple[int, ...]:
     """The locals that a state holds.
 
     They are those needed at an index, and by the handler of an exception that is thrown at `throw_index`. An object
     whose end is observed lives as long as a local refers to it, even if nobody reads that local again.
     """
     live, others = jitcode.liveness(index, throw_index)
-    observed = [number for number in others if (box := registers[number]) is not None and _is_observed(box.object)]
+    observed = [
+        number
+        for number in others
+        if (box := registers[number]) is not None and not box.is_never_observed and _is_observed(box.object)
+    ]
     return tuple(sorted([*live, *observed])) if observed else live
 
 

@@ -1,6 +1,9 @@
-"""Generators that a trace has made and nobody has asked for an item yet: function and arguments, which an exit calls.
+"""Generators in parts. One that nobody has asked for an item yet is its function with the arguments, which an exit calls.
 
-The builtins that consume one whole are recorded as one function with it (`consuming`); for everything else it is made.
+The builtins that consume one whole are recorded as one function with it (`consuming`). A `for` loop asks for one item after the
+other: each time the generator's frame is entered, and left at the `yield`, where its locals and its operand stack become the
+parts. The frame of the loop waits at FOR_ITER. An exit while the generator runs makes a real one that goes on in the middle (its
+code's twin is a generator function) and lets FOR_ITER ask that for the item. For everything else a generator is made.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from metatracer.frontend.binding import ArgumentMismatch, bind_arguments
 from metatracer.recorder.frames import const_box
-from metatracer.recorder.virtuals import VirtualBox, closure_of, held_by
+from metatracer.recorder.virtuals import GeneratorBox, VirtualBox, closure_of, held_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +51,7 @@ def virtual_generator(
         return None
     if not is_new:
         meta.assume(meta.host.function_unchanged(target))
-    return VirtualBox(made, GeneratorType, [function, const_box(keywords), *arguments])
+    return GeneratorBox(made, [function, const_box(keywords), *arguments])
 
 
 def is_virtual_generator(box: Box | None) -> bool:
@@ -56,11 +59,23 @@ def is_virtual_generator(box: Box | None) -> bool:
     return isinstance(box, VirtualBox) and box.is_virtual and box.cls is GeneratorType
 
 
-def is_held_once(meta: MetaInterpreter, box: Box) -> bool:
-    """Whether nothing but one place of one frame holds it."""
+def is_held_once(meta: MetaInterpreter, box: Box, index: int) -> bool:
+    """Whether nothing but one place of one frame holds it; in the innermost one, locals count that are read from `index` on."""
     found = 0
     for frame in meta.frames:
-        found += held_by(frame.registers, box)
-        if frame.pending is not None:
-            found += held_by(frame.pending.kept, box)
+        pending = frame.pending
+        place, throw = (index, -1) if pending is None else (pending.place, pending.instruction.index)
+        jitcode, registers = frame.jitcode, frame.registers
+        live, _ = jitcode.liveness(place, throw)
+        found += held_by([registers[number] for number in live], box) + held_by(registers[jitcode.n_locals :], box)
+        if pending is not None:
+            found += held_by(pending.kept, box)
     return found == 1
+
+
+def take_from_locals(meta: MetaInterpreter, box: Box) -> None:
+    """What is held once is used up, or runs: locals that are not read any more let it go."""
+    for frame in meta.frames:
+        for number in range(frame.jitcode.n_locals):
+            if frame.registers[number] is box:
+                frame.registers[number] = None

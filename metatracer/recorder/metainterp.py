@@ -38,7 +38,7 @@ from metatracer.recorder.known_classes import KnownClasses
 from metatracer.recorder.polymorphism import Polymorphism, Site, merge_context
 from metatracer.recorder.tracebacks import without_toolkit
 from metatracer.recorder.virtual_exceptions import is_unobserved, keeps_virtual, make_handled
-from metatracer.recorder.virtuals import VirtualBox, held_by, iterator_from, kind_of, unbox_parts
+from metatracer.recorder.virtuals import VirtualBox, held_by, iterator_from, kind_of, parts_of, unbox_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -144,6 +144,9 @@ class Host(Protocol):
     def make_header(self, caller: PortalView, function: FunctionType, index: int, kinds: tuple[Kind, ...]) -> bool: ...
     def is_consumable(self, code: CodeType) -> bool: ...
     def fused(self, code: CodeType, consumer: str) -> Any: ...
+    def stepping(self, code: CodeType) -> CodeType | None: ...
+    def content_of_generator(self, generator: Any) -> tuple[Sequence[Any], Sequence[Any]]: ...
+    def generator_at(self, function: FunctionType, index: int, slots: Sequence[Any], stack: Sequence[Any]) -> Any: ...
     def original_code(self, function: FunctionType) -> CodeType: ...
     def jitcode_of(self, function: FunctionType) -> JitCode: ...
     def new_loop(self, portal: PortalView, key: Any, greens: tuple[Any, ...]) -> LoopRef: ...
@@ -888,16 +891,15 @@ class MetaInterpreter:
         for iterator in iterators:
             unbox_parts(self, iterator)
 
-    def _given_stack(self, frame: MetaFrame, portal: PortalView, values: Sequence[Any]) -> list[VirtualBox]:
+    def _given_stack(self, frame: MetaFrame, portal: PortalView, values: Sequence[Any]) -> list[Box]:
         """The operand stack at the header of a helper's loop; gives the iterators that are in parts."""
-        virtual: list[VirtualBox] = []
+        virtual: list[Box] = []
         inputs = [Input("r") for _ in values]
         self.inputs += inputs
         given = iter([Box(obj, red) for obj, red in zip(values, inputs, strict=True)])
         for register, kind in enumerate(portal.kinds, frame.jitcode.n_locals):
-            box = next(given)
+            box = iterator_from(kind, given)
             if kind is not None:
-                box = iterator_from(kind, box, next(given))
                 virtual.append(box)
             frame.registers[register] = box
         return virtual
@@ -907,29 +909,20 @@ class MetaInterpreter:
         registers = frame.registers
         reds = [registers[number] for number in portal.red_numbers]
         for register, kind in enumerate(portal.kinds, frame.jitcode.n_locals):
-            box = registers[register]
-            if kind is None:
-                reds.append(box)
-            else:
-                assert isinstance(box, VirtualBox)
-                reds += box.parts[:2]
+            reds += parts_of(kind, frame.box(register))
         return reds
 
     def kinds_at(self, frame: MetaFrame, index: int) -> tuple[Kind, ...]:
         """The kinds of what lies on the operand stack of the innermost frame: nobody else must hold what is given in parts."""
         base = frame.jitcode.n_locals
         stack = frame.registers[base : base + frame.jitcode.depths[index]]
-        kinds = [kind_of(box) for box in stack]
-        if any(kind is not None for kind in kinds):
-            held = [*stack, *frame.registers[:base]]
-            for other in self.frames[:-1]:
-                held += other.registers
-                held += other.pending.kept if other.pending is not None else ()
-            kinds = [
-                kind if box is not None and held_by(held, box) == 1 else None
-                for kind, box in zip(kinds, stack, strict=True)
-            ]
-        return tuple(kinds)
+        if not any(isinstance(box, VirtualBox) for box in stack):
+            return (None,) * len(stack)
+        held = [*stack, *frame.registers[:base]]
+        for other in self.frames[:-1]:
+            held += other.registers
+            held += other.pending.kept if other.pending is not None else ()
+        return tuple([kind_of(box, lambda wanted: held_by(held, wanted) == 1) for box in stack])
 
     def _merge_point(self, frame: MetaFrame, portal: PortalView) -> None:
         greens = [self.promote(frame.box(number)) for number in portal.green_numbers]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import traceback
 from dataclasses import dataclass
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from metatracer.errors import AbortReason, RecordingAborted
@@ -39,10 +40,11 @@ from metatracer.recorder.frames import (
 )
 from metatracer.recorder.lists import new_list
 from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown, Unrecordable
+from metatracer.recorder.stepping import wait_for, waiting
 from metatracer.recorder.tracebacks import without_toolkit
 from metatracer.recorder.tuples import new_tuple
 from metatracer.recorder.unsigned import unsigned_box
-from metatracer.recorder.virtuals import MADE_FROM_PARTS, HandledBefore, VirtualBox
+from metatracer.recorder.virtuals import MADE_FROM_PARTS, GeneratorBox, HandledBefore, VirtualBox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -197,7 +199,10 @@ class _BridgeStart:
             frame.entry_key = state.entry_key
             frame.context = state.context
             meta.frames.append(frame)
-        for frame, state in zip(meta.frames[:-1], states[:-1], strict=True):
+        for frame, above, state in zip(meta.frames[:-1], meta.frames[1:], states[:-1], strict=True):
+            if state.index == state.throw_index:
+                _wait_for_generator(frame, above, state)
+                continue
             _set_pending(frame, state, tuple(self.box(value) for value in state.kept))
         for store in self.snapshot.pending:
             kinds = store.opcode.args
@@ -257,7 +262,9 @@ class _BridgeStart:
             return box
         if value.cls in MADE_FROM_PARTS:
             parts = [self.box(part) for part in value.items]
-            virtual = self.boxes[id(value)] = VirtualBox(self.objects[id(value)], value.cls, parts)
+            obj = self.objects[id(value)]
+            virtual = GeneratorBox(obj, parts) if value.cls is GeneratorType else VirtualBox(obj, value.cls, parts)
+            self.boxes[id(value)] = virtual
             if value.cls is HandledBefore:
                 self.handling.append(virtual)
             return virtual
@@ -271,6 +278,15 @@ class _BridgeStart:
             meta.types[op] = value.cls
         box = self.boxes[id(value)] = Box(self.objects[id(value)], op)
         return box
+
+
+def _wait_for_generator(frame: MetaFrame, above: MetaFrame, state: FrameState) -> None:
+    """Let the frame of a loop wait for the item of a generator that runs."""
+    instruction = state.jitcode.instructions[state.jitcode.positions[state.throw_index]]
+    frame.index = state.throw_index
+    frame.position = state.jitcode.positions[instruction.next_index]
+    wait_for(frame, instruction, GeneratorBox(None, []), above)
+    frame.pending = waiting(instruction)
 
 
 def _set_pending(frame: MetaFrame, state: FrameState, kept: tuple[Box, ...]) -> None:
@@ -360,7 +376,7 @@ def _frames_now(meta: MetaInterpreter) -> list[ResumeFrame]:
     for frame in meta.frames[:-1]:
         pending = frame.pending
         assert pending is not None
-        index = pending.instruction.next_index
+        index = pending.place
         depth = frame.jitcode.depths[index] - pending.pushes
         frames.append(resume_frame(frame, index, pending.instruction.index, depth, pending))
     if meta.frames:

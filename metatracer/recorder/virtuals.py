@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 from metatracer.backend.threadstate import push_exc_info
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
-from metatracer.ir.values import CallShape, Const, Operation, Snapshot, Value, VirtualSequence
-from metatracer.recorder.frames import LIST_ITERATOR, RANGE_ITERATOR, TUPLE_ITERATOR, Box, const_box
+from metatracer.ir.values import NULL_OBJECT, CallShape, Const, Operation, Snapshot, Value, VirtualSequence
+from metatracer.recorder.frames import LIST_ITERATOR, NULL_BOX, RANGE_ITERATOR, TUPLE_ITERATOR, Box, const_box
 from metatracer.recorder.residual import make_function
 from metatracer.recorder.tuples import lasting_length, new_tuple, tuple_item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from metatracer.frontend.jitcode import JitCode
     from metatracer.recorder.frames import Kind
     from metatracer.recorder.metainterp import MetaInterpreter
 
@@ -39,8 +40,9 @@ class VirtualBox(Box):
         parts: (container, index) of a list or tuple iterator; (next, stop, step) of a range or its iterator;
             (iterator, count) of an enumerate; the iterators of a zip; (globals, names, code, value of each name...) of
             a function, see `residual.make_function`; function and receiver of a bound method; class and object of a
-            `super`; (function, names of the last arguments, arguments...) of a generator that has not begun;
-            (names, value of each name...) of a dict of keyword arguments; (start, stop) of a slice;
+            `super`; (function, names of the last arguments, arguments...) of a generator that has not begun; (where,
+            locals..., operand stack...) of one that has, see `Suspended`; (names, value of each name...) of a dict of
+            keyword arguments; (start, stop) of a slice;
             (container, start, stop) of bytes or a bytearray sliced; (recipe, values...) of an exception (its
             class here is BaseException), see `virtual_exceptions`; the exception of a handler, see `HandledBefore`. Boxes;
             replaced at each step.
@@ -100,7 +102,7 @@ class VirtualBox(Box):
         if self.cls is BaseException:
             callee, parts = [Const("r", parts[0].object.make)], parts[1:]
         names: tuple[str, ...] = ()
-        if self.cls is GeneratorType:
+        if self.cls is GeneratorType and type(parts[0].object) is not Suspended:
             callee, names, parts = [], parts[1].object, [parts[0], *parts[2:]]
             _note_generator(meta, parts[0].object)
         callee += [meta.ref(part) for part in parts]
@@ -114,6 +116,37 @@ def _note_generator(meta: MetaInterpreter, function: FunctionType) -> None:
     frame = meta.frames[-1]
     reason = meta.host.jitcode_of(function).refusal
     meta.host.note_residual(function.__qualname__, frame.jitcode.code.co_filename, frame.line, reason)
+
+
+class GeneratorBox(VirtualBox):
+    """A generator in parts; it has none while its frame runs. The real one is made when it is looked at."""
+
+    __slots__ = ("_made",)
+    _made: Any
+
+    def __init__(self, obj: Any, parts: list[Box]) -> None:
+        super().__init__(obj, GeneratorType, parts)
+
+    def _look(self) -> Any:
+        """A generator that is in this state."""
+        if self._made is None:
+            self._made = make_from_parts(GeneratorType, *[part.object for part in self.parts])
+        return self._made
+
+    def _keep(self, obj: Any) -> None:
+        self._made = obj
+
+    object = property(_look, _keep)
+
+    @property
+    def is_never_observed(self) -> bool:
+        """It yields outside of `try` and `with`, and nobody refers to what has not been made."""
+        return self.is_virtual
+
+    def set_parts(self, parts: list[Box]) -> None:
+        """It has begun to run, or to wait."""
+        super().set_parts(parts)
+        self._made = None
 
 
 def _before(meta: MetaInterpreter) -> Snapshot:
@@ -171,6 +204,40 @@ class HandledBefore:
     """
 
 
+class Suspended:
+    """Where a generator waits that a loop goes through: the first of its parts.
+
+    Attributes:
+        jitcode: Of `fusion.stepping`.
+        function: With that code, and without cells of its own.
+        index: Byte offset where it goes on.
+        numbers: Of the locals that are the next parts; the operand stack comes behind them.
+    """
+
+    __slots__ = ("_host", "function", "index", "jitcode", "numbers")
+
+    def __init__(
+        self, host: Any, jitcode: JitCode, function: FunctionType, index: int, numbers: tuple[int, ...]
+    ) -> None:
+        self._host = host
+        self.jitcode = jitcode
+        self.function = function
+        self.index = index
+        self.numbers = numbers
+
+    def make(self, *parts: Any) -> Any:
+        """The real generator."""
+        slots: list[Any] = [NULL_OBJECT] * self.jitcode.n_locals
+        for number, part in zip(self.numbers, parts, strict=False):
+            slots[number] = part
+        return self._host.generator_at(self.function, self.index, slots, parts[len(self.numbers) :])
+
+    def take_apart(self, generator: Any) -> list[Any]:
+        """The parts of one that has been made and not been asked for an item."""
+        slots, stack = self._host.content_of_generator(generator)
+        return [*[slots[number] for number in self.numbers], *stack]
+
+
 def make_from_parts(cls: type, *parts: Any) -> Any:
     """The real object for the parts of a virtual one."""
     if cls is LIST_ITERATOR or cls is TUPLE_ITERATOR:
@@ -198,6 +265,8 @@ def make_from_parts(cls: type, *parts: Any) -> Any:
     if cls is MethodType or cls is super:
         return cls(*parts)
     if cls is BaseException:
+        return parts[0].make(*parts[1:])
+    if cls is GeneratorType and type(parts[0]) is Suspended:
         return parts[0].make(*parts[1:])
     if cls is GeneratorType:
         function, names, *arguments = parts
@@ -252,17 +321,40 @@ def virtual_iterator(meta: MetaInterpreter, box: Box) -> VirtualBox | None:
     return VirtualBox(iter(box.object), _ITERATOR_OF[cls], [box, Box(0, None, Const("i", 0))])
 
 
-def kind_of(box: Box | None) -> Kind:
-    """The kind of an iterator on the operand stack that may be given in parts."""
+def kind_of(box: Box | None, is_own: Callable[[Box], bool]) -> Kind:
+    """The kind of an iterator on the operand stack that may be given in parts: nobody else must hold it."""
     if not isinstance(box, VirtualBox) or not box.is_virtual:
+        return None
+    if box.cls not in (GeneratorType, RANGE_ITERATOR, LIST_ITERATOR, TUPLE_ITERATOR) or not is_own(box):
         return None
     if box.cls is RANGE_ITERATOR:
         return box.parts[2].object  # type: ignore[no-any-return]
-    return box.cls if box.cls in (LIST_ITERATOR, TUPLE_ITERATOR) else None
+    if box.cls is not GeneratorType:
+        return box.cls
+    where, *held = box.parts
+    if type(where.object) is not Suspended or any(part is NULL_BOX for part in held):
+        return None
+    return (where.object, *[kind_of(part, is_own) for part in held])
 
 
-def iterator_from(kind: type | int, first: Box, second: Box) -> VirtualBox:
-    """An iterator that is given in parts."""
+def parts_of(kind: Kind, box: Box) -> list[Box]:
+    """What is given to a loop for an iterator of this kind."""
+    if kind is None:
+        return [box]
+    assert isinstance(box, VirtualBox)
+    if not isinstance(kind, tuple):
+        return box.parts[:2]
+    return [part for own, held in zip(kind[1:], box.parts[1:], strict=True) for part in parts_of(own, held)]
+
+
+def iterator_from(kind: Kind, given: Iterator[Box]) -> Box:
+    """An iterator that is given in parts, or whole."""
+    first = next(given) if not isinstance(kind, tuple) else NULL_BOX
+    if kind is None:
+        return first
+    if isinstance(kind, tuple):
+        return GeneratorBox(None, [const_box(kind[0]), *[iterator_from(own, given) for own in kind[1:]]])
+    second = next(given)
     if isinstance(kind, int):
         return VirtualBox(iter(range(first.object, second.object, kind)), RANGE_ITERATOR, [first, second, const_box(kind)])
     return VirtualBox(make_from_parts(kind, first.object, second.object), kind, [first, second])
@@ -278,8 +370,14 @@ def held_by(boxes: Iterable[Box | None], wanted: Box) -> int:
     return found
 
 
-def unbox_parts(meta: MetaInterpreter, box: VirtualBox) -> None:
+def unbox_parts(meta: MetaInterpreter, box: Box) -> None:
     """Make the numbers among the parts of an iterator unboxed ones, and the class of its container known."""
+    if not isinstance(box, VirtualBox):
+        return
+    if box.cls is GeneratorType:
+        for part in box.parts:
+            unbox_parts(meta, part)
+        return
     for part in box.parts:
         if type(part.object) is int:
             meta.int_value(part)

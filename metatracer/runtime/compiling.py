@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from metatracer import hooks, log
@@ -313,14 +314,18 @@ def _stack_in_parts(kinds: Sequence[Kind]) -> tuple[list[Input], tuple[Any, ...]
     parts: list[Input] = []
     stack: list[Any] = []
     for kind in kinds:
-        own = [Input("r") for _ in range(1 if kind is None else 2)]
-        parts += own
-        if kind is None:
-            stack.append(own[0])
-        elif isinstance(kind, int):
-            stack.append(VirtualSequence(RANGE_ITERATOR, [*own, Const("r", kind)]))
+        if isinstance(kind, tuple):
+            own, held = _stack_in_parts(kind[1:])
+            stack.append(VirtualSequence(GeneratorType, [Const("r", kind[0]), *held]))
         else:
-            stack.append(VirtualSequence(kind, [*own]))
+            own = [Input("r") for _ in range(1 if kind is None else 2)]
+            if kind is None:
+                stack.append(own[0])
+            elif isinstance(kind, int):
+                stack.append(VirtualSequence(RANGE_ITERATOR, [*own, Const("r", kind)]))
+            else:
+                stack.append(VirtualSequence(kind, [*own]))
+        parts += own
     return parts, tuple(stack)
 
 

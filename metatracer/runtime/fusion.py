@@ -11,8 +11,8 @@ What it consists of:
 - a handler for what the builtin itself raises, which takes away the traceback entry: a builtin has no frame. It is not seen by
   the handlers of the generator, in whose code it is done.
 
-Not for generators that yield inside of `try` or `with` (what happens there when they are dropped is not done here), nor with
-`yield from`.
+Not for generators that yield inside of `try` or `with` (what happens there when they are dropped is not done here), nor with a
+`yield from` whose value is used.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ _STOPITERATION_ERROR = 3
 """Number of the intrinsic function that the compiler calls in the handler around a generator's body."""
 
 
+_STEPPING = "stepping"
+
+
 @dataclass(slots=True, frozen=True)
 class Fused:
     """A generator put together with a consumer.
@@ -70,6 +73,19 @@ def fused(code: CodeType, consumer: str) -> Fused | None:
     if consumer not in made:
         made[consumer] = _fuse(code, CONSUMERS[consumer].__code__, CONSUMERS[consumer].__globals__)
     return made[consumer]  # type: ignore[no-any-return]
+
+
+def stepping(code: CodeType) -> CodeType | None:
+    """A generator's code as the recorder goes through it, item by item: with YIELD_VALUE, but no generator's; None as above.
+
+    Its twin is a generator function: it gives a generator that goes on in the middle.
+    """
+    if not is_consumable(code):
+        return None
+    made = _of(code)
+    if _STEPPING not in made:
+        made[_STEPPING] = _step(code)
+    return made[_STEPPING]  # type: ignore[no-any-return]
 
 
 def _of(code: CodeType) -> dict[str, Any]:
@@ -112,26 +128,80 @@ def is_consumable(code: CodeType) -> bool:
 
 
 def _can_be_fused(unit: Unit) -> bool:
-    ranges = unit.range_of()
-    for item in unit.items:
-        if item.name == "SEND":
-            return False
-        if item.name == "YIELD_VALUE" and item in ranges and not _is_stop_handler(ranges[item].target):
-            return False
-    return True
+    ranges = _ranges_after_loops(unit)
+    if ranges is None:
+        return False
+    handled = [ranges[item] for item in unit.items if item.name == "YIELD_VALUE" and item in ranges]
+    return all(_is_stop_handler(entry.target) for entry in handled)
+
+
+def _ranges_after_loops(unit: Unit) -> dict[Item, Range] | None:
+    """Make loops of `yield from` statements; gives the handlers of the instructions, None if one cannot be a loop.
+
+    `yield from x` is `for value in x: yield value` if nobody looks at its value and nothing but None is sent.
+    """
+    following = dict(itertools.pairwise(unit.items))
+    handled = {item for item, entry in unit.range_of().items() if not _is_stop_handler(entry.target)}
+    unit.ranges = [entry for entry in unit.ranges if entry.target.name != "CLEANUP_THROW"]
+    for number, item in enumerate(unit.items):
+        if item.name != "SEND":
+            continue
+        end = item.target
+        assert end is not None
+        first, constant = unit.items[number - 2 : number]
+        last = end if VERSION == (3, 11) else following[end]
+        if item in handled or first.name != "GET_YIELD_FROM_ITER" or constant.name != "LOAD_CONST" or last.name != "POP_TOP":
+            return None
+        _replace(first, "GET_ITER")
+        _replace(constant, "NOP")
+        item.opcode = opcode.opmap["FOR_ITER"]
+        resumed = following[following[item]]
+        assert resumed.name == "RESUME"
+        _replace(resumed, "POP_TOP")  # what is sent
+        following[resumed].opcode = opcode.opmap["JUMP_BACKWARD"]
+        if VERSION == (3, 11):
+            _replace(end, "NOP")
+        else:
+            _replace(end, "END_FOR")
+        if VERSION == (3, 12):
+            _replace(last, "NOP")
+    return unit.range_of()
+
+
+def _step(code: CodeType) -> CodeType | None:
+    unit = take_apart(code)
+    _ranges_after_loops(unit)
+    handlers = _Handlers(unit)
+    given = _iterator_of(unit)
+    _without_start(unit)
+    items: list[Item] = []
+    for item in unit.items[:-1]:
+        items.append(item)
+        if item is given:
+            Writer(unit, items, item.position).unbind(0)
+    handlers.finish(items, (code.co_firstlineno, code.co_firstlineno, 0, 0))
+    unit.items = [*items, unit.items[-1]]
+    unit.stacksize += 4
+    made = assemble(unit)
+    made = made.replace(co_flags=made.co_flags & ~inspect.CO_GENERATOR)
+    return None if jitcode_for(made).refusal else made
+
+
+def _without_start(unit: Unit) -> None:
+    """Let a generator's code begin at once."""
+    first = unit.items.index(next(item for item in unit.items if item.name == "RETURN_GENERATOR"))
+    for item in unit.items[first : first + 2]:
+        _replace(item, "NOP")
 
 
 def _fuse(code: CodeType, consumer: CodeType, namespace: dict[str, Any]) -> Fused | None:
     unit = take_apart(code)
-    stop_handlers = {item for item in unit.items if _is_stop_handler(item)}
-    ranges = unit.range_of()
+    _ranges_after_loops(unit)
     yields = [item for item in unit.items if item.name == "YIELD_VALUE"]
     depths = _depths(unit, yields)
     part = _Consumer(unit, consumer, namespace)
-    handlers = _Handlers(unit, stop_handlers, ranges)
-    first = unit.items.index(next(item for item in unit.items if item.name == "RETURN_GENERATOR"))
-    for item in unit.items[first : first + 2]:
-        _replace(item, "NOP")
+    handlers = _Handlers(unit)
+    _without_start(unit)
     given = _iterator_of(unit)
     position: Position = (code.co_firstlineno, code.co_firstlineno, 0, 0)
     end = Item(LABEL)
@@ -205,9 +275,9 @@ def _depths(unit: Unit, yields: Sequence[Item]) -> dict[Item, int]:
 class _Handlers:
     """Keeps the consumer's instructions out of the generator's handlers, and gives both parts theirs."""
 
-    def __init__(self, unit: Unit, stop_handlers: set[Item], ranges: dict[Item, Range]) -> None:
+    def __init__(self, unit: Unit) -> None:
         self._unit = unit
-        self._own = {item: entry for item, entry in ranges.items() if entry.target not in stop_handlers}
+        self._own = {item: entry for item, entry in unit.range_of().items() if not _is_stop_handler(entry.target)}
         self._outside: set[Item] = set()
 
     def outside(self, items: list[Item], added: list[Item]) -> None:

@@ -9,8 +9,9 @@ from metatracer.frontend.decode import jitcode_for
 from metatracer.runtime import assumptions
 from metatracer.runtime.assumptions import ClassUnchanged, DictItemIs, FunctionUnchanged, QuasiFieldIs
 from metatracer.runtime.class_facts import InstancesKeepClass, ObjectKeepsClass
-from metatracer.runtime.fusion import Fused, fused, is_consumable
+from metatracer.runtime.fusion import Fused, fused, is_consumable, stepping
 from metatracer.runtime.implicit import headers_of, make_header
+from metatracer.runtime.twin import given_to, twin_for
 from metatracer.statistics import STATISTICS, ResidualCall
 
 if TYPE_CHECKING:
@@ -63,6 +64,18 @@ class RecordingHost:
     def fused(self, code: CodeType, consumer: str) -> Fused | None:
         """A generator of this code put together with a consumer; None if that cannot be done."""
         return fused(code, consumer)
+
+    def stepping(self, code: CodeType) -> CodeType | None:
+        """A generator's code as the recorder goes through it; None if it cannot."""
+        return stepping(code)
+
+    def generator_at(self, function: FunctionType, index: int, slots: Sequence[Any], stack: Sequence[Any]) -> Any:
+        """A generator of such code that goes on at a byte offset when it is asked for an item."""
+        return twin_for(function.__code__).go_on(function, index, slots, stack, None)[1]
+
+    def content_of_generator(self, generator: Any) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Locals and operand stack with which such a generator was made that has not been asked yet."""
+        return given_to(generator)
 
     def original_code(self, function: FunctionType) -> CodeType:
         """The author's code of a function: for portals, before rewriting."""

@@ -1,7 +1,8 @@
 """Iterators of `for` loops as the parts of which they are made: as such they enter machine code, which makes none.
 
 A *kind* tells what an iterator is taken apart into: the class of a list's or tuple's iterator (container, index); the
-step of a range's (next, stop); None for anything else, which stays whole, and for an iterator that somebody else can see.
+step of a range's (next, stop); for a generator that a trace has made the place where it waits, with the kinds of what it holds
+there; None for anything else, which stays whole, and for an iterator that somebody else can see.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from metatracer.ir.opcodes import fits_i64
 from metatracer.recorder.frames import LIST_ITERATOR, RANGE_ITERATOR, TUPLE_ITERATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from metatracer.recorder.frames import Kind
 
@@ -54,7 +55,10 @@ def taken_apart(kinds: Sequence[Kind], iterators: Sequence[Any]) -> list[Any]:
     """The parts of what was put together from such."""
     found: list[Any] = []
     for kind, iterator in zip(kinds, iterators, strict=True):
-        found += (iterator,) if kind is None else _parts(iterator)
+        if isinstance(kind, tuple):
+            found += taken_apart(kind[1:], kind[0].take_apart(iterator))
+        else:
+            found += (iterator,) if kind is None else _parts(iterator)
     return found
 
 
@@ -68,21 +72,23 @@ def _parts(iterator: Any) -> tuple[Any, Any]:
 
 def put_together_again(kinds: Sequence[Kind], values: Sequence[Any]) -> list[Any]:
     """What lies on the operand stack, from its parts."""
+    given = iter(values)
+    return [_put_together(kind, given) for kind in kinds]
+
+
+def _put_together(kind: Kind, given: Iterator[Any]) -> Any:
     from metatracer.recorder.virtuals import make_from_parts  # not needed before something is hot
 
-    found: list[Any] = []
-    given = iter(values)
-    for kind in kinds:
-        first = next(given)
-        if kind is None:
-            found.append(first)
-        elif isinstance(kind, int):
-            found.append(iter(range(first, next(given), kind)))
-        else:
-            found.append(make_from_parts(kind, first, next(given)))
-    return found
+    if isinstance(kind, tuple):
+        return kind[0].make(*[_put_together(own, given) for own in kind[1:]])
+    first = next(given)
+    if kind is None:
+        return first
+    if isinstance(kind, int):
+        return iter(range(first, next(given), kind))
+    return make_from_parts(kind, first, next(given))
 
 
 def count(kinds: Sequence[Kind]) -> int:
     """How many parts there are in all."""
-    return sum([1 if kind is None else 2 for kind in kinds])
+    return sum([count(kind[1:]) if isinstance(kind, tuple) else 1 if kind is None else 2 for kind in kinds])

@@ -17,7 +17,10 @@ leaves traceback and `__context__` alone; one stub for each exception handler, i
 RESUME has the argument 2 ("after yield from"), for which no version handles signals: a signal handled in the prologue
 could raise past the author's `finally`.
 
-What it does not do: generators and coroutines; restoring what a debugger has attached to a frame.
+The twin of a generator's code (as `fusion.stepping` gives it) is a generator function: what it returns is a generator that
+goes on there when it is asked for an item, or in which the exception is raised then.
+
+What it does not do: coroutines; restoring what a debugger has attached to a frame.
 """
 
 from __future__ import annotations
@@ -260,6 +263,13 @@ class Twin:
         return self._raises[self._offsets[max(place, 0)]].unit
 
 
+def given_to(generator: Any) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Locals and operand stack of a generator that a twin has made, as long as it has not been asked for an item."""
+    frame = generator.gi_frame
+    _, slots, stack = [frame.f_locals[name] for name in frame.f_code.co_varnames[:_FEWEST_LOCALS]]
+    return slots, stack.__reduce__()[1][0]
+
+
 def _add_traceback_entry(exception: BaseException, unit: int, lineno: int) -> None:
     """Called by a twin's frame that is thrown into: the traceback entry that CPython would have added."""
     exception.__traceback__ = TracebackType(exception.__traceback__, sys._getframe(1), 2 * unit, lineno)
@@ -282,6 +292,7 @@ class _Builder:
             unit.add_local(f".{len(unit.varnames)}")
         self._first_line: Position = (original.co_firstlineno, original.co_firstlineno, 0, 0)
         self._slots = self._slot_numbers(original)
+        self._is_generator = any(item.name == "YIELD_VALUE" for item in unit.items)
         places = body.places
         if places is None:
             places = {item.offset: item for item in unit.items if item.offset >= 0 and item.opcode != LABEL}
@@ -303,6 +314,8 @@ class _Builder:
         unit.argcount = _FEWEST_LOCALS
         unit.stacksize = max(unit.stacksize + 9, len(self._slots) + 6)
         self.code = assemble(unit)
+        if self._is_generator:
+            self.code = self.code.replace(co_flags=self.code.co_flags | inspect.CO_GENERATOR)
         lines = self._lines()
         self.raises = {
             offset: _Raise(stub, depth, places[offset].unit, lines[offset])
@@ -341,6 +354,9 @@ class _Builder:
             write.jump(behind)
             items.extend(cells)
         write.place(behind)
+        if self._is_generator:
+            write.op("RETURN_GENERATOR")
+            write.op("POP_TOP")
         write.op("RESUME", _RESUME_AFTER_YIELD_FROM)
 
     def _restore_locals(self, items: list[Item]) -> None:

@@ -138,6 +138,7 @@ def test_corpus_is_well_formed() -> None:
 
 def test_every_operation_is_evaluated() -> None:
     own = {"return", "reraise"}
+    own.add("yield")  # is done by the recorder only
     assert OPERATIONS.keys() | FRAME_OPERATIONS.keys() | own == INSTRUCTIONS.keys()
     assert not OPERATIONS.keys() & FRAME_OPERATIONS.keys()
 

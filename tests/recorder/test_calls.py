@@ -95,7 +95,10 @@ ADD_FIVE = adder(5)
 
 
 def generate(n):
-    yield from range(n)
+    try:
+        yield from range(n)
+    finally:
+        n = 0
 
 
 @recorded(WithMeta(3), Made)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from types import CellType, FunctionType
+from types import CellType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from metatracer.frontend.code_reader import read_instructions
 from metatracer.frontend.decode import jitcode_for
 from metatracer.runtime.consumers import CONSUMERS
-from metatracer.runtime.fusion import fused, is_consumable
+from metatracer.runtime.fusion import fused, is_consumable, stepping
 from metatracer.runtime.twin import twin_for
 
 if TYPE_CHECKING:
@@ -54,6 +54,12 @@ def nested(items):
             yield item - other
 
 
+def delegating(items):
+    yield from items
+    for item in items:
+        yield from (item, item)
+
+
 def stopping(items):
     yield next(iter(items))
 
@@ -92,7 +98,7 @@ MANY = [
 ]
 CASES = [(plain, items) for items in MANY] + [
     *((branches, [1, 0, 2]), (nested, [1, 2, 3]), (nested, [9]), (stopping, []), (stopping, [1]), (sent, 1)),
-    *((closure(4), [1, 2]), (closure(4), [1, "x"])),
+    *((closure(4), [1, 2]), (closure(4), [1, "x"]), (delegating, [0, 2]), (delegating, 5)),
 ]
 
 
@@ -110,11 +116,10 @@ def run_fused(generator: Any, consumer: str, items: Any, others: list[Any]) -> A
     assert found is not None
     function = FunctionType(found.code, globals(), generator.__name__, None, generator.__closure__)
     jitcode, twin = jitcode_for(found.code), twin_for(found.code)
-    begin = next(raw.next_index for raw in read_instructions(found.code) if raw.opname == "RESUME")
     given = [(0, items), *zip(found.arguments, others, strict=True)]
     given += list(zip(jitcode.free_registers, generator.__closure__ or (), strict=True))
     given += [(jitcode.local_names.index(name), CellType()) for name in found.code.co_cellvars]
-    return twin.resume(function, min(place for place in twin.places if place >= begin), given, [])
+    return twin.resume(function, begin(found.code), given, [])
 
 
 @pytest.mark.parametrize("consumer", CONSUMERS)
@@ -139,12 +144,19 @@ def test_generators_left_to_cpython() -> None:
             yield 1
 
     def delegated(items):
-        yield from items
+        given = yield from items
+        yield given
+
+    def delegated_within(items):
+        try:
+            yield from items
+        except ValueError:
+            pass
 
     async def asynchronous():
         yield 1
 
-    for function in (guarded, managed, delegated, asynchronous, test_generators_left_to_cpython):
+    for function in (guarded, managed, delegated, delegated_within, asynchronous, test_generators_left_to_cpython):
         assert not is_consumable(function.__code__)
         assert fused(function.__code__, "any") is None
     assert is_consumable(plain.__code__)
@@ -153,3 +165,35 @@ def test_generators_left_to_cpython() -> None:
 def test_made_once() -> None:
     assert fused(plain.__code__, "any") is fused(plain.__code__, "any")
     assert fused(plain.__code__, "any") is not fused(plain.__code__, "all")
+
+
+def begin(code: Any) -> int:
+    return min(place for place in twin_for(code).places if place >= after_resume(code))
+
+
+def after_resume(code: Any) -> int:
+    return next(raw.next_index for raw in read_instructions(code) if raw.opname == "RESUME")
+
+
+@pytest.mark.parametrize("wrapped", [list, sum])
+def test_twin_of_a_generator_is_a_generator(wrapped: Any) -> None:
+    for generator, items in CASES:
+        code = stepping(generator.__code__)
+        assert code is not None
+        function = FunctionType(code, globals(), generator.__name__, None, generator.__closure__)
+        jitcode = jitcode_for(code)
+        given = [(0, items), *zip(jitcode.free_registers, generator.__closure__ or (), strict=True)]
+        given += [(jitcode.local_names.index(name), CellType()) for name in code.co_cellvars]
+        made = twin_for(code).resume(function, begin(code), given, [])
+        assert type(made) is GeneratorType
+        assert outcome(lambda: wrapped(made)) == outcome(lambda: wrapped(generator(items)))
+
+
+def test_an_exception_is_raised_when_it_is_asked() -> None:
+    code = stepping(plain.__code__)
+    assert code is not None
+    function = FunctionType(code, globals(), "plain")
+    made = twin_for(code).throw(function, begin(code), [(0, [])], [], KeyError("thrown"))
+    with pytest.raises(KeyError, match="thrown"):
+        next(made)
+    assert list(made) == []

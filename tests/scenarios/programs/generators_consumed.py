@@ -254,9 +254,9 @@ def frames(i, t):
 
 def main():
     for body in (short, long, big, methods, closures, held, called, frames):
-        print(fold(body, 120, 0))
-    print(repr(fold(floats, 100, 0.0)))
-    print(each(made, 103, []))
-    print(each(fails, 336, []))
-    print(each(drops, 80, []))
-    print(fold(changes, 150, 0))
+        print(fold(body, 80, 0))
+    print(repr(fold(floats, 60, 0.0)))
+    print(each(made, 63, []))
+    print(each(fails, 264, []))
+    print(each(drops, 40, []))
+    print(fold(changes, 130, 0))

@@ -113,6 +113,31 @@ def genexpr_sum(i, t):
 
 
 @idiom
+def genexpr_all(i, t):
+    return t + all(x < i % 30 + 20 for x in NUMBERS)
+
+
+@idiom
+def genexpr_tuple(i, t):
+    return t + len(tuple(x * i for x in (1, 2, 3)))
+
+
+@idiom
+def genexpr_join(i, t):
+    return t + len(",".join(str(x) for x in (1, i, 3)))
+
+
+NUMBERS = list(range(30))
+
+
+@idiom
+def genexpr_for(i, t):
+    for x in (x ^ i for x in NUMBERS):
+        t += x
+    return t % 1000003
+
+
+@idiom
 def listcomp(i, t):
     return t + len([x for x in (1, 2, 3) if x != i % 3])
 
@@ -126,6 +151,28 @@ def gen3(i):
 @idiom
 def generator(i, t):
     for x in gen3(i):
+        t += x
+    return t % 1000003
+
+
+class Branch:
+    def __init__(self, *parts):
+        self.parts = parts
+
+    def numbers(self):
+        for part in self.parts:
+            if type(part) is int:
+                yield part
+            else:
+                yield from part.parts
+
+
+BRANCH = Branch(1, 2, Branch(3, 4), 5)
+
+
+@idiom
+def generator_method(i, t):
+    for x in BRANCH.numbers():
         t += x
     return t % 1000003
 
