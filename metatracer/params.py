@@ -70,7 +70,7 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("max_inline_depth", 30, "frames", 1, 500, "inlined frames above the portal before a callee is called"),
     Parameter("max_unroll_loops", 16, "iterations", 1, 10_000, "iterations of a helper's loop that one trace holds"),
     Parameter(
-        "helper_loops", True, "", 0, 1, "a helper's longer loop gets traces of its own; off: the helper is called"
+        "helper_loops", True, "", 0, 1, "a helper's longer loop, and its recursion, get traces of their own; off: it is called"
     ),
     Parameter("max_unroll_recursion", 1, "calls", 1, 100, "times one guest function is inlined in itself"),
     Parameter("promotion_limit", 8, "values", 0, _MANY, "promoted at one place before the value stays a variable"),

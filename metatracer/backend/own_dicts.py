@@ -115,6 +115,16 @@ def _entry(keys: int, wanted: int) -> int | None:
     return names.index(wanted) << 8 | read_byte(keys + figures.keys_log2_index_bytes) if wanted in names else None
 
 
+MOST_AT_FIRST = 5
+"""So many items are in the table that a dict gets with its first one."""
+_FIRST_SIZE = 3
+
+
+def position_at_first(number: int) -> int:
+    """The position of an item in a dict that was empty, and has got at most `MOST_AT_FIRST` items, by its number."""
+    return number << 8 | _FIRST_SIZE
+
+
 def find_item(mapping: dict[Any, Any], key: str) -> tuple[str, int] | None:
     """The key, as the dict has it, and its position in a dict that has keys of its own, strings only; None otherwise."""
     if key not in mapping or "__builtins__" in mapping or len(mapping) > _MOST_SEARCHED:

@@ -140,6 +140,9 @@ LIST_SLICE = _row("list_slice", "PyList_GetSlice", "rii", "r", reads=Effect.LIST
 TUPLE_SLICE = _row("tuple_slice", "PyTuple_GetSlice", "rii", "r", pure=True, evaluate=lambda s, i, j: s[max(i, 0):max(j, 0)])
 NEW_SLICE = _row("new_slice", "PySlice_New", "rrr", "r", pure=True, evaluate=slice)
 NEW_DICT = _row("new_dict", "PyDict_New", "", "r", writes=Effect.NONE, evaluate=dict)
+# A dict that was kept in parts until now is made of its items. (Without memory for it the process ends, as for other objects.)
+EMPTY_DICT = _row("empty_dict", "PyDict_New", "", "r", error="never", writes=Effect.NONE, evaluate=dict)
+DICT_FILL = _row("dict_fill", "PyDict_SetItem", "rrr", "i", c_result="i32", error="never", writes=Effect.DICT, evaluate=lambda d, k, v: operator.setitem(d, k, v) or 0)
 NEW_SET = _row("new_set", "PySet_New", "r", "r", runs_code=True, evaluate=set)
 # `__new__` of a container's class that looks at nothing but the class it is to make an instance of.
 NEW_CONTAINER = _row("new_container", "PyObject_CallOneArg", "rr", "r", writes=Effect.NONE, evaluate=lambda new, cls: new(cls))

@@ -106,7 +106,7 @@ class Exit:
 
     def _build(self, virtual: VirtualObject | VirtualSequence) -> None:
         if isinstance(virtual, VirtualObject):
-            instance: Any = object.__new__(virtual.cls)
+            instance: Any = {} if virtual.cls is dict else object.__new__(virtual.cls)
             self._built[id(virtual)] = instance
             for place, value in virtual.fields:
                 set_field(instance, place, self.materialize(value))

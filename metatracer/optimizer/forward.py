@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from metatracer.ir.cfunctions import NEW_DICT
+from metatracer.ir.cfunctions import EMPTY_DICT, NEW_DICT
 from metatracer.ir.opcodes import GUARD_NO_EXCEPTION, OPCODES, Opcode
 from metatracer.ir.values import Input, Operation, Value
 from metatracer.optimizer.calls import Calls
@@ -141,7 +141,7 @@ class Forward:
             self.call_removed = False
         if opcode.result == "r":
             self.state.positions[op] = len(self.out)
-            if opcode.allocates or op.descr is NEW_DICT:
+            if opcode.allocates or op.descr is NEW_DICT or op.descr is EMPTY_DICT:
                 self.state.births[op] = len(self.out)
         self.out.append(op)
         return op

@@ -5,7 +5,10 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any
 
+from metatracer.ir.cfunctions import DICT_FILL, EMPTY_DICT
 from metatracer.ir.opcodes import (
+    CALL_C_I,
+    CALL_C_R,
     CELL_SET,
     LIST_SETITEM,
     NEW,
@@ -79,7 +82,8 @@ class Materializer:
         if isinstance(value, VirtualBox):
             real = self._allocate_box(value)
         elif isinstance(value, VirtualInstance):
-            real = self._append(NEW, (), value.cls, value.cls)
+            opcode, descr = (CALL_C_R, EMPTY_DICT) if value.cls is dict else (NEW, value.cls)
+            real = self._append(opcode, (), descr, value.cls)
             self._fills.append((value, real))
         elif isinstance(value, VirtualItems):
             if value.cls is tuple:
@@ -153,7 +157,9 @@ class Materializer:
         if isinstance(virtual, VirtualInstance):
             for field, content in virtual.fields.items():
                 value = self._allocate(content)
-                if value is not state.pool.null:
+                if field.storage == "item":
+                    emit(Operation(CALL_C_I, (real, state.pool.get("r", field.name), value), DICT_FILL))
+                elif value is not state.pool.null:
                     emit(Operation(SETFIELD, (real, value), field))
                 table = state.immutable if field.immutable else state.fields
                 table.setdefault(field, {})[real] = value

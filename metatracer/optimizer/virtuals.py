@@ -9,14 +9,19 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING
 
+from metatracer.backend.own_dicts import MOST_AT_FIRST, position_at_first
+from metatracer.ir.cfunctions import DICT_FILL, DICT_FIND, DICT_LEN, DICT_SETITEM, EMPTY_DICT, NEW_DICT
 from metatracer.ir.opcodes import (
     BOOL_BOX,
     BOOL_UNBOX,
+    CALL_C_I,
+    CALL_C_R,
     CELL_GET,
     CELL_SET,
     FLOAT_BOX,
     FLOAT_UNBOX,
     GETFIELD,
+    GUARD_DICT_FIELD,
     GUARD_INLINE_VALUES,
     GUARD_NOT_SHADOWED,
     GUARD_TRUE,
@@ -39,7 +44,7 @@ from metatracer.ir.opcodes import (
     UINT_BOX,
     UINT_UNBOX,
 )
-from metatracer.ir.values import Const, Operation
+from metatracer.ir.values import Const, Field, Operation
 from metatracer.optimizer.state import BOXED_TYPE, OTHER_SIGN, VirtualBox, VirtualInstance, VirtualItems
 from metatracer.optimizer.verdicts import DROP, EMIT, Verdict
 
@@ -69,6 +74,9 @@ class Virtuals:
             yield opcode, self.unbox
         yield INT_TRUNCATE, self.truncate
         yield NEW, self.new
+        yield CALL_C_R, self.dict_call
+        yield CALL_C_I, self.dict_call
+        yield GUARD_DICT_FIELD, self.guard_dict_field
         yield NEW_LIST, self.new_items
         yield NEW_TUPLE, self.new_items
         yield NEW_CELL, self.new_items
@@ -156,6 +164,40 @@ class Virtuals:
             return EMIT
         present = any(field.name == op.descr.name and field.storage == "inline" for field in owner.fields)
         return EMIT if present else DROP
+
+    # --- dicts --------------------------------------------------------------------------------------------------------
+    # Instances of dict whose fields are the few items in their order, all at constant strings, in places that they will have.
+
+    def dict_call(self, op: Operation) -> Verdict:
+        """Calls of CPython that make a dict, and that ask and change one that has not been made."""
+        row = op.descr
+        if row is NEW_DICT or row is EMPTY_DICT:
+            return VirtualInstance(dict, {})
+        mapping = op.args[0] if op.args else None
+        if not isinstance(mapping, VirtualInstance):
+            return EMIT
+        fields = mapping.fields
+        if row is DICT_LEN:
+            return self._pool.get("i", len(fields))
+        if row not in (DICT_FIND, DICT_SETITEM, DICT_FILL):
+            return EMIT
+        name = op.args[1].value if isinstance(op.args[1], Const) else None
+        if type(name) is not str:
+            return EMIT
+        field = next((field for field in fields if field.name == name), None)
+        if row is DICT_FIND:
+            return self._pool.null if field is None else self._state.resolve(fields[field])
+        if field is None:
+            if len(fields) >= MOST_AT_FIRST:
+                return EMIT
+            field = Field(dict, name, "item", position_at_first(len(fields)))
+        fields[field] = op.args[2]
+        self._state.version += 1
+        return self._pool.get("i", 0)
+
+    def guard_dict_field(self, op: Operation) -> Verdict:
+        owner = op.args[0]
+        return DROP if isinstance(owner, VirtualInstance) and op.descr in owner.fields else EMIT
 
     # --- lists, tuples, cells ---------------------------------------------------------------------------------------
 

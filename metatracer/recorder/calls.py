@@ -32,11 +32,13 @@ from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.pure_calls import NOTHING, fold, is_immutable, is_pure
 from metatracer.ir.values import NULL_OBJECT, Const
+from metatracer.recorder.control import make_cell
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
 from metatracer.recorder.generators import is_generator_function, take_from_locals, virtual_generator
 from metatracer.recorder.lists import guard_length, list_item, new_list
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.polymorphism import call_context
+from metatracer.recorder.recursion import is_called_natively
 from metatracer.recorder.tuples import guard_tuple_length, new_tuple, tuple_item
 from metatracer.recorder.virtual_exceptions import (
     initializer,
@@ -101,7 +103,7 @@ def refusal(meta: MetaInterpreter, function: FunctionType) -> str:
         return "the parameter `inlining` is off"
     if len(meta.frames) >= meta.limits.max_inline_depth:
         return "inlined too deeply (parameter `max_inline_depth`)"
-    if meta.host.portal_of(function) is None:
+    if meta.host.portal_of(function) is None and meta.host.entry_of(function) is None:
         same = sum(1 for frame in meta.frames if frame.jitcode is jitcode)
         if same >= meta.limits.max_inline_recursion:
             return "a recursion that does not go through a portal (parameter `max_unroll_recursion`)"
@@ -142,15 +144,28 @@ def call_python(
         bound = bind_arguments(function, list(arguments), keywords or {}, jitcode)
     except ArgumentMismatch:
         return False
-    meta.assume(meta.host.function_unchanged(function))
     callee = MetaFrame(jitcode, function, meta.host.portal_of(function), meta.host.headers_of(function))
     _give_arguments(meta, callee, bound)
     callee.context = call_context(frame, jitcode, callee.registers)
     if callee.context in meta.polymorphism.called and callee.portal is None:
         _note(meta, frame, function, _BRANCHES)
         return False
+    called = is_called_natively(meta, callee)
+    meta.assume(meta.host.function_unchanged(function))
     meta.push_frame(callee, pending)
+    if called is not None:
+        _make_cells(meta, callee)
+        meta.call_inlined(callee, *called)
     return True
+
+
+def _make_cells(meta: MetaInterpreter, callee: MetaFrame) -> None:
+    """Go on to the merge point at the entry of a helper."""
+    instructions = callee.jitcode.instructions
+    while (instruction := instructions[callee.position]).op == "make_cell":
+        make_cell(meta, callee, instruction)
+        callee.position += 1
+    meta.stand_at(callee, instruction.index)
 
 
 def _give_arguments(meta: MetaInterpreter, callee: MetaFrame, bound: BoundArguments) -> None:

@@ -74,6 +74,7 @@ def set_item(
 ) -> None:
     """Record and do the store to an item. The classes are known."""
     owner = meta.ref(mapping)
+    _has_constant_name(meta, key)  # without it, a dict that the trace has made would have to exist
     refs = [owner, meta.ref(key), meta.ref(value)]
     objects = [mapping.object, key.object, value.object]
     if runs_code_at_end(value.object) or runs_code_at_end(dict.get(mapping.object, key.object)):
@@ -123,6 +124,7 @@ def _set_in_place(
 def _search(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, mapping: Box, key: Box) -> Box:
     """What is at the key, NULL_OBJECT if nothing. No code is known to run, so the instruction may be repeated."""
     effect_done, start = meta.effect_done, meta.snapshot()
+    _has_constant_name(meta, key)  # without it, a dict that the trace has made would have to exist
     refs, objects = [meta.ref(mapping), meta.ref(key)], [mapping.object, key.object]
     found = meta.c_call(frame, instruction, c.DICT_FIND, refs, objects, store=lambda _: None, snapshot=lambda: start)
     meta.effect_done = effect_done
@@ -160,4 +162,8 @@ def _has_constant_name(meta: MetaInterpreter, key: Box) -> bool:
 def _is_attribute(key: Box) -> bool:
     """Whether a key comes from an object, such as a node of a syntax tree: there is a good chance that it is the same again."""
     read = key.ref
-    return isinstance(read, Operation) and read.opcode is ops.GETFIELD
+    if not isinstance(read, Operation):
+        return False
+    is_item = read.opcode is ops.LIST_GETITEM or read.opcode is ops.TUPLE_GETITEM
+    return read.opcode is ops.GETFIELD or (is_item and isinstance(read.args[1], Const))
+

@@ -139,6 +139,8 @@ class MetaFrame:
         visited: Green keys of the merge points the frame has passed.
         generator: Whose frame it is (`generators`), or None.
         passed: Their contexts, and how many operations the trace had then.
+        given: The id() of what was in each register when the function was called, 0 for those that were unbound; empty in frames
+            that a recording begins with.
     """
 
     __slots__ = (
@@ -149,6 +151,7 @@ class MetaFrame:
         "entry_key",
         "function",
         "generator",
+        "given",
         "headers",
         "index",
         "jitcode",
@@ -181,6 +184,7 @@ class MetaFrame:
         self.entry_greens: tuple[Any, ...] | None = None
         self.visited: set[Any] = set()
         self.passed: list[tuple[int, int]] = []
+        self.given: tuple[int, ...] = ()
 
     def box(self, register: int) -> Box:
         """The box in a register that must be bound."""

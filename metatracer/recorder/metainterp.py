@@ -130,6 +130,13 @@ class PortalView(Protocol):
     def run_from_merge_point(self, values: list[Any]) -> Any: ...
 
 
+class EntryView(PortalView, Protocol):
+    """The entry of a helper."""
+
+    def is_hopeless(self, key: Any) -> bool: ...
+    def let_in(self, function: FunctionType) -> None: ...
+
+
 class HeaderView(Protocol):
     """The header of a helper's loop: a portal for the kinds of iterators that lie on the operand stack."""
 
@@ -147,6 +154,8 @@ class Host(Protocol):
     def stepping(self, code: CodeType) -> CodeType | None: ...
     def content_of_generator(self, generator: Any) -> tuple[Sequence[Any], Sequence[Any]]: ...
     def generator_at(self, function: FunctionType, index: int, slots: Sequence[Any], stack: Sequence[Any]) -> Any: ...
+    def entry_of(self, function: FunctionType) -> EntryView | None: ...
+    def make_entry(self, caller: PortalView, function: FunctionType, greens: Sequence[int]) -> EntryView | None: ...
     def original_code(self, function: FunctionType) -> CodeType: ...
     def jitcode_of(self, function: FunctionType) -> JitCode: ...
     def new_loop(self, portal: PortalView, key: Any, greens: tuple[Any, ...]) -> LoopRef: ...
@@ -850,11 +859,11 @@ class MetaInterpreter:
         self.is_at_start = portal.is_implicit
         self.frames[:] = [frame]
         n_greens = len(portal.green_numbers)
-        for number, obj in zip(portal.green_numbers, values, strict=False):
-            frame.registers[number] = const_box(obj)
         cells = function.__closure__ or ()
         for number, cell in enumerate(cells, jitcode.n_locals - len(cells)):
             frame.registers[number] = const_box(cell)
+        for number, obj in zip(portal.green_numbers, values, strict=False):
+            frame.registers[number] = const_box(obj)
         unbound_known: list[tuple[Input, bool]] = []
         n_reds = n_greens + len(portal.red_numbers)
         for number, obj in zip(portal.red_numbers, values[n_greens:n_reds], strict=True):
@@ -944,7 +953,7 @@ class MetaInterpreter:
         key = portal.key(())
         frame.context = merge_context(portal, key)
         if len(self.frames) > 1:
-            self._call_inlined(frame, portal, key, ())
+            self.call_inlined(frame, portal, key, ())
             return True
         if self._merge_outermost(frame, portal, key, ()):
             return True
@@ -1021,7 +1030,7 @@ class MetaInterpreter:
         is_called = frame.context in self.polymorphism.called or not portal.may_inline(key)
         if not is_called and recursion < self.limits.max_unroll_recursion:
             return False
-        self._call_inlined(frame, portal, key, greens)
+        self.call_inlined(frame, portal, key, greens)
         return True
 
     def _merge_entered(self, frame: MetaFrame, portal: PortalView, key: Any, greens: Sequence[Any]) -> bool:
@@ -1029,7 +1038,7 @@ class MetaInterpreter:
         entered_here = frame.entry_greens is not None
         is_round = self._is_round(frame, portal, key)
         if not is_round and self._is_joint(frame, portal, key, greens):
-            self._call_inlined(frame, portal, key, greens, AbortReason.JOINT_FIRST)
+            self.call_inlined(frame, portal, key, greens, AbortReason.JOINT_FIRST)
             return True
         if not is_round and (entered_here or portal.may_inline(key)):
             return False
@@ -1040,10 +1049,10 @@ class MetaInterpreter:
         # A bridge that begins inside of the call has no other beginning: what is left of the call is one.
         if is_round and key == frame.entry_key:
             portal.refuse_inlining(key, greens)
-        self._call_inlined(frame, portal, key, greens)
+        self.call_inlined(frame, portal, key, greens)
         return True
 
-    def _call_inlined(
+    def call_inlined(
         self, frame: MetaFrame, portal: PortalView, key: Any, greens: Sequence[Any],
         reason: AbortReason = AbortReason.CALLEE_FIRST,
     ) -> None:  # fmt: skip

@@ -226,6 +226,17 @@ def binary(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) ->
     """A binary or in-place operator."""
     symbol = instruction.arg
     left, right = frame.box(instruction.src[0]), frame.box(instruction.src[1])
+    if builtin_binary(meta, frame, instruction, symbol, left, right):
+        return
+    if _inline_binary(meta, frame, instruction, symbol, left, right):
+        return
+    _generic_binary(meta, frame, instruction, symbol, left, right)
+
+
+def builtin_binary(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, symbol: str, left: Box, right: Box
+) -> bool:
+    """An operator, or a call of a function that does the same, whose operands are of builtin classes. Whether it was done."""
     plain = symbol.removesuffix("=")
     kinds = (type(left.object), type(right.object))
     if all(kind in _NUMBERS for kind in kinds):
@@ -240,18 +251,16 @@ def binary(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) ->
                 result = int_binary(meta, plain, left, right, mask != 0)
         if result is not None:
             frame.registers[instruction.dst[0]] = result
-            return
+            return True
     if kinds == (list, int) and plain == symbol == "*" and _repeat_list(meta, frame, instruction, left, right):
-        return
+        return True
     if kinds == (list, list) and symbol == "+":
         _concat_lists(meta, frame, instruction, left, right)
-        return
+        return True
     if all(kind in _IMMUTABLE for kind in kinds) and not (plain == "%" and kinds[0] in (str, bytes)):
         _pure_binary(meta, frame, instruction, symbol, left, right)
-        return
-    if _inline_binary(meta, frame, instruction, symbol, left, right):
-        return
-    _generic_binary(meta, frame, instruction, symbol, left, right)
+        return True
+    return False
 
 
 _MOST_REPEATED = 64
@@ -297,7 +306,7 @@ def _pure_binary(
     meta.guard_class(right)
     # An error of type does not depend on the values.
     samples = [type(operand.object)() for operand in (left, right)]
-    residual.raise_known(meta, TypeError, BINARY_FUNCTIONS[instruction.arg], *samples)
+    residual.raise_known(meta, TypeError, BINARY_FUNCTIONS[symbol], *samples)
     function = BINARY_FUNCTIONS[symbol]
     if left.is_const and right.is_const:
         result, exception = meta.execute(function, left.object, right.object)
@@ -453,7 +462,7 @@ def unary(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> 
     if symbol != "+" and type(box.object) is int and feeds_mask(meta, frame, instruction) > _LARGEST:
         result: Box | None = wrapping_unary(meta, symbol, box)
     else:
-        result = _unary_number(meta, symbol, box)
+        result = unary_number(meta, symbol, box)
     if result is not None:
         frame.registers[instruction.dst[0]] = result
         return
@@ -468,7 +477,8 @@ def unary(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> 
     meta.c_call(frame, instruction, rows[symbol][pure], [meta.ref(box)], [box.object])
 
 
-def _unary_number(meta: MetaInterpreter, symbol: str, box: Box) -> Box | None:
+def unary_number(meta: MetaInterpreter, symbol: str, box: Box) -> Box | None:
+    """`+x`, `-x`, `~x` of a number in a machine word or a double; None for others."""
     cls = type(box.object)
     if cls is float and symbol != "~":
         raw = meta.float_value(box)
@@ -529,7 +539,7 @@ def compare(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
     """A rich comparison."""
     symbol = instruction.arg
     left, right = frame.box(instruction.src[0]), frame.box(instruction.src[1])
-    result = _compare_builtin(meta, symbol, left, right)
+    result = compare_builtin(meta, symbol, left, right)
     if result is not None:
         frame.registers[instruction.dst[0]] = result
         return
@@ -565,7 +575,8 @@ def _truth_of(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], bool]
 _COMPARE_TRUTH = {symbol: _truth_of(function) for symbol, function in _COMPARE.items()}
 
 
-def _compare_builtin(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -> Box | None:
+def compare_builtin(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -> Box | None:
+    """A comparison of which what the operands are says the result; None if it may be code of theirs."""
     kinds = (type(left.object), type(right.object))
     if all(kind in _NUMBERS for kind in kinds):
         return compare_numbers(meta, symbol, left, right)

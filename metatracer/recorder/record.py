@@ -9,6 +9,7 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from metatracer.errors import AbortReason, RecordingAborted
+from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.class_facts import keeps_instances
 from metatracer.ir.snapshots import live_values
@@ -25,6 +26,7 @@ from metatracer.recorder import (
     intrinsics,
     literals,
     numeric,
+    operator_functions,
     patterns,
 )
 from metatracer.recorder.exceptions import unwind
@@ -55,7 +57,8 @@ if TYPE_CHECKING:
     from metatracer.recorder.resume import Rebuilt
 
 HANDLER_MODULES = (
-    attributes, buffers, calls, consuming, containers, control, exceptions, intrinsics, literals, numeric, patterns,
+    attributes, buffers, calls, consuming, containers, control, exceptions, intrinsics, literals, numeric, operator_functions,
+    patterns,
 )  # fmt: skip
 """The modules whose import fills `HANDLERS`."""
 assert HANDLERS
@@ -242,6 +245,8 @@ class _BridgeStart:
 
     def _virtual_object(self, value: VirtualObject) -> Box:
         meta = self.meta
+        if value.cls is dict:
+            return self._virtual_dict(value)
         op = meta.emit(ops.NEW, descr=value.cls)
         meta.know_type(op, value.cls)
         box = self.boxes[id(value)] = Box(self.objects[id(value)], op)
@@ -251,6 +256,18 @@ class _BridgeStart:
                 stored = meta.ref(content)
                 meta.emit(ops.SETFIELD, op, stored, descr=field)
                 meta.heap[op, field] = stored
+        return box
+
+    def _virtual_dict(self, value: VirtualObject) -> Box:
+        meta = self.meta
+        op = meta.emit(ops.CALL_C_R, descr=c.EMPTY_DICT)
+        meta.know_type(op, dict)
+        box = self.boxes[id(value)] = Box(self.objects[id(value)], op)
+        items = {}
+        for field, part in value.fields:
+            items[field.name] = meta.ref(self.box(part))
+            meta.emit(ops.CALL_C_I, op, Const("r", field.name), items[field.name], descr=c.DICT_FILL)
+        meta.contents[op] = box.object, items
         return box
 
     def _virtual_sequence(self, value: VirtualSequence) -> Box:

@@ -204,7 +204,7 @@ class _Planner:
 
 
 def _new_object(place: int, cls: type) -> Callable[[Pool], None]:
-    make = cls.__new__ if cls is list or cls is CellType else object.__new__
+    make = cls.__new__ if cls in (list, dict, CellType) else object.__new__
 
     def step(pool: Pool) -> None:
         pool[place] = make(cls)

@@ -30,7 +30,7 @@ from metatracer.recorder.frames import RANGE_ITERATOR
 from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import assumptions, hotness
 from metatracer.runtime.collector import collector_waits
-from metatracer.runtime.host import PORTALS
+from metatracer.runtime.host import portal_entered
 from metatracer.runtime.loops import PLACING, GuardState, Loop, Piece, hold, register_guards, release, retire, root_of
 from metatracer.runtime.summaries import code_added, collecting, still_hold
 from metatracer.runtime.summaries import register as register_reliances
@@ -273,7 +273,7 @@ def _put_in_place(piece: Piece) -> None:
         guard.bridge = piece
         STATISTICS.bridges_compiled += 1
         record.bridges += 1
-        loop.base.branches.note(guard.operation, lambda function: PORTALS.get(function.__code__))
+        loop.base.branches.note(guard.operation, portal_entered)
         return
     with PLACING:
         set_cell(loop.ref, piece.code)

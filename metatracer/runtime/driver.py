@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.threadstate import MORE_FRAMES
 from metatracer.runtime.host import PORTALS
-from metatracer.runtime.implicit import implicit_portals
+from metatracer.runtime.implicit import loop_portals
+from metatracer.runtime.implicit_entry import entry_portals
 from metatracer.runtime.portal import Portal
 from metatracer.statistics import STATISTICS
 
@@ -65,8 +66,8 @@ def install_portal(function: FunctionType, driver: JitDriver) -> FunctionType:
 
 
 def portals() -> list[Portal]:
-    """Every installed portal, and the helpers' loops that have traces of their own."""
-    return [*PORTALS.values(), *implicit_portals()]
+    """Every installed portal, and the loops and entries of helpers that have traces of their own."""
+    return [*PORTALS.values(), *loop_portals(), *entry_portals()]
 
 
 def statistics_snapshot() -> dict[str, Any]:

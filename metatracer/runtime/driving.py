@@ -378,9 +378,9 @@ class _Driving:
                 loop.replacement.given_up(ended_.aborted)
                 return
             note_abort(loop, ended_.aborted, guard)
-            if ended_.aborted.reason is AbortReason.JOINT_FIRST:
-                self._stands_at_joint(host)
-            elif guard is not None:
+            if ended_.aborted.reason in (AbortReason.JOINT_FIRST, AbortReason.CALLEE_FIRST):
+                self._wants_code_first(ended_.aborted.reason, host)
+            if guard is not None and ended_.aborted.reason is not AbortReason.JOINT_FIRST:
                 guard.wait = guard.failures * loop.portal.driver.params.backoff_factor
             return
         own = loop
@@ -423,10 +423,10 @@ class _Driving:
         if where is not None:
             where.wait = where.failures * loop.portal.driver.params.backoff_factor
 
-    def _stands_at_joint(self, host: RecordingHost) -> None:
-        """What begins where the innermost frame stands is wanted at once."""
+    def _wants_code_first(self, reason: AbortReason, host: RecordingHost) -> None:
+        """What begins where the innermost frame stands, a joint or the entry of a helper, is wanted at once."""
         frame = self.frames.pop()
-        portal = host.portal_of(frame.function)
+        portal = host.portal_of(frame.function) if reason is AbortReason.JOINT_FIRST else host.entry_of(frame.function)
         if portal is None or not self._waits_for_code(portal, [frame]):
             self.frames.append(frame)
 

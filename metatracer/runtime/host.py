@@ -10,7 +10,8 @@ from metatracer.runtime import assumptions
 from metatracer.runtime.assumptions import ClassUnchanged, DictItemIs, FunctionUnchanged, QuasiFieldIs
 from metatracer.runtime.class_facts import InstancesKeepClass, ObjectKeepsClass
 from metatracer.runtime.fusion import Fused, fused, is_consumable, stepping
-from metatracer.runtime.implicit import headers_of, make_header
+from metatracer.runtime.implicit import headers_of, make_header, original_code
+from metatracer.runtime.implicit_entry import entry_of, make_entry
 from metatracer.runtime.twin import given_to, twin_for
 from metatracer.statistics import STATISTICS, ResidualCall
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from metatracer.ir.values import LoopRef
     from metatracer.recorder.frames import Kind
     from metatracer.runtime.implicit import Header
+    from metatracer.runtime.implicit_entry import EntryPortal
     from metatracer.runtime.loops import Loop
     from metatracer.runtime.portal import Portal
 
@@ -33,6 +35,11 @@ _STORED_CLASS_WEIGHT = 3
 
 _mutable_items: set[tuple[int, str]] = set()
 _moved_items: dict[tuple[CodeType, int, str], int] = {}
+
+
+def portal_entered(function: FunctionType) -> Portal | None:
+    """The portal that a function is, or that its entry is."""
+    return PORTALS.get(function.__code__) or entry_of(function)
 
 
 class RecordingHost:
@@ -77,10 +84,18 @@ class RecordingHost:
         """Locals and operand stack with which such a generator was made that has not been asked yet."""
         return given_to(generator)
 
+    def entry_of(self, function: FunctionType) -> EntryPortal | None:
+        """The portal at the entry of a helper, or None."""
+        return entry_of(function)
+
+    def make_entry(self, caller: Any, function: FunctionType, greens: Sequence[int]) -> EntryPortal | None:
+        """Give the calls of a helper traces of their own, if it can have them."""
+        return make_entry(caller, function, greens)
+
     def original_code(self, function: FunctionType) -> CodeType:
         """The author's code of a function: for portals, before rewriting."""
         portal = PORTALS.get(function.__code__)
-        return function.__code__ if portal is None else portal.layout.code
+        return original_code(function) if portal is None else portal.layout.code
 
     def jitcode_of(self, function: FunctionType) -> JitCode:
         """The JitCode of the author's code of a function."""

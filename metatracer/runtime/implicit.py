@@ -1,5 +1,7 @@
 """Loops of helpers that have traces of their own, without their author: implicit portals.
 
+(Calls of helpers: `implicit_entry`.)
+
 A helper is a function that a trace looks into and that is no portal. When a recording has gone round a loop of it
 `max_unroll_loops` times, the loop's header (where its backward jump leads) becomes a merge point without greens; its
 reds are the locals that are alive there, the function's free variables and the operand stack, which holds the iterators
@@ -47,41 +49,78 @@ if TYPE_CHECKING:
     from metatracer.recorder.frames import Kind
     from metatracer.runtime.loops import Loop
 
-_MOST_ATTEMPTS = 3
+MOST_ATTEMPTS = 3
 """Recordings of a loop given up in a row: then its helper is called."""
 _MOST_KINDS = 6
 """Combinations of kinds of iterators at one header that have loops of their own."""
 
 
+_given: dict[CodeType, CodeType] = {}
+"""The author's code of functions by that which they have been given instead."""
+
+
+def give_code(function: FunctionType, given: CodeType) -> None:
+    """Let a function run other code from now on, which does the same."""
+    _given[given] = function.__code__
+    function.__code__ = given
+
+
+def original_code(function: FunctionType) -> CodeType:
+    """The author's code of a function that may have been given another one."""
+    code = function.__code__
+    return _given.get(code, code)
+
+
 class ImplicitDriver:
     """What a portal needs of its driver. The parameters are those of the driver whose trace came to the loop first."""
 
-    greens: tuple[str, ...] = ()
     confirm_enter_jit = None
 
-    def __init__(self, name: str, lineno: int, params: Parameters) -> None:
+    def __init__(self, name: str, location: str, params: Parameters, greens: tuple[str, ...] = ()) -> None:
         self.name = name
         self.params = params
-        self._location = f"loop in line {lineno}"
+        self.greens = greens
+        self._location = location
 
     def printable_location(self, greens: Sequence[object]) -> str:
-        """The loop's place."""
+        """The place in the helper."""
         return self._location
 
 
 class ImplicitPortal(Portal):
-    """One loop of a helper, for iterators of certain kinds.
+    """A portal that its author has not made one, found by a trace of `caller`.
 
     Its frames belong to a function of its own, which nobody else can change and which has empty cells for free variables.
     """
 
     is_implicit = True
 
+    def __init__(self, function: FunctionType, driver: ImplicitDriver, layout: PortalLayout, caller: Portal) -> None:
+        super().__init__(_without_cells(function), driver, layout, caller.drive)
+        self.frozen = caller.frozen
+
+    def _check_greens(self, greens: tuple[Any, ...]) -> None:
+        """Nobody has chosen them: they are told apart by identity."""
+
+
+def _without_cells(function: FunctionType) -> FunctionType:
+    code = original_code(function)
+    cells = tuple([CellType() for _ in code.co_freevars])
+    return FunctionType(code, function.__globals__, function.__name__, None, cells)
+
+
+def name_of(function: FunctionType, lineno: int) -> str:
+    """A driver's name for a place in a helper."""
+    return re.sub(r"[<>]", "", f"{function.__qualname__.replace('<locals>.', '')}_{lineno}")
+
+
+class LoopPortal(ImplicitPortal):
+    """One loop of a helper, for iterators of certain kinds."""
+
     def __init__(self, header: Header, driver: ImplicitDriver, layout: PortalLayout, kinds: tuple[Kind, ...]) -> None:
         self.header = header
         self.kinds = kinds
-        super().__init__(header.function, driver, layout, header.caller.drive)
-        self.frozen = header.caller.frozen
+        super().__init__(header.function, driver, layout, header.caller)
 
     def _parameter_changed(self, _name: str) -> None:
         self.header.tune()
@@ -101,7 +140,7 @@ class ImplicitPortal(Portal):
 
     def given_up(self, loop: Loop) -> None:
         """What cannot be recorded is called: at CPython's speed, and without a way through the runtime."""
-        if loop.piece is None and loop.attempts >= _MOST_ATTEMPTS:
+        if loop.piece is None and loop.attempts >= MOST_ATTEMPTS:
             notes = jitcode_for(self.layout.code).notes
             notes.setdefault("called, not traced", f"recordings of its loop in line {self.layout.lineno} were given up")
 
@@ -110,7 +149,7 @@ class Header:
     """The header of a helper's loop: a portal for each combination of kinds of the iterators on the operand stack.
 
     Attributes:
-        function: Whose frames the portals' are.
+        function: The helper.
         caller: The portal whose trace came here first.
         index: Byte offset of the header.
         depth: Height of the operand stack there.
@@ -119,36 +158,35 @@ class Header:
     """
 
     def __init__(self, function: FunctionType, caller: Portal, index: int) -> None:
-        code = function.__code__
+        code = original_code(function)
         jitcode = jitcode_for(code)
-        cells = tuple([CellType() for _ in code.co_freevars])
-        self.function = FunctionType(code, function.__globals__, function.__name__, None, cells)
+        self.function = _without_cells(function)
         self.caller = caller
         self.index = index
         self.depth = jitcode.depths[index]
         lineno = jitcode.instructions[jitcode.positions[index]].lineno
-        self._name = re.sub(r"[<>]", "", f"{function.__qualname__.replace('<locals>.', '')}_{lineno}")
+        self._name = name_of(function, lineno)
         self._layout = _layout(jitcode, index, lineno)
         self.red_numbers = self._layout.red_numbers
         self.maybe_unbound = self._layout.maybe_unbound
         self.ticker = Ticker(Marker(False))
         self._namespace = function.__globals__
-        self._portals: dict[tuple[Kind, ...], ImplicitPortal] = {}
+        self._portals: dict[tuple[Kind, ...], LoopPortal] = {}
         self._until_look = 0
 
     @property
-    def portals(self) -> list[ImplicitPortal]:
+    def portals(self) -> list[LoopPortal]:
         """Those there are."""
         return list(self._portals.values())
 
-    def portal_for(self, kinds: tuple[Kind, ...]) -> ImplicitPortal:
+    def portal_for(self, kinds: tuple[Kind, ...]) -> LoopPortal:
         """The portal for these kinds; beyond `_MOST_KINDS` iterators are given as they are."""
         portal = self._portals.get(kinds)
         if portal is None:
             if len(self._portals) >= _MOST_KINDS:
                 kinds = (None,) * self.depth
-            driver = ImplicitDriver(self._name, self._layout.lineno, self.caller.driver.params)
-            portal = self._portals.setdefault(kinds, ImplicitPortal(self, driver, self._layout, kinds))
+            driver = ImplicitDriver(self._name, f"loop in line {self._layout.lineno}", self.caller.driver.params)
+            portal = self._portals.setdefault(kinds, LoopPortal(self, driver, self._layout, kinds))
         return portal
 
     def tune(self) -> None:
@@ -213,7 +251,7 @@ _known: dict[int, _Headers] = {}
 _lock = threading.Lock()
 
 
-def implicit_portals() -> list[ImplicitPortal]:
+def loop_portals() -> list[LoopPortal]:
     """All there are."""
     headers = [header for known in list(_known.values()) for header in list(known.by_index.values())]
     return [portal for header in headers for portal in header.portals]
@@ -221,7 +259,7 @@ def implicit_portals() -> list[ImplicitPortal]:
 
 def headers_of(function: FunctionType) -> Mapping[int, Header]:
     """The headers of a function by their byte offsets."""
-    headers = _known.get(id(function.__code__))
+    headers = _known.get(id(original_code(function)))
     if headers is None or headers.namespace is not function.__globals__:
         return NO_HEADERS
     return headers.by_index
@@ -236,7 +274,7 @@ def make_header(caller: Portal, function: FunctionType, index: int, kinds: tuple
         index: The header's first instruction.
         kinds: Of the iterators on the operand stack.
     """
-    code = function.__code__
+    code = original_code(function)
     with _lock:
         known = _known.get(id(code)) or _Headers(code, function.__globals__)
         if known.namespace is not function.__globals__ or not _can_be_entered(jitcode_for(code), index):

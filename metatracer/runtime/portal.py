@@ -145,6 +145,13 @@ class Portal:
         return tuple([(type(green), green) if type(green) in BY_VALUE else id(green) for green in greens])
 
     def _new_loop(self, key: Any, greens: tuple[Any, ...]) -> Loop:
+        self._check_greens(greens)
+        if len(self.loops) > _MOST_COLD_LOOPS:
+            self.keep_loops(lambda loop: loop.is_in_use)
+        loop = self.loops[key] = Loop(self, key, greens)
+        return loop
+
+    def _check_greens(self, greens: tuple[Any, ...]) -> None:
         for name, green in zip(self.driver.greens, greens, strict=True):
             # Instances of the author's classes that compare by value (dataclasses, say) are told apart by identity all the same.
             if type(green).__hash__ is None and not type(green).__flags__ & _HEAP_TYPE:
@@ -155,10 +162,6 @@ class Portal:
                     code.co_filename,
                     self.layout.lineno,
                 )
-        if len(self.loops) > _MOST_COLD_LOOPS:
-            self.keep_loops(lambda loop: loop.is_in_use)
-        loop = self.loops[key] = Loop(self, key, greens)
-        return loop
 
     def keep_loops(self, wanted: Callable[[Loop], bool]) -> None:
         """Forget all loops but the wanted ones: where they are met again, they begin anew."""

@@ -145,6 +145,11 @@ def _remove_statements(unit: Unit, layout: PortalLayout) -> dict[int, Item]:
                 Writer(unit, kept, item.position).op("POP_TOP")
                 item.offset = -1
             continue
+        if ends.get(item.offset) == item.offset:  # an empty one: something goes on here
+            labels[item.offset] = Item(LABEL, position=item.position)
+            kept.append(labels[item.offset])
+            kept.append(item)
+            continue
         kept.append(item)
         if item.offset in ends:
             end = ends[item.offset]

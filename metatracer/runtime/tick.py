@@ -64,10 +64,35 @@ def tick(marker, {greens}):
 """
 
 
+_LOOKUP_TEXT = """
+def tick(marker, {greens}):
+    loop = marker.last
+    if loop is None:
+        loop = portal.loops.get(({keys}))
+    else:
+        {known} = loop.greens
+        if {differs}:
+            loop = portal.loops.get(({keys}))
+    if loop is None or loop.piece is None:
+        return None
+    marker.last = loop
+    return loop if params.enable and frames.left.value > room else None
+"""
+
+
 def make_tick(portal: Portal, count: int) -> Callable[..., Loop | None]:
     """The tick of a portal whose driver has so many greens."""
+    return _made(_TEXT, portal, count)
+
+
+def make_lookup(portal: Portal, count: int) -> Callable[..., Loop | None]:
+    """The tick of a portal that is only entered where it has code, and in which nothing is counted."""
+    return _made(_LOOKUP_TEXT, portal, count)
+
+
+def _made(template: str, portal: Portal, count: int) -> Callable[..., Loop | None]:
     numbers = range(count)
-    text = _TEXT.format(
+    text = template.format(
         greens="".join(f"g{n}, " for n in numbers),
         known="".join(f"k{n}, " for n in numbers) or "()",
         differs=" or ".join(f"k{n} is not g{n}" for n in numbers) or "False",

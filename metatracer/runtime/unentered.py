@@ -15,8 +15,7 @@ from metatracer.ir.opcodes import GUARD_NOT_INVALIDATED
 from metatracer.optimizer.versions import Goal
 from metatracer.recorder.resume import ExitPlan
 from metatracer.runtime.compiling import stub_trace
-from metatracer.runtime.host import PORTALS
-from metatracer.runtime.implicit import implicit_portals
+from metatracer.runtime.driver import portals
 from metatracer.runtime.loops import Version
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def frame_of_callee(cell: int, values: Sequence[Any]) -> tuple[Loop, ResumeFrame
 
 
 def _loop_at(cell: int) -> Loop:
-    for portal in (*list(PORTALS.values()), *implicit_portals()):
+    for portal in portals():
         for loop in list(portal.loops.values()):
             for called in (loop, *list(loop.versions.values())):
                 if called.ref.cell == cell:

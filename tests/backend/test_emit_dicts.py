@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from metatracer.backend.fields import field_for, read_field, shadow_field, write_field
+from metatracer.backend.own_dicts import MOST_AT_FIRST, find_item, position_at_first
 from metatracer.ir.values import NULL_OBJECT
 from tests.backend.machine import Counts, compiled, outcome
 
@@ -131,3 +132,13 @@ def test_an_instance_without_a_dict_fails_the_guards() -> None:
     assert outcome(absent, fresh)[0] == "guard_not_shadowed"
     read.free()
     absent.free()
+
+
+def test_places_of_the_first_items() -> None:
+    made: dict[str, int] = {}
+    names = [f"name {number}" for number in range(MOST_AT_FIRST)]
+    for name in names:
+        made[name] = 1
+        assert [find_item(made, each) for each in made] == [
+            (each, position_at_first(number)) for number, each in enumerate(made)
+        ]

@@ -230,3 +230,44 @@ def test_contents_of_a_list_allocated_for_a_call_are_read_again_behind_it() -> N
         " r3 = list_getitem(r1, 0)\n finish(r3)"
     )
     assert "list_getitem" in names(optimized(text, LAZY).operations)
+
+
+DICT = "t(r0: int)\n r1 = call_c_r() {new_dict}\n guard_no_exception(r1) -> [r0]\n"
+STORES = " i2 = call_c_i(r1, 'a', r0) {dict_setitem}\n guard_no_exception(i2) -> [r1]\n"
+
+
+def test_a_dict_with_known_names_is_made_at_an_exit() -> None:
+    check(
+        DICT + STORES + " i3 = call_c_i(r1, 'b', r1) {dict_setitem}\n guard_no_exception(i3) -> [r1]\n"
+        " r4 = call_c_r(r1, 'a') {dict_find}\n guard_no_exception(r4) -> [r1]\n guard_nonnull(r4) -> [r1]\n"
+        " i5 = call_c_i(r1) {dict_len}\n r6 = int_box(i5)\n guard_not_invalidated() -> [r1, r6]\n finish(r4)",
+        "t(r0: int)\n guard_not_invalidated() -> [v1: virtual dict(dict['a'] item:3 = r0, dict['b'] item:259 = v1), &2]\n"
+        " finish(r0)",
+        VIRTUALS | {"calls"},
+    )
+
+
+def test_a_dict_that_somebody_sees_is_filled_in_order() -> None:
+    check(
+        DICT + STORES + " i3 = call_c_i(r1, 'b', 'x') {dict_setitem}\n guard_no_exception(i3) -> [r1]\n"
+        " i4 = call_c_i(r1, 'a', 'y') {dict_setitem}\n guard_no_exception(i4) -> [r1]\n finish(r1)",
+        "t(r0: int)\n r1 = call_c_r() {empty_dict}\n i2 = call_c_i(r1, 'a', 'y') {dict_fill}\n"
+        " i3 = call_c_i(r1, 'b', 'x') {dict_fill}\n finish(r1)",
+        VIRTUALS | {"calls"},
+    )
+
+
+def test_a_dict_that_is_searched_for_an_unknown_key_is_made() -> None:
+    text = "t(r0: int, r9: str)\n r1 = call_c_r() {empty_dict}\n i2 = call_c_i(r1, 'a', r0) {dict_fill}\n"
+    text += " r3 = call_c_r(r1, r9) {dict_find}\n guard_no_exception(r3) -> [r1]\n finish(r3)"
+    unchanged(text, VIRTUALS | {"calls"})
+
+
+def test_an_item_of_a_virtual_dict_must_be_in_its_place() -> None:
+    reads = " guard_dict_field(r1) {dict['a'] item:%d} -> [r1]\n r3 = getfield(r1) {dict['a'] item:%d}\n finish(r3)"
+    check(DICT + STORES + reads % (3, 3), "t(r0: int)\n finish(r0)", VIRTUALS | {"calls"})
+    check(
+        DICT + STORES + reads % (515, 515),
+        "t(r0: int)\n r1 = call_c_r() {empty_dict}\n i2 = call_c_i(r1, 'a', r0) {dict_fill}\n" + reads % (515, 515),
+        VIRTUALS | {"calls"},
+    )

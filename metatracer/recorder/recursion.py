@@ -1,0 +1,91 @@
+"""Guest recursion through helpers: which calls become native calls of a function's own traces.
+
+A tree walker calls itself where its guest does. If the function that runs a guest function is no portal, recordings would
+inline it in itself until a limit, and leave the rest to CPython. So a function that is entered from below itself with the same
+arguments as before, except for what the trace has made or computed in between, is taken for one that runs a piece of the
+guest program. The objects that were the same say which piece: the greens. The others, and all numbers and strings, are
+what it works on: the reds. Arguments that are others and were not made in between speak against it: a function that goes down a
+tree of nodes is given others each time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import Operation
+from metatracer.recorder.polymorphism import merge_context
+from metatracer.recorder.virtuals import VirtualBox
+
+if TYPE_CHECKING:
+    from metatracer.recorder.frames import Box, MetaFrame
+    from metatracer.recorder.metainterp import EntryView, MetaInterpreter
+
+_PLAIN = frozenset({int, float, bool, type(None), str, bytes, complex})
+_READS = frozenset({ops.GETFIELD, ops.LIST_GETITEM, ops.TUPLE_GETITEM, ops.CELL_GET})
+
+
+def is_called_natively(meta: MetaInterpreter, callee: MetaFrame) -> tuple[EntryView, Any, list[Any]] | None:
+    """For a helper's frame that is about to be entered: None if it is to be inlined, or portal, green key and greens of the call.
+
+    The greens are constants of the trace then.
+    """
+    registers = callee.registers
+    callee.given = tuple([0 if box is None else id(box.object) for box in registers[: callee.jitcode.n_locals]])
+    if not meta.limits.helper_loops or callee.portal is not None:
+        return None
+    portal = meta.host.entry_of(callee.function)
+    if portal is None:
+        greens = _repeated(meta, callee)
+        portal = None if greens is None else meta.host.make_entry(meta.portal, callee.function, greens)
+        if portal is None:
+            return None
+    boxes = [callee.box(number) for number in portal.green_numbers]
+    key = callee.entry_key = portal.key([box.object for box in boxes])
+    recursion = sum(1 for frame in meta.frames if frame.jitcode is callee.jitcode and _is_entered(frame, key, callee, portal))
+    is_called = merge_context(portal, key) in meta.polymorphism.called or not portal.may_inline(key)
+    if (recursion < meta.limits.max_unroll_recursion and not is_called) or portal.is_hopeless(key):
+        return None
+    for box in boxes:
+        if type(box.object) in _PLAIN or not (box.is_const or meta.promote_unless_polymorphic(box)):
+            return None
+    portal.let_in(callee.function)
+    return portal, key, [box.object for box in boxes]
+
+
+def _is_entered(frame: MetaFrame, key: Any, callee: MetaFrame, portal: EntryView) -> bool:
+    """Whether a frame of the same function was entered with this key."""
+    if frame.entry_key is not None or not frame.given:
+        return bool(frame.entry_key == key)
+    return all(frame.given[number] == callee.given[number] for number in portal.green_numbers)
+
+
+def _repeated(meta: MetaInterpreter, callee: MetaFrame) -> list[int] | None:
+    """Registers of the arguments that are the same as those of a frame further out; None if no frame was entered like this."""
+    for frame in meta.frames:
+        if frame.jitcode is callee.jitcode and frame.given:
+            greens = _same(frame.given, callee.registers)
+            if greens is not None:
+                return greens
+    return None
+
+
+def _same(given: tuple[int, ...], registers: list[Box | None]) -> list[int] | None:
+    greens = []
+    for number, (before, box) in enumerate(zip(given, registers, strict=False)):
+        if box is None:
+            continue
+        if id(box.object) != before:
+            if not _is_made(box):
+                return None
+        elif type(box.object) not in _PLAIN:
+            greens.append(number)
+    return greens
+
+
+def _is_made(box: Box) -> bool:
+    """Whether an operation of the trace has given the value, and not only found it somewhere."""
+    ref = box.ref
+    if isinstance(box, VirtualBox) or ref is None:
+        return True
+    return isinstance(ref, Operation) and ref.opcode not in _READS

@@ -1,0 +1,101 @@
+"""Calls of helpers that have traces of their own, without their author: implicit portals at the entry of a function.
+
+An interpreter calls itself where its guest does: the function that runs a guest function is entered again, for the same guest
+function, from below itself. The recorder finds such functions (`recorder.recursion`), and says which parameters and captured
+variables tell what is run; these are the greens. The merge point is the function's first instruction, the reds are its other
+parameters. From then on a recording that comes to the function again makes a native call of it, as it does with portals.
+
+Where CPython calls the function, it enters this code, too: a frame that has left machine code would otherwise do what is left
+of the recursion without it. So the functions that traces call natively are given code with a tick at its entry, as portals are
+(`rewrite`). It looks for code for these greens, and makes nothing: guest functions come and go.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metatracer.frontend.decode import jitcode_for
+from metatracer.frontend.liveness import JUMPS
+from metatracer.runtime.implicit import MOST_ATTEMPTS, ImplicitDriver, ImplicitPortal, give_code, name_of, original_code
+from metatracer.runtime.portal_layout import PortalLayout, Statement
+from metatracer.runtime.rewrite import rewrite_portal
+from metatracer.runtime.tick import make_lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FunctionType
+    from typing import Any
+
+    from metatracer.frontend.jitcode import JitCode
+    from metatracer.runtime.portal import Portal
+
+
+class EntryPortal(ImplicitPortal):
+    """The entry of a helper."""
+
+    def __init__(self, function: FunctionType, driver: ImplicitDriver, layout: PortalLayout, caller: Portal) -> None:
+        super().__init__(function, driver, layout, caller)
+        self.tick = make_lookup(self, len(layout.green_numbers))
+        self._code_with_tick = rewrite_portal(layout, self)
+
+    def let_in(self, function: FunctionType) -> None:
+        """Let calls that CPython makes of a function enter the portal's code."""
+        if function.__code__ is self.layout.code:
+            give_code(function, self._code_with_tick)
+
+    def is_hopeless(self, key: Any) -> bool:
+        """Whether recordings that begin with these greens were given up too often."""
+        loop = self.loops.get(key)
+        return loop is not None and loop.piece is None and loop.attempts >= MOST_ATTEMPTS
+
+
+_known: dict[int, tuple[JitCode, dict[str, Any], EntryPortal]] = {}
+"""By the id() of the author's code; with what keeps it alive, and the globals of the function."""
+
+def entry_portals() -> list[EntryPortal]:
+    """All there are."""
+    return [portal for _, _, portal in list(_known.values())]
+
+
+def entry_of(function: FunctionType) -> EntryPortal | None:
+    """The portal at the entry of a function, or None."""
+    known = _known.get(id(original_code(function)))
+    return known[2] if known is not None and known[1] is function.__globals__ else None
+
+
+def make_entry(caller: Portal, function: FunctionType, greens: Sequence[int]) -> EntryPortal | None:
+    """Make the entry of a helper an implicit portal, if it can be one.
+
+    Args:
+        caller: Whose trace found it.
+        function: The helper.
+        greens: Numbers of parameters and free variables.
+    """
+    code = original_code(function)
+    jitcode = jitcode_for(code)
+    if id(code) in _known or jitcode.refusal:
+        return None
+    position = jitcode.entry
+    own_cells = set()
+    while jitcode.instructions[position].op == "make_cell":
+        own_cells.add(jitcode.instructions[position].dst[0])
+        position += 1
+    is_loop = any(each.op in JUMPS and each.arg == position for each in jitcode.instructions)
+    if is_loop or not own_cells.isdisjoint(greens):
+        return None
+    layout = _layout(jitcode, position, tuple(greens))
+    names = tuple([jitcode.local_names[number] for number in greens])
+    driver = ImplicitDriver(name_of(function, layout.lineno), f"calls of {code.co_qualname}", caller.driver.params, names)
+    portal = EntryPortal(function, driver, layout, caller)
+    return _known.setdefault(id(code), (jitcode, function.__globals__, portal))[2]
+
+
+def _layout(jitcode: JitCode, position: int, greens: tuple[int, ...]) -> PortalLayout:
+    first = jitcode.instructions[position]
+    index, names = first.index, jitcode.local_names
+    reds = tuple(sorted({*jitcode.live_locals[index], *jitcode.free_registers} - {*greens}))
+    shown = tuple([names[number] for number in greens + reds])
+    here = Statement("entry", index, index, 0, first.lineno, shown)
+    return PortalLayout(
+        jitcode.code, None, index, index, {}, (here,), greens, reds, frozenset(), shown, first.lineno, (), False
+    )
