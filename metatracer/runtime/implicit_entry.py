@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from metatracer.frontend.decode import jitcode_for
 from metatracer.frontend.liveness import JUMPS
 from metatracer.runtime.implicit import MOST_ATTEMPTS, ImplicitDriver, ImplicitPortal, give_code, name_of, original_code
-from metatracer.runtime.portal_layout import PortalLayout, Statement
+from metatracer.runtime.portal_layout import PortalLayout, Statement, definitely_bound
 from metatracer.runtime.rewrite import rewrite_portal
 from metatracer.runtime.tick import make_lookup
 
@@ -93,7 +93,9 @@ def make_entry(caller: Portal, function: FunctionType, greens: Sequence[int]) ->
 def _layout(jitcode: JitCode, position: int, greens: tuple[int, ...]) -> PortalLayout:
     first = jitcode.instructions[position]
     index, names = first.index, jitcode.local_names
-    reds = tuple(sorted({*jitcode.live_locals[index], *jitcode.free_registers} - {*greens}))
+    bound = definitely_bound(jitcode, index)
+    alive = {*jitcode.live_locals[index], *jitcode.free_registers} - {*greens}
+    reds = tuple([number for number in sorted(alive) if bound >> number & 1])
     shown = tuple([names[number] for number in greens + reds])
     here = Statement("entry", index, index, 0, first.lineno, shown)
     return PortalLayout(
