@@ -137,8 +137,19 @@ def call_python(
     arguments: Sequence[Box],
     pending: Pending,
     keywords: Mapping[str, Box] | None = None,
+    closure: Sequence[Box] | None = None,
 ) -> bool:
-    """Enter a Python function; False if it is to be called, or the arguments do not fit (which the call finds out)."""
+    """Enter a Python function; False if it is to be called, or the arguments do not fit (which the call finds out).
+
+    Args:
+        meta: The meta-interpreter.
+        frame: The frame that calls.
+        function: What is called.
+        arguments: The positional ones.
+        pending: What is done with its result.
+        keywords: The others.
+        closure: The cells of a function that the trace has made, which need not exist.
+    """
     jitcode = meta.host.jitcode_of(function)
     try:
         bound = bind_arguments(function, list(arguments), keywords or {}, jitcode)
@@ -150,8 +161,14 @@ def call_python(
     if callee.context in meta.polymorphism.called and callee.portal is None:
         _note(meta, frame, function, _BRANCHES)
         return False
-    called = is_called_natively(meta, callee)
-    meta.assume(meta.host.function_unchanged(function))
+    called = None
+    if closure is None:
+        called = is_called_natively(meta, callee)
+        meta.assume(meta.host.function_unchanged(function))
+    else:
+        for register, cell in zip(jitcode.free_registers, closure, strict=True):
+            callee.registers[register] = cell
+        callee.function = _template(function.__code__, function)
     meta.push_frame(callee, pending)
     if called is not None:
         _make_cells(meta, callee)
@@ -446,10 +463,11 @@ def _enter(
     arguments: list[Box],
     keywords: tuple[str, ...],
     pending: Pending,
+    closure: Sequence[Box] | None = None,
 ) -> bool:
     split = len(arguments) - len(keywords)
     named = dict(zip(keywords, arguments[split:], strict=True))
-    return call_python(meta, frame, function, arguments[:split], pending, named)
+    return call_python(meta, frame, function, arguments[:split], pending, named, closure)
 
 
 def _call_function(
@@ -488,15 +506,7 @@ def _call_function(
     elif not function.is_const and not meta.promote_unless_polymorphic(function):
         _note(meta, frame, target, _POLYMORPHIC)
         return False
-    if not _enter(meta, frame, target, arguments, keywords, Pending(instruction, _deliver_result)):
-        return False
-    if closure is not None:
-        callee = meta.frames[-1]
-        for register, cell in zip(callee.jitcode.free_registers, closure, strict=True):
-            callee.registers[register] = cell
-        callee.function = _template(callee.function.__code__, callee.function)
-        meta.assumptions.pop(meta.host.function_unchanged(target), None)
-    return True
+    return _enter(meta, frame, target, arguments, keywords, Pending(instruction, _deliver_result), closure)
 
 
 def _call_generator(

@@ -238,6 +238,21 @@ def closures(i, t):
     return t + SLOTS[0]([i % 8])
 
 
+def nested(i, t):
+    k = i % 3
+
+    def rec(n):
+        return k if n == 0 else 1 + rec(n - 1)
+
+    return t + rec(i % 6)
+
+
+def fixed(i, t):
+    """Functions that the trace makes, one inside of the other."""
+    fix = lambda f: (lambda x: x(x))(lambda x: f(lambda *a: x(x)(*a)))  # noqa: E731
+    return t + fix(lambda self: lambda n: 1 if n == 0 else n * self(n - 1))(i % 6)
+
+
 # --- plain recursion of helpers ------------------------------------------------------------------------------------------
 
 
@@ -350,7 +365,7 @@ def walk(node):
 
 
 def main():
-    for body in (walks, mutual, fails, floats_come, made_again, deep, lists, closures, towers, starred, matches, operators,
+    for body in (walks, mutual, fails, floats_come, made_again, deep, lists, closures, nested, fixed, towers, starred, matches, operators,
                  constructors, raises, changed, redefined):  # fmt: skip
         print(body.__name__, fold(body, 130, 0))
     print(each(swallow, 100, [0, [(1, (2, 3), (4, (5, 6))), 7]])[0])
