@@ -69,6 +69,7 @@ def intrinsic(*functions: Any) -> Callable[[Any], Any]:
 
     def register(handler: Any) -> Any:
         for function in functions:
+            assert function not in INTRINSICS, function
             INTRINSICS[function] = handler
         return handler
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from metatracer.ir import cfunctions as c
 from metatracer.ir.values import Const
 from metatracer.recorder.calls import enter_fused, intrinsic, set_result
+from metatracer.recorder.dicts import note_made
 from metatracer.recorder.frames import Box, const_box
 from metatracer.recorder.generators import is_held_once, is_virtual_generator
 from metatracer.recorder.intrinsics import extreme_of_numbers
@@ -52,7 +54,6 @@ intrinsic(any)(_consuming("any"))
 intrinsic(all)(_consuming("all"))
 intrinsic(list)(_consuming("list"))
 intrinsic(set)(_consuming("set"))
-intrinsic(dict)(_consuming("dict"))
 intrinsic(sorted)(_consuming("sorted"))
 
 
@@ -87,6 +88,14 @@ def _next(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box
     if not 1 <= len(boxes) <= 2:
         return False
     return consume(meta, frame, instruction, "next_or" if len(boxes) == 2 else "next", boxes[0], boxes[1:])
+
+
+@intrinsic(dict)
+def _dict(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    if boxes:
+        return len(boxes) == 1 and consume(meta, frame, instruction, "dict", boxes[0])
+    note_made(meta, meta.c_call(frame, instruction, c.NEW_DICT, [], [], known=dict))
+    return True
 
 
 @intrinsic(tuple)

@@ -17,7 +17,7 @@ from metatracer.ir.values import Const, Operation
 from metatracer.recorder.attributes import call_getter, find_attribute, virtual_super
 from metatracer.recorder.calls import intrinsic, set_result
 from metatracer.recorder.containers import length_of
-from metatracer.recorder.dicts import get_item, note_made
+from metatracer.recorder.dicts import get_item
 from metatracer.recorder.frames import Box, MetaFrame, const_box
 from metatracer.recorder.lists import append_item, forget_bounds, forget_items
 from metatracer.recorder.numeric import as_float, as_int, compare_numbers
@@ -138,14 +138,6 @@ def _len(meta: MetaInterpreter, box: Box) -> Box | None:
 @intrinsic(range)
 def _range(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
     return _made(frame, instruction, virtual_range(meta, boxes))
-
-
-@intrinsic(dict)
-def _dict(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
-    if boxes:
-        return False
-    note_made(meta, meta.c_call(frame, instruction, c.NEW_DICT, [], [], known=dict))
-    return True
 
 
 @intrinsic(enumerate)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING
 
-from metatracer.recorder.calls import INTRINSICS, intrinsic, set_result
+from metatracer.recorder.calls import intrinsic, set_result
 from metatracer.recorder.numeric import builtin_binary, compare_builtin, is_same, unary_number
 from metatracer.recorder.truth import negate, truth_raw
 
@@ -58,9 +58,9 @@ def _gives(frame: MetaFrame, instruction: Instruction, result: Box | None) -> bo
     return result is not None
 
 
-INTRINSICS.update({function: _binary(symbol) for symbol, function in _BINARY.items()})
-INTRINSICS.update({function: _compare(symbol) for symbol, function in _COMPARE.items()})
-INTRINSICS.update({function: _unary(symbol) for symbol, function in _UNARY.items()})
+for _table, _handler in ((_BINARY, _binary), (_COMPARE, _compare), (_UNARY, _unary)):
+    for _symbol, _function in _table.items():
+        intrinsic(_function)(_handler(_symbol))
 
 
 @intrinsic(operator.is_)

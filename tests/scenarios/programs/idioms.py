@@ -775,6 +775,100 @@ def return_exc(i, t):
     return t
 
 
+class Scope:
+    def __init__(self, outer):
+        self.names = {}
+        self.outer = outer
+
+    def get(self, name):
+        if name in self.names:
+            return self.names[name]
+        return self.outer.get(name)
+
+
+class Get:
+    def __init__(self, name):
+        self.name = name
+
+    def eval(self, scope):
+        return scope.get(self.name)
+
+
+class Const:
+    def __init__(self, value):
+        self.value = value
+
+    def eval(self, scope):
+        return self.value
+
+
+class Minus:
+    def __init__(self, left, right):
+        self.left, self.right = left, right
+
+    def eval(self, scope):
+        return self.left.eval(scope) - self.right.eval(scope)
+
+
+class FibCall:
+    def __init__(self, function, argument):
+        self.function, self.argument = function, argument
+
+    def eval(self, scope):
+        return self.function.call(self.argument.eval(scope))
+
+
+class FibFunction:
+    def __init__(self):
+        self.parameter = "n"
+        self.first = FibCall(self, Minus(Get("n"), Const(1)))
+        self.second = FibCall(self, Minus(Get("n"), Const(2)))
+
+    def call(self, argument):
+        scope = Scope(GLOBAL_SCOPE)
+        scope.names[self.parameter] = argument
+        if scope.get("n") < scope.get("two"):
+            return argument
+        return self.first.eval(scope) + self.second.eval(scope)
+
+
+GLOBAL_SCOPE = Scope(None)
+GLOBAL_SCOPE.names["two"] = 2
+FIB_FUNCTION = FibFunction()
+
+
+@idiom
+def tree_recursion(i, t):
+    """Guest recursion through nodes of a tree, with a scope in a dict for each call."""
+    return t + FIB_FUNCTION.call(i % 8)
+
+
+def closure_of_fib():
+    argument = lambda frame: frame[0]  # noqa: E731
+    first, second = (lambda frame: call([argument(frame) - 1])), (lambda frame: call([argument(frame) - 2]))
+
+    def call(frame):
+        return argument(frame) if argument(frame) < 2 else first(frame) + second(frame)
+
+    return call
+
+
+CLOSURE_FIB = closure_of_fib()
+
+
+@idiom
+def closure_recursion(i, t):
+    return t + CLOSURE_FIB([i % 8])
+
+
+@idiom
+def block_scope(i, t):
+    scope = Scope(GLOBAL_SCOPE)
+    scope.names["x"] = i
+    scope.names["y"] = scope.get("x") + scope.get("two")
+    return t + scope.get("y")
+
+
 def main():
     for function in BODIES:
         print(function.__name__, fold(function, 40, 0))
