@@ -8,7 +8,7 @@ from metatracer.ir import cfunctions as c
 from metatracer.ir.values import Const
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.dicts import note_made
-from metatracer.recorder.frames import Box, MetaFrame, const_box
+from metatracer.recorder.frames import Box, MetaFrame, const_box, runs_code_at_end
 from metatracer.recorder.hashing import know_key
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.tuples import new_tuple
@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 
 @handles("build_map", "build_const_key_map")
 def build_map(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
-    """`{key: value}`; keys whose class is not known to compare without the guest's code are left to CPython."""
+    """`{key: value}`; keys whose class is not known to compare without the guest's code are left to CPython.
+
+    So are values whose end runs code: what another one replaces ends at once.
+    """
     boxes = [frame.box(register) for register in instruction.src]
     if instruction.op == "build_map":
         items = list(zip(boxes[::2], boxes[1::2], strict=True))
     else:
         items = list(zip(map(const_box, instruction.arg), boxes, strict=True))
-    if not all(know_key(meta, key) for key, _ in items):
+    if not all(know_key(meta, key) for key, _ in items) or any(runs_code_at_end(value.object) for _, value in items):
         operation_call(meta, frame, instruction)
         return
     if not items and _is_for_keywords(frame, instruction):
