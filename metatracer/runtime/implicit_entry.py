@@ -1,8 +1,8 @@
 """Calls of helpers that have traces of their own, without their author: implicit portals at the entry of a function.
 
 An interpreter calls itself where its guest does: the function that runs a guest function is entered again, for the same guest
-function, from below itself. The recorder finds such functions (`recorder.recursion`), and says which parameters and captured
-variables tell what is run; these are the greens. The merge point is the function's first instruction, the reds are its other
+function, from below itself. The recorder finds such functions (`recorder.recursion`), and says which parameters and free
+variables tell what is run; these are the greens. The merge point is where the frame has its cells, the reds are the other
 parameters. From then on a recording that comes to the function again makes a native call of it, as it does with portals.
 
 Where CPython calls the function, it enters this code, too: a frame that has left machine code would otherwise do what is left
@@ -51,6 +51,7 @@ class EntryPortal(ImplicitPortal):
 
 _known: dict[int, tuple[JitCode, dict[str, Any], EntryPortal]] = {}
 """By the id() of the author's code; with what keeps it alive, and the globals of the function."""
+
 
 def entry_portals() -> list[EntryPortal]:
     """All there are."""
