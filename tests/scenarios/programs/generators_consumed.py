@@ -257,6 +257,6 @@ def main():
         print(fold(body, 80, 0))
     print(repr(fold(floats, 60, 0.0)))
     print(each(made, 63, []))
-    print(each(fails, 264, []))
+    print(each(fails, 132, []))
     print(each(drops, 40, []))
     print(fold(changes, 130, 0))

@@ -376,6 +376,6 @@ def calls_back(i, t):
 
 def main():
     for body in (simple, leaves, pipeline, walks, long, sparse, held, given, closures, receives, caught, finalized, calls_back):
-        print(fold(body, 70, 0))
+        print(fold(body, 50, 0))
     print(fold(crossed, 40, 0), fold(tokenizes, 60, 0))
-    print(each(fails, 165, []))
+    print(each(fails, 110, []))

@@ -141,7 +141,7 @@ def fails(i, t):
 
 
 def floats_come(i, t):
-    return t + TOP.values["fib"].call([i % 7 if i < 60 else 5.5 if i < 90 else 2**65 - 2**65 + 4])
+    return t + TOP.values["fib"].call([i % 7 if i < 40 else 5.5 if i < 60 else 2**65 - 2**65 + 4])
 
 
 def made_again(i, t):
@@ -163,10 +163,10 @@ KEPT = [TOP.values["fib"]]
 
 
 def redefined(i, t):
-    if i == 60:
+    if i == 35:
         TOP.values["fib"] = Function(["n"], [ReturnStatement(B(V("n"), "+", L(3)))], TOP)
         KEPT.append(TOP.values["fib"])
-    if i == 90:
+    if i == 60:
         FIB_BODY[0].condition.right.value = 3
         TOP.values["fib"] = Function(["n"], FIB_BODY, TOP)
     return t + TOP.values["fib"].call([i % 6])
@@ -346,11 +346,11 @@ def patched(n, k=1):
 
 def changed(i, t):
     global patched
-    if i == 50:
+    if i == 30:
         patched.__defaults__ = (2,)
-    if i == 80:
+    if i == 50:
         patched.__code__ = (lambda n, k=1: k * 3 if n == 0 else patched(n - 1, k) + k).__code__
-    if i == 110:
+    if i == 70:
         old = patched
         patched = lambda n, k=1: old(n, k) + 100
     return t + patched(i % 10)
@@ -367,11 +367,11 @@ def walk(node):
 def main():
     for body in (walks, mutual, fails, floats_come, made_again, deep, lists, closures, nested, fixed, towers, starred, matches, operators,
                  constructors, raises, changed, redefined):  # fmt: skip
-        print(body.__name__, fold(body, 130, 0))
+        print(body.__name__, fold(body, 90, 0))
     print(each(swallow, 100, [0, [(1, (2, 3), (4, (5, 6))), 7]])[0])
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(3000)
     try:
-        print(TOP.values["odd"].call([150]), hanoi(9, 1, 2, 3), fold(deep, 60, 0))
+        print(TOP.values["odd"].call([150]), hanoi(9, 1, 2, 3), fold(deep, 45, 0))
     finally:
         sys.setrecursionlimit(limit)
