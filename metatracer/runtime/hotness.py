@@ -22,10 +22,6 @@ FEWEST_BACK_EDGES = 200
 """A loop is not recorded before it has had so many, however long they took."""
 FEWEST_ENTRIES = 400
 """Of a portal at one place, likewise."""
-FEWEST_OF_SLOW = 5
-"""Of either, if they took `SLOW` times as long as pays."""
-SLOW = 2.0
-"""See there."""
 FEWEST_FAILURES = 20
 """Of a guard before it gets a bridge, likewise."""
 MOST_AT_ONCE = 0.1
@@ -144,17 +140,13 @@ def wanted_failures(params: Parameters) -> int:
 def back_edges_pay(loop: Loop) -> bool:
     """Whether a loop is to be recorded for its back-edges."""
     params = loop.portal.driver.params
-    if params.threshold:
-        return loop.count >= wanted_back_edges(loop)
-    return _root_pays(loop, loop.count >= wanted_back_edges(loop), loop.count)
+    return loop.count >= wanted_back_edges(loop) and (params.threshold > 0 or _root_pays(loop, params.payback))
 
 
 def entries_pay(loop: Loop) -> bool:
     """Whether a portal is to be recorded for its entries at a place."""
     params = loop.portal.driver.params
-    if params.function_threshold:
-        return loop.entries >= wanted_entries(loop)
-    return _root_pays(loop, loop.entries >= wanted_entries(loop), loop.entries)
+    return loop.entries >= wanted_entries(loop) and (params.function_threshold > 0 or _root_pays(loop, params.payback))
 
 
 def failures_pay(guard: GuardState, params: Parameters) -> bool:
@@ -164,12 +156,7 @@ def failures_pay(guard: GuardState, params: Parameters) -> bool:
     )
 
 
-def _root_pays(loop: Loop, is_frequent: bool, visits: int) -> bool:
-    payback = loop.portal.driver.params.payback
-    if not is_frequent:
-        if not payback or visits < FEWEST_OF_SLOW * loop.wait:
-            return False
-        payback *= SLOW
+def _root_pays(loop: Loop, payback: float) -> bool:
     cost = _roots.seconds * loop.wait
     return _pays(loop.spent, cost if CLOCK.toolkit else cost + LOADING, payback)
 

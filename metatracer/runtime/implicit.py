@@ -219,8 +219,8 @@ class Header:
         portal = self.portal_for(kinds_of(stack))
         loop = portal.loop_of(portal.key(()), ())
         if loop.piece is None:
+            self._until_look = marker.stride
             wanted = portal.look(loop, marker) is not None
-            self._until_look = loop.until_look
         else:
             wanted = portal.driver.params.enable
         return self if wanted and FRAMES.left.value > ROOM else None

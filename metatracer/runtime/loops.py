@@ -43,7 +43,7 @@ class Loop:
         key, greens: Its green key, and the green values (kept alive with the loop).
         count: Back-edges counted since the last attempt. entries: function entries, likewise.
         spent: Seconds of the interpreter since then. charged: When some were added last (see `hotness`).
-        until_look: Visits until the next one that is counted (`Portal.look`). stride: How many that one stands for.
+        until_look: Visits until the next one that is counted (`Portal.look`).
         misses: Recordings thrown away because they left the loop. ways_missed: Because they went a way to be avoided.
         waited_for: Recordings given up because they want to call this loop and it has no code yet.
         wait: Factor on the thresholds; grows with each abort.
@@ -86,7 +86,6 @@ class Loop:
         "replacement",
         "spent",
         "stale",
-        "stride",
         "until_look",
         "unwound",
         "unwound_since",
@@ -105,7 +104,6 @@ class Loop:
         self.spent = self.charged = 0.0
         self.wait = 1.0
         self.until_look = 0
-        self.stride = 1
         self.attempts = 0
         self.misses = self.ways_missed = 0
         self.waited_for = 0

@@ -15,7 +15,7 @@ from metatracer.runtime.hotness import back_edges_pay, charge, entries_pay, want
 from metatracer.runtime.iterators import put_together_again, taken_apart
 from metatracer.runtime.loops import Loop
 from metatracer.runtime.tick import BY_VALUE, STRIDE, Marker, make_tick
-from metatracer.runtime.ticker import FIRST_STEPS, PERIOD, Ticker
+from metatracer.runtime.ticker import PERIOD, Ticker
 from metatracer.statistics import LoopRecord
 
 if TYPE_CHECKING:
@@ -102,10 +102,6 @@ class Portal:
         self.tick = make_tick(self, len(self.green_numbers))
         driver.params.watch(self._parameter_changed)
         self._parameter_changed("")
-        for ticker in (self._entry, self._back_edge):
-            if not ticker.marker.first and ticker.marker.weight == PERIOD:
-                ticker.marker.first = [*reversed(FIRST_STEPS)]
-                ticker.begin_dense()
 
     # --- what rewritten code uses -------------------------------------------------------------------------------------
 
@@ -131,30 +127,16 @@ class Portal:
         """A loop without code was met as often as `marker` wants: count, and say whether a recording is due."""
         if not self.driver.params.enable:
             return None
-        weight = self._weight(loop, marker)
+        loop.until_look = marker.stride
         charge(loop)
         if marker.is_entry:
-            loop.entries += weight
+            loop.entries += marker.weight
             due = entries_pay(loop)
         else:
-            loop.count += weight
-            loop.record.back_edges += weight
+            loop.count += marker.weight
+            loop.record.back_edges += marker.weight
             due = back_edges_pay(loop)
         return loop if due and not loop.is_recording else None
-
-    def _weight(self, loop: Loop, marker: Marker) -> int:
-        """How many visits this one stands for. Of a loop that is new, or whose portal is, the first few are looked at."""
-        if marker.stride > 1:
-            weight, loop.stride = loop.stride, min(2 * loop.stride, marker.stride)
-            loop.until_look = loop.stride
-            return weight
-        loop.until_look = 1
-        if not marker.first:
-            return marker.weight
-        weight = marker.first.pop()
-        if not marker.first:
-            (self._entry if marker.is_entry else self._back_edge).set_always(False)
-        return weight
 
     # --- keys and loops -----------------------------------------------------------------------------------------------
 
@@ -209,7 +191,6 @@ class Portal:
             always = has_code or 0 < threshold < PERIOD
             marker.stride = 1 if is_counted or not always else STRIDE
             marker.weight = marker.stride if always else PERIOD
-            marker.first = []
             ticker.set_always(always)
 
     def _has_code(self) -> bool:

@@ -34,13 +34,11 @@ class Marker:
         stride: One of so many visits of a loop without code is looked at.
         weight: So many visits, the ticker's steps without a marker included, are counted then.
         last: The loop that it led to last.
-        first: The weights of the first ones, the last of them first.
     """
 
-    __slots__ = ("first", "is_entry", "last", "stride", "weight")
+    __slots__ = ("is_entry", "last", "stride", "weight")
 
     def __init__(self, is_entry: bool) -> None:
-        self.first: list[int] = []
         self.is_entry = is_entry
         self.stride = self.weight = 1
         self.last: Loop | None = None

@@ -2,7 +2,7 @@
 
 A ticker goes round a short list of None with a marker at its end; rewritten portals step it at each back-edge. One
 marker stands for `period` visits. Sampling by a fixed period cannot fall into step with guest loops easily, as the
-period is a prime number. The first time round there are more markers, so that a loop of few and long iterations is seen.
+period is a prime number.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PERIOD = 127
-FIRST_STEPS = (2, 2, 4, 8, 16, 32, 60)
-"""From one marker to the next the first time round, after two steps with a marker that whoever rewrites the portal takes."""
 
 
 class Ticker:
@@ -38,8 +36,3 @@ class Ticker:
         """Give the marker at every step, or every `PERIOD` steps."""
         # The list keeps its length: the cycle does not check its index against it.
         self._slots[: PERIOD - 1] = [self.marker if always else None] * (PERIOD - 1)
-
-    def begin_dense(self) -> None:
-        """Give the marker after each of `FIRST_STEPS` until `set_always` is called."""
-        for place in (0, *itertools.accumulate(FIRST_STEPS, initial=1)):
-            self._slots[min(place, PERIOD - 1)] = self.marker

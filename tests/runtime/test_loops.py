@@ -104,7 +104,6 @@ def test_code_that_enters_an_invalidated_loop_is_invalidated_too() -> None:
 def test_a_callee_that_only_machine_code_calls_gets_code_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time it takes in the interpreter counts, though no marker is met on the way in."""
     monkeypatch.setattr(hotness, "GRACE", 1e9)
-    monkeypatch.setattr(hotness, "FEWEST_OF_SLOW", 1e9)
     driver = JitDriver(greens=["pc"], reds="auto", name="callee")
 
     @driver.portal
