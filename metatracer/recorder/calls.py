@@ -38,7 +38,7 @@ from metatracer.recorder.generators import is_generator_function, take_from_loca
 from metatracer.recorder.lists import guard_length, list_item, new_list
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.polymorphism import call_context
-from metatracer.recorder.recursion import is_called_natively
+from metatracer.recorder.recursion import native_call
 from metatracer.recorder.tuples import guard_tuple_length, new_tuple, tuple_item
 from metatracer.recorder.virtual_exceptions import (
     initializer,
@@ -164,7 +164,7 @@ def call_python(
         return False
     called = None
     if closure is None:
-        called = is_called_natively(meta, callee)
+        called = native_call(meta, callee)
         meta.assume(meta.host.function_unchanged(function))
     else:
         for register, cell in zip(jitcode.free_registers, closure, strict=True):

@@ -20,6 +20,7 @@ from metatracer.recorder.containers import length_of
 from metatracer.recorder.dicts import get_item
 from metatracer.recorder.frames import Box, MetaFrame, const_box
 from metatracer.recorder.lists import append_item, forget_bounds, forget_items
+from metatracer.recorder.metainterp import is_base
 from metatracer.recorder.numeric import as_float, as_int, compare_numbers
 from metatracer.recorder.truth import truth_raw
 from metatracer.recorder.tuples import lasting_length
@@ -172,7 +173,7 @@ def _isinstance(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
     meta.rely_on_class(kind)
     for metaclass in {type(cls) for cls in wanted} - {type}:
         meta.rely_on_class(metaclass)
-    set_result(frame, instruction, const_box(any(cls in kind.__mro__ for cls in wanted)))
+    set_result(frame, instruction, const_box(any(is_base(cls, kind) for cls in wanted)))
     return True
 
 

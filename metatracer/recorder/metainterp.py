@@ -97,7 +97,8 @@ def _never(namespace: dict[str, Any], name: str) -> bool:
     return False
 
 
-def _is_base(base: type, cls: type) -> bool:
+def is_base(base: Any, cls: type) -> bool:
+    """Whether a class has another one among its bases, whatever their metaclasses say."""
     return any(found is base for found in type.__dict__["__mro__"].__get__(cls))
 
 
@@ -339,7 +340,7 @@ class MetaInterpreter:
 
     def _is_steady(self, cls: type) -> bool:
         for stored in self._stored_classes:
-            if _is_base(stored, cls):
+            if is_base(stored, cls):
                 return False
         return self.host.is_steady_class(cls)
 
@@ -365,7 +366,7 @@ class MetaInterpreter:
         """The trace is about to store a class attribute: what relies on the class would break each time."""
         self._stored_classes.append(cls)
         relied = [held.cls for held in self.assumptions.values() if getattr(held, "is_about_class", False)]
-        concerned = [kind for kind in relied if _is_base(cls, kind)]
+        concerned = [kind for kind in relied if is_base(cls, kind)]
         for kind in concerned:
             self.host.note_class_store(kind)
         if concerned:

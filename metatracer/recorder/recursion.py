@@ -25,7 +25,7 @@ _PLAIN = frozenset({int, float, bool, type(None), str, bytes, complex})
 _READS = frozenset({ops.GETFIELD, ops.LIST_GETITEM, ops.TUPLE_GETITEM, ops.CELL_GET})
 
 
-def is_called_natively(meta: MetaInterpreter, callee: MetaFrame) -> tuple[EntryView, Any, list[Any]] | None:
+def native_call(meta: MetaInterpreter, callee: MetaFrame) -> tuple[EntryView, Any, list[Any]] | None:
     """For a helper's frame that is about to be entered: None if it is to be inlined, or portal, green key and greens of the call.
 
     The greens are constants of the trace then.

@@ -90,12 +90,11 @@ def _dict(it: Iterable[Any]) -> Any:
 @dont_look_inside
 def _pair(value: Any, count: int) -> tuple[Any, ...]:
     """The two parts of an item that a dict is made of, with the messages of CPython's for other things."""
-    iterator = None
-    with contextlib.suppress(TypeError):
-        iterator = iter(value)
-    if iterator is None:
+    pair = None
+    with contextlib.suppress(TypeError):  # one that its own iterator raises, too: CPython says the same of it
+        pair = tuple(value)
+    if pair is None:
         raise TypeError(f"cannot convert dictionary update sequence element #{count} to a sequence")
-    pair = tuple(iterator)
     if len(pair) != 2:
         raise ValueError(f"dictionary update sequence element #{count} has length {len(pair)}; 2 is required")
     return pair

@@ -8,27 +8,17 @@ from typing import Any
 
 import pytest
 
-from metatracer import JitDriver, parameters
+from metatracer import parameters
 from metatracer.runtime.implicit import original_code
 from metatracer.runtime.implicit_entry import entry_of
 from metatracer.statistics import STATISTICS
+from tests.scenarios.loops import fold
 
 EAGERLY = {"threshold": 3, "function_threshold": 3, "trace_eagerness": 3}
 
 
-def caller(name):
-    driver = JitDriver(greens=["step"], reds="auto", name=name)
-
-    @driver.portal
-    def run(step, n):
-        total = i = 0
-        while i < n:
-            driver.jit_merge_point(step=step)
-            total += step(i)
-            i += 1
-        return total
-
-    return run
+def run(step, n):
+    return fold(lambda i, total: total + step(i), n, 0)
 
 
 class Guest:
@@ -56,7 +46,7 @@ def test_recursion_is_called_natively():
     fib = fresh(Guest.fib)
     code, guest = fib.__code__, Guest(2)
     with parameters(**EAGERLY):
-        assert caller("recursive")(lambda i: guest.fib(i % 8), 300) == sum(guest.fib(i % 8) for i in range(300))
+        assert run(lambda i: guest.fib(i % 8), 300) == sum(guest.fib(i % 8) for i in range(300))
     (loop,) = loops_of(fib)
     assert loop.piece is not None
     assert loop.greens == (guest,)
@@ -70,7 +60,7 @@ def test_what_cpython_calls_enters_the_code():
     fib = fresh(Guest.fib)
     guest = Guest(2)
     with parameters(**EAGERLY):
-        caller("entered")(lambda i: guest.fib(i % 8), 300)
+        run(lambda i: guest.fib(i % 8), 300)
         before = STATISTICS.loop_entries
         assert guest.fib(9) == 34
     assert STATISTICS.loop_entries == before + 1
@@ -81,7 +71,7 @@ def test_nothing_is_kept_of_guests_that_no_trace_has_called():
     fresh(Guest.fib)
     with parameters(**EAGERLY):
         guest = Guest(2)
-        caller("kept")(lambda i: guest.fib(i % 8), 300)
+        run(lambda i: guest.fib(i % 8), 300)
         other = Guest(2)
         assert other.fib(9) == 34
         gone = weakref.ref(other)
@@ -102,8 +92,8 @@ def test_helpers_without_traces_of_their_own(why):
     fib, guest, tree = fresh(Guest.fib), Guest(2), Node(5)
     with parameters(**EAGERLY, helper_loops=why != "helper_loops"):
         if why == "helper_loops":
-            caller("off")(lambda i: guest.fib(i % 8), 300)
+            run(lambda i: guest.fib(i % 8), 300)
         else:
-            assert caller("tree")(lambda i: tree.count(), 200) == 200 * 32
+            assert run(lambda i: tree.count(), 200) == 200 * 32
     assert not loops_of(fib)
     assert entry_of(Node.count) is None

@@ -232,6 +232,26 @@ def called(i, t):
     return (t + sum(starred(i, 1, 2)) + sum(starred(i, scale=3, other=i)) + len(list(starred()))) % 1000003
 
 
+class Unwilling:
+    def __init__(self, left):
+        self.left = left
+
+    def __iter__(self):
+        if not self.left:
+            raise TypeError("does not begin")
+        yield self.left
+        if self.left == 1:
+            raise TypeError("does not go on")
+        yield 5
+
+
+def unpaired(i, t):
+    try:
+        return t + sum(dict(part for part in [Unwilling(i % 3)]))
+    except TypeError as error:
+        return t + len(str(error)) + (error.__context__ is None)
+
+
 SCALE = 1
 
 
@@ -253,7 +273,7 @@ def frames(i, t):
 
 
 def main():
-    for body in (short, long, big, methods, closures, held, called, frames):
+    for body in (short, long, big, methods, closures, held, called, frames, unpaired):
         print(fold(body, 80, 0))
     print(repr(fold(floats, 60, 0.0)))
     print(each(made, 63, []))
