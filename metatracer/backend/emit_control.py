@@ -189,12 +189,19 @@ POLLING_FUNCTION = "assumptions_hold"
 def polling_function(e: Emitter, name: str) -> str:
     """The function that compares all polled words of the trace in hand, as text of the module."""
     lines: list[str] = []
-    holds = compare_polled(e, lines, "%w")
-    return "\n".join([f"define internal i1 @{name}() noinline nounwind {{", *lines, f"  ret i1 {holds}", "}"])
+    holds = compare_polled(e, lines, "%w", "broken")
+    text = [f"define internal i1 @{name}() noinline nounwind {{", *lines, f"  ret i1 {holds}"]
+    if any(polled.depends for polled in e.memory.polled):
+        text += ["broken:", "  ret i1 false"]
+    return "\n".join([*text, "}"])
 
 
-def compare_polled(e: Emitter, lines: list[str], prefix: str) -> str:
-    """Add the instructions that compare the flag and all polled words; gives the operand that says whether all hold."""
+def compare_polled(e: Emitter, lines: list[str], prefix: str, broken: str = "") -> str:
+    """Add the instructions that compare the flag and all polled words; gives the operand that says whether all hold.
+
+    When a word that others depend on is not as expected, they go to the block `broken`. Without it there are no branches, and
+    each of these loads waits for the one before: with 28 such words of 37, a look takes 29 ns longer then.
+    """
     numbers = itertools.count()
 
     def value(text: str) -> str:
@@ -207,7 +214,10 @@ def compare_polled(e: Emitter, lines: list[str], prefix: str) -> str:
     for polled in e.memory.polled:
         word = f"i{8 * polled.size}"
         place, cell = pointer(polled.address), pointer(polled.cell)
-        if polled.depends:  # compare the cell with itself rather than look at memory that may be gone
+        if polled.depends and broken:
+            label = f"{prefix[1:]}_{next(numbers)}"
+            lines += [f"  br i1 {holds}, label %{label}, label %{broken}", f"{label}:"]
+        elif polled.depends:  # compare the cell with itself rather than look at memory that may be gone
             place = value(f"select i1 {holds}, ptr {place}, ptr {cell}")
         current = value(f"load volatile {word}, ptr {place}")
         expected = value(f"load volatile {word}, ptr {cell}")
