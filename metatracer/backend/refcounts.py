@@ -72,7 +72,7 @@ IMMORTAL_RESULTS = frozenset({"bool_box"})
 
 _RELEASES_OLD = frozenset({"setfield", "list_setitem", "cell_set", "pop_exc_info", "decref", "xdecref", "store_new"})
 _GC_ALLOCATIONS = frozenset({"new", "new_list", "new_tuple", "new_cell"})
-_QUIET_CALLS = frozenset({"str_concat", "str_getitem", "int_str", "float_str"})
+_QUIET_CALLS = frozenset({"str_concat", "str_getitem", "str_slice", "bytes_slice", "int_str", "float_str"})
 """Rows that allocate nothing the collector knows and run no code, though they give a new reference."""
 _MAYBE_NULL = frozenset({"getfield", "cell_get", "call", "call_c_r", "call_portal", "call_loop"})
 _PROVES_FIRST = frozenset(

@@ -1,4 +1,4 @@
-"""Machine code of operations on strings and dicts that is too long for a trace."""
+"""Machine code of operations on strings, sequences and dicts that is too long for a trace."""
 
 from __future__ import annotations
 
@@ -87,3 +87,59 @@ found:
 none:
   ret ptr null
 }}"""
+
+
+def slice_texts(symbol: Callable[[str], str]) -> str:
+    """`bytes_slice`, `str_slice`, `tuple_slice` and `list_slice`: the slice between two integers, or NULL with MemoryError.
+
+    Args:
+        symbol: Gives the operand of a C function.
+    """
+    figures = layout()
+    texts = ["declare i64 @llvm.smin.i64(i64, i64)", "declare i64 @llvm.smax.i64(i64, i64)"]
+    for name, function in (
+        ("str_slice", "PyUnicode_Substring"), ("tuple_slice", "PyTuple_GetSlice"), ("list_slice", "PyList_GetSlice"),
+    ):  # fmt: skip
+        length = figures.str_length if name == "str_slice" else figures.ob_size
+        texts.append(f"""
+{_within(name, length)}
+  %part = call ptr {symbol(function)}(ptr %whole, i64 %from, i64 %to)
+  ret ptr %part
+}}""")
+    texts.append(f"""
+{_within("bytes_slice", figures.ob_size)}
+  %count = sub i64 %to, %from
+  %all = icmp eq i64 %count, %length
+  br i1 %all, label %same, label %make
+same:
+  call void {symbol("Py_IncRef")}(ptr %whole)
+  ret ptr %whole
+make:
+  %chars = getelementptr i8, ptr %whole, i64 {figures.bytes_data}
+  %first = getelementptr i8, ptr %chars, i64 %from
+  %part = call ptr {symbol("PyBytes_FromStringAndSize")}(ptr %first, i64 %count)
+  ret ptr %part
+}}""")
+    return "\n".join(texts)
+
+
+def _within(name: str, length: int) -> str:
+    """The head of a function that takes a slice: its bounds as `%from` and `%to`, 0 <= from <= to <= length."""
+    lines = [
+        f"define ptr @{name}(ptr %whole, i64 %start, i64 %stop) nounwind {{",
+        f"  %lengthp = getelementptr i8, ptr %whole, i64 {length}",
+        "  %length = load i64, ptr %lengthp",
+    ]
+    for bound in ("start", "stop"):
+        lines += [
+            f"  %{bound}neg = icmp slt i64 %{bound}, 0",
+            f"  %{bound}end = add i64 %{bound}, %length",
+            f"  %{bound}any = select i1 %{bound}neg, i64 %{bound}end, i64 %{bound}",
+            f"  %{bound}low = call i64 @llvm.smax.i64(i64 %{bound}any, i64 0)",
+        ]
+    return "\n".join([
+        *lines,
+        "  %from = call i64 @llvm.smin.i64(i64 %startlow, i64 %length)",
+        "  %before = call i64 @llvm.smin.i64(i64 %stoplow, i64 %length)",
+        "  %to = call i64 @llvm.smax.i64(i64 %before, i64 %from)",
+    ])

@@ -23,7 +23,7 @@ from metatracer.backend.layout import layout
 from metatracer.backend.once import once
 from metatracer.backend.reuse_code import store_text
 from metatracer.backend.stored_code import compile_stored
-from metatracer.backend.string_code import append_text, find_text
+from metatracer.backend.string_code import append_text, find_text, slice_texts
 from metatracer.ir.opcodes import FINISH, NEW, SETFIELD, Opcode
 from metatracer.ir.values import NULL_OBJECT, Input, Operation, Trace
 
@@ -324,8 +324,8 @@ define void @no_memory() noreturn nounwind {{
 
 _DROPS = tuple(f"drop{count}" for count in range(1, MOST_DROPPED + 1))
 _BASE = (
-    "fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory", "str_append", "dict_find", "leave",
-    "dealloc", *_DROPS,
+    "fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory", "str_append", "dict_find",
+    "bytes_slice", "str_slice", "tuple_slice", "list_slice", "leave", "dealloc", *_DROPS,
 )  # fmt: skip
 
 
@@ -340,6 +340,7 @@ def _base() -> None:
         _no_memory(),
         append_text(_c),
         find_text(_c),
+        slice_texts(_c),
         _leave(),
         free_lists.dealloc_text("dealloc", "dealloc_at"),
         *[_drop(count) for count in range(1, MOST_DROPPED + 1)],

@@ -1,6 +1,6 @@
 """The C functions that machine code calls directly, one row each.
 
-All but `dict_find` are part of CPython's C API, and return new references unless the row's `error` says that NULL is possible. A row
+All but `dict_find` and the slices are part of CPython's C API, and return new references unless the row's `error` says that NULL is possible. A row
 that may run arbitrary code (`runs_code`) may also observe and change the whole heap.
 """
 
@@ -136,8 +136,14 @@ STR_COMPARE = _row("str_compare", "PyUnicode_Compare", "rr", "i", c_result="i32"
 INT_STR = _row("int_str", "PyObject_Str", "r", "r", pure=True, evaluate=str)
 FLOAT_STR = _row("float_str", "PyObject_Str", "r", "r", pure=True, evaluate=str)
 LIST_CONCAT = _row("list_concat", "PySequence_Concat", "rr", "r", reads=Effect.LIST, evaluate=operator.add)
-LIST_SLICE = _row("list_slice", "PyList_GetSlice", "rii", "r", reads=Effect.LIST, evaluate=lambda s, i, j: s[max(i, 0):max(j, 0)])
-TUPLE_SLICE = _row("tuple_slice", "PyTuple_GetSlice", "rii", "r", pure=True, evaluate=lambda s, i, j: s[max(i, 0):max(j, 0)])
+# Support functions: `sequence[start:stop]` for any two machine integers.
+SLICES: dict[type, CFunction] = {
+    bytes: _row("bytes_slice", "bytes_slice", "rii", "r", pure=True, evaluate=lambda s, i, j: s[i:j]),
+    str: _row("str_slice", "str_slice", "rii", "r", pure=True, evaluate=lambda s, i, j: s[i:j]),
+    tuple: _row("tuple_slice", "tuple_slice", "rii", "r", pure=True, evaluate=lambda s, i, j: s[i:j]),
+    list: _row("list_slice", "list_slice", "rii", "r", reads=Effect.LIST, evaluate=lambda s, i, j: s[i:j]),
+}
+"""Row of each class whose slices are taken without a slice object; the class is exactly that."""
 NEW_SLICE = _row("new_slice", "PySlice_New", "rrr", "r", pure=True, evaluate=slice)
 NEW_DICT = _row("new_dict", "PyDict_New", "", "r", writes=Effect.NONE, evaluate=dict)
 # A dict that was kept in parts until now is made of its items. (Without memory for it the process ends, as for other objects.)

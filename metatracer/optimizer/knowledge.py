@@ -8,6 +8,7 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING
 
+from metatracer.ir.cfunctions import SLICES
 from metatracer.ir.opcodes import (
     BOOL_NOT,
     CALL_C_R,
@@ -55,8 +56,7 @@ _C_RESULT_TYPES: dict[str, type] = {
     "str_getitem": str,
     "int_str": str,
     "float_str": str,
-    "list_slice": list,
-    "tuple_slice": tuple,
+    **{row.name: cls for cls, row in SLICES.items()},
     "list_as_tuple": tuple,
     "new_slice": slice,
     "new_dict": dict,

@@ -30,6 +30,7 @@ from metatracer.recorder.lists import (
 )
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.numeric import as_int
+from metatracer.recorder.slicing import is_number_read, is_plain, take_slice
 from metatracer.recorder.stepping import begin_generator, enter_generator
 from metatracer.recorder.tuples import guard_bound, guard_tuple_length, lasting_length, new_tuple, tuple_item
 from metatracer.recorder.virtuals import GeneratorBox, VirtualBox, step, virtual_iterator
@@ -125,9 +126,13 @@ def getitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
     """`x[key]`."""
     container, key = frame.box(instruction.src[0]), frame.box(instruction.src[1])
     if isinstance(key, VirtualBox) and key.is_virtual and key.cls is slice:
-        cls = meta.guard_class(container)
-        frame.registers[instruction.dst[0]] = VirtualBox(container.object[key.object], cls, [container, *key.parts])
-        return
+        if is_number_read(frame, frame.position, instruction, container, key.parts):
+            cls = meta.guard_class(container)
+            frame.registers[instruction.dst[0]] = VirtualBox(container.object[key.object], cls, [container, *key.parts])
+            return
+        if is_plain(container, key.parts):
+            take_slice(meta, frame, instruction, container, key)
+            return
     result = _get_sequence_item(meta, frame, instruction, container, key)
     if result is not None:
         frame.registers[instruction.dst[0]] = result

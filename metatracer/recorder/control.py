@@ -14,7 +14,7 @@ from metatracer.ir.values import NULL_OBJECT, Const
 from metatracer.recorder import residual
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, const_box, runs_code_at_end
 from metatracer.recorder.metainterp import MetaInterpreter, handles
-from metatracer.recorder.slicing import is_number_sliced
+from metatracer.recorder.slicing import is_taken_at_once
 from metatracer.recorder.truth import guard_truth, negate, truth_value
 from metatracer.recorder.virtuals import VirtualBox, virtual_function, with_attribute
 
@@ -455,7 +455,7 @@ _RESULT_TYPES: dict[str, type] = {
 def build_slice(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """`a:b:c`; the first half of an instruction that takes or stores a slice."""
     boxes = [frame.box(register) for register in instruction.src]
-    if is_number_sliced(frame, instruction):
+    if is_taken_at_once(frame, instruction):
         made = slice(*[box.object for box in boxes])
         frame.registers[instruction.dst[0]] = VirtualBox(made, slice, boxes)
         return

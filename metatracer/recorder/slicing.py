@@ -1,6 +1,9 @@
-"""Slices that are taken only to read a number: ``int.from_bytes(memory[at : at + 4], "little")``.
+"""Slices that are taken at once, for which no slice object is made: ``text[at:]``, ``arguments[1:-1]``.
 
-Neither the slice nor what it gives has to be made: between it and the call that reads the number nothing happens.
+Those of `bytes`, `str`, tuples and lists with exact ints or None as bounds are calls of support functions that take two
+machine integers; of a list whose items the trace knows they are displays of these. Where a slice is taken only to read a number,
+``int.from_bytes(memory[at : at + 4], "little")``, what it gives is not made, either: nothing happens between it and the
+call that reads the number.
 """
 
 from __future__ import annotations
@@ -8,19 +11,47 @@ from __future__ import annotations
 from types import BuiltinFunctionType
 from typing import TYPE_CHECKING
 
+from metatracer.ir import cfunctions as c
+from metatracer.ir.opcodes import fits_i64
+from metatracer.ir.values import Const
+from metatracer.recorder.frames import Box
+from metatracer.recorder.lists import list_item, new_list
+
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
+    from metatracer.ir.values import Value
     from metatracer.recorder.frames import MetaFrame
+    from metatracer.recorder.metainterp import MetaInterpreter
+    from metatracer.recorder.virtuals import VirtualBox
 
 _SIZES = frozenset({1, 2, 4, 8})
+_MOST_ITEMS = 64
+"""Of a slice that becomes a display."""
+_ENDS = (0, (1 << 63) - 1)
+"""What bounds that are left out stand for."""
 
 
-def is_number_sliced(frame: MetaFrame, instruction: Instruction) -> bool:
-    """Whether a slice within the bounds of a buffer is given to `int.from_bytes` at once."""
-    following = iter(frame.jitcode.instructions[frame.position : frame.position + 3])
-    taken, call = next(following, None), next(following, None)
-    if taken is None or taken.op != "getitem" or taken.src[1] != instruction.dst[0] or len(instruction.src) != 2:
+def is_taken_at_once(frame: MetaFrame, instruction: Instruction) -> bool:
+    """Whether the slice that is made here is given to the next instruction, which takes it of a builtin sequence."""
+    taken = frame.jitcode.instructions[frame.position]
+    if taken.op != "getitem" or taken.src[1] != instruction.dst[0] or len(instruction.src) != 2:
         return False
+    container = frame.box(taken.src[0])
+    bounds = [frame.box(register) for register in instruction.src]
+    return is_plain(container, bounds) or is_number_read(frame, frame.position + 1, taken, container, bounds)
+
+
+def is_plain(container: Box, bounds: list[Box]) -> bool:
+    """Whether `take_slice` can do it. A bridge may begin at a slice that was taken of something else before."""
+    return type(container.object) in c.SLICES and all(
+        box.object is None or (type(box.object) is int and fits_i64(box.object)) for box in bounds
+    )
+
+
+def is_number_read(frame: MetaFrame, position: int, taken: Instruction, container: Box, bounds: list[Box]) -> bool:
+    """Whether what `taken` takes, within the bounds of a buffer, is given to `int.from_bytes` from `position` on, at once."""
+    following = iter(frame.jitcode.instructions[position : position + 2])
+    call = next(following, None)
     if call is not None and call.op == "const":
         call = next(following, None)
     if call is None or call.op != "call" or call.arg or call.src[2:3] != taken.dst:
@@ -28,8 +59,37 @@ def is_number_sliced(frame: MetaFrame, instruction: Instruction) -> bool:
     callee = [box.object for register in call.src[:2] if (box := frame.registers[register]) is not None]
     if not any(type(obj) is BuiltinFunctionType and obj == int.from_bytes for obj in callee):
         return False
-    container = frame.box(taken.src[0]).object
-    start, stop = (frame.box(register).object for register in instruction.src)
-    if type(container) not in (bytes, bytearray) or type(start) is not int or type(stop) is not int:
+    start, stop = [box.object for box in bounds]
+    if type(container.object) not in (bytes, bytearray) or type(start) is not int or type(stop) is not int:
         return False
-    return 0 <= start <= stop <= len(container) and stop - start in _SIZES
+    return 0 <= start <= stop <= len(container.object) and stop - start in _SIZES
+
+
+def take_slice(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, container: Box, key: VirtualBox
+) -> None:
+    """Record `container[start:stop]` of an exact builtin sequence."""
+    cls = meta.guard_class(container)
+    start, stop = (_bound(meta, part, limit) for part, limit in zip(key.parts, _ENDS, strict=True))
+    owner = meta.ref(container)
+    if cls is list and isinstance(start, Const) and isinstance(stop, Const):
+        length = meta.heap.get((owner, "length"))
+        found = container.object[key.object]
+        if isinstance(length, Const) and len(found) <= _MOST_ITEMS:
+            first = key.object.indices(length.value)[0]
+            items = [
+                meta.ref(list_item(meta, owner, Const("i", first + position), item)) for position, item in enumerate(found)
+            ]
+            frame.registers[instruction.dst[0]] = Box(found, new_list(meta, items))
+            return
+    objects = [container.object, *[part.object for part in key.parts]]
+    meta.c_call(frame, instruction, c.SLICES[cls], [owner, start, stop], objects, known=cls)
+
+
+def _bound(meta: MetaInterpreter, box: Box, absent: int) -> Value:
+    if box.object is None:
+        meta.guard_class(box)
+        return Const("i", absent)
+    value = meta.int_value(box)
+    assert value is not None
+    return value

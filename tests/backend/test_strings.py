@@ -1,4 +1,4 @@
-"""Strings: concatenation in place (the same results, the same references, and less copying), and comparison."""
+"""Strings: concatenation in place (the same results, the same references, and less copying), comparison and slices."""
 
 from __future__ import annotations
 
@@ -83,4 +83,31 @@ def test_equality_of_strings() -> None:
     code = compiled("trace t(r0: str, r1: str)\n  b2 = str_eq(r0, r1)\n  r3 = bool_box(b2)\n  finish(r3)")
     for left, right in itertools.product([*TEXTS, *map(new, TEXTS)], TEXTS):
         assert outcome(code, left, right)[2] is (left == right), (left, right)
+    code.free()
+
+
+BOUNDS = [*range(-7, 8), 2**62, -(2**62), 2**63 - 1, -(2**63)]
+
+
+@pytest.mark.parametrize(
+    "whole", [b"hello", b"", "hello", "", "h\xe9ll\u20ac", (1, 2, 3, 4, 5), (), [1, 2, 3, 4, 5], []], ids=repr
+)
+def test_slices(whole: Any) -> None:
+    cls = type(whole).__name__
+    text = f"""trace t(r0: {cls}, r1: int, r2: int)
+  i3 = int_unbox(r1) -> [r0]
+  i4 = int_unbox(r2) -> [r0]
+  r5 = call_c_r(r0, i3, i4) {{{cls}_slice}}
+  guard_no_exception(r5) -> [r5]
+  finish(r5)"""
+    code = compiled(text)
+    counts = Counts(whole).start()
+    for start, stop in itertools.product(BOUNDS, BOUNDS):
+        expected = whole[start:stop]
+        part = outcome(code, whole, start, stop)[2]
+        assert part == expected, (start, stop)
+        assert type(part) is type(expected)
+        assert (part is whole) == (expected is whole), (start, stop)
+        del part, expected
+    assert counts.changes() == [0]
     code.free()

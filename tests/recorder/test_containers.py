@@ -308,6 +308,47 @@ def tuples_made(a, b):
     return (y, x)
 
 
+@recorded(2, b"hello")
+def a_slice_of_bytes(a, b):
+    """
+    guard_type(r1) {bytes}
+    guard_type(r0) {int}
+    i2 = int_unbox(r0)
+    r3 = call_c_r(r1, i2, 9223372036854775807) {bytes_slice}
+    guard_no_exception(r3)
+    i4 = bytes_len(r3)
+    r5 = int_box(i4)
+    jump(r5, r1)
+    """
+    return len(b[a:])
+
+
+@recorded(2, [1, 2, 3])
+def a_slice_of_a_list_ends_nothing_that_is_known(a, b):
+    """
+    ...
+    r4 = list_getitem(r1, 0)
+    r5 = call_c_r(r1, 0, -1) {list_slice}
+    guard_no_exception(r5)
+    r6 = new_tuple(r4, r5, r4)
+    jump(r6, r1)
+    """
+    x = b[0]
+    rest = b[:-1]
+    return x, rest, b[0]
+
+
+@recorded(2, 3)
+def a_slice_of_known_items(a, b):
+    """
+    r2 = new_list(r0, r1, r1)
+    r3 = new_list(r1, r1)
+    ...
+    ! call_c_r
+    """
+    return [a, b, b][1:]
+
+
 @recorded("x", {"x": "y", "y": "x"})
 def dict_read(a, b):
     """

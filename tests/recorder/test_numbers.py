@@ -357,12 +357,9 @@ def str_concatenation(a, b):
     guard_type(r1) {str}
     r2 = call_c_r(r0, r1) {str_concat}
     guard_no_exception(r2)
-    r3 = call_c_r(&1, None, None) {new_slice}
+    r3 = call_c_r(r2, 1, 9223372036854775807) {str_slice}
     guard_no_exception(r3)
-    r4 = call_c_r(r2, r3) {object_getitem}
-    guard_no_exception(r4)
-    guard_not_invalidated()
-    jump(r4, r1)
+    jump(r3, r1)
     """
     return (a + b)[1:]
 
