@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from metatracer.backend.emit import Emitter, emits
 from metatracer.backend.layout import STR_COMPACT_ASCII
 from metatracer.ir import opcodes as ops
+from metatracer.ir.values import Const
 
 if TYPE_CHECKING:
     from metatracer.ir.values import Operation
@@ -80,6 +81,36 @@ def emit_str_eq(e: Emitter, op: Operation) -> None:
     e.line(f"br i1 {alike}, label %{compare}, label %{done}")
     e.block(compare)
     order = e.call("i32", "PyUnicode_Compare", f"ptr {left}, ptr {right}")
+    equal = e.value(f"icmp eq i32 {order}, 0")
+    e.line(f"br label %{done}")
+    e.block(done)
+    e.result(op, f"phi i1 [true, %{before}], [false, %{test}], [false, %{first}], [{equal}, %{compare}]")
+
+
+@emits(ops.BYTES_EQ)
+def emit_bytes_eq(e: Emitter, op: Operation) -> None:
+    """Identity, then lengths, then the first bytes (there is a zero behind the last one), then a C function."""
+    left, right = (e.arg(value) for value in op.args)
+    test, first, compare, done = (e.new_label(stem) for stem in "qfjc")
+    same = e.value(f"icmp eq ptr {left}, {right}")
+    before = e.current_block
+    e.line(f"br i1 {same}, label %{done}, label %{test}")
+    e.block(test)
+    lengths = [e.load("i64", each, e.layout.ob_size) for each in (left, right)]
+    equal_lengths = e.value(f"icmp eq i64 {lengths[0]}, {lengths[1]}")
+    e.line(f"br i1 {equal_lengths}, label %{first}, label %{done}")
+    e.block(first)
+    data = [e.field(each, e.layout.bytes_data) for each in (left, right)]
+    starts = [e.value(f"load i8, ptr {each}") for each in data]
+    alike = e.value(f"icmp eq i8 {starts[0]}, {starts[1]}")
+    if any(isinstance(arg, Const) and len(arg.value) <= 1 for arg in op.args):
+        e.line(f"br label %{done}")
+        e.block(done)
+        e.result(op, f"phi i1 [true, %{before}], [false, %{test}], [{alike}, %{first}]")
+        return
+    e.line(f"br i1 {alike}, label %{compare}, label %{done}")
+    e.block(compare)
+    order = e.call("i32", "memcmp", f"ptr {data[0]}, ptr {data[1]}, i64 {lengths[0]}")
     equal = e.value(f"icmp eq i32 {order}, 0")
     e.line(f"br label %{done}")
     e.block(done)

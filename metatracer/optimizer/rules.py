@@ -240,6 +240,7 @@ _COMPARISONS = (
     Rule("lt-of-difference", ("int_lt", ("int_sub_ovf", "x", "y"), 0), ("int_lt", "x", "y")),
     Rule("gt-of-difference", ("int_lt", 0, ("int_sub_ovf", "x", "y")), ("int_lt", "y", "x")),
     Rule("str-eq-same", ("str_eq", "x", "x"), True),
+    Rule("bytes-eq-same", ("bytes_eq", "x", "x"), True),
 )  # fmt: skip
 
 _TRUTH = (

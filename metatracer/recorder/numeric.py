@@ -586,20 +586,29 @@ def compare_builtin(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -
         result = _COMPARE[symbol](left.object, right.object)
         if left.is_const and right.is_const:
             return const_box(result)
-        a, b = meta.ref(left), meta.ref(right)
         if symbol in ("==", "!="):
-            same = Box(left.object == right.object, None, meta.emit(ops.STR_EQ, a, b))
-            if symbol == "==":
-                return same
-            assert same.raw is not None
-            return Box(result, None, meta.emit(ops.BOOL_NOT, same.raw))
+            return _compare_text(meta, symbol, left, right, ops.STR_EQ)
+        a, b = meta.ref(left), meta.ref(right)
         order = meta.emit(ops.CALL_C_I, a, b, descr=c.STR_COMPARE)
         return Box(result, None, meta.emit(ops.COMPARISONS[symbol][0], order, Const("i", 0)))
+    if kinds == (bytes, bytes) and symbol in ("==", "!="):
+        meta.guard_class(left)
+        meta.guard_class(right)
+        return _compare_text(meta, symbol, left, right, ops.BYTES_EQ)
     if symbol in ("==", "!=") and all(map(has_plain_equality, kinds)) and meta.is_steady(*kinds):
         return _compare_values(meta, symbol, left, right)
     if symbol in ("==", "!="):
         return _compare_identity(meta, symbol, left, right, kinds)
     return None
+
+
+def _compare_text(meta: MetaInterpreter, symbol: str, left: Box, right: Box, opcode: Opcode) -> Box:
+    """`==` and `!=` of two strings, or of two bytes objects."""
+    same = left.object == right.object
+    if left.is_const and right.is_const:
+        return const_box(same == (symbol == "=="))
+    equal = Box(same, None, meta.emit(opcode, meta.ref(left), meta.ref(right)))
+    return equal if symbol == "==" else negate(meta, equal)
 
 
 def _compare_values(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -> Box | None:

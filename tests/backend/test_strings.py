@@ -86,6 +86,19 @@ def test_equality_of_strings() -> None:
     code.free()
 
 
+WORDS = [b"", b"a", b"b", b"ab", b"ba", b"a\0", b"\0", b"\0a", b"abcdefgh", b"abcdefgi", b"\xff"]
+
+
+@pytest.mark.parametrize("constant", [None, *WORDS])
+def test_equality_of_bytes(constant: bytes | None) -> None:
+    right = "r1" if constant is None else repr(constant)
+    code = compiled(f"trace t(r0: bytes, r1: bytes)\n  b2 = bytes_eq({right}, r0)\n  r3 = bool_box(b2)\n  finish(r3)")
+    for word, other in itertools.product([*WORDS, *[bytes(list(word)) for word in WORDS]], WORDS):
+        expected = word == (other if constant is None else constant)
+        assert outcome(code, word, other)[2] is expected, (word, other)
+    code.free()
+
+
 BOUNDS = [*range(-7, 8), 2**62, -(2**62), 2**63 - 1, -(2**63)]
 
 

@@ -91,6 +91,7 @@ PURE: dict[str, list[tuple[Any, ...]]] = {
     "str_ord_at": [("a\U0001f600", 1, 0x1F600)],
     "str_chr": [(0x1F600, "\U0001f600")],
     "str_eq": [("ab", str(b"ab", "ascii"), True), ("a", "b", False)],
+    "bytes_eq": [(b"ab", bytes([97, 98]), True), (b"a", b"b", False)],
     "bytes_len": [(b"ab", 2)],
     "bytes_getitem": [(b"a\xff", 1, 255)],
 }

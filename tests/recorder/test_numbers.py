@@ -377,6 +377,21 @@ def str_equality(a, b):
     return b
 
 
+@recorded(b"ab", b"c")
+def bytes_equality(a, b):
+    """
+    guard_type(r0) {bytes}
+    b2 = bytes_eq(r0, b'ab')
+    guard_true(b2)
+    guard_type(r1) {bytes}
+    b3 = bytes_eq(r1, r0)
+    b4 = bool_not(b3)
+    guard_false(b3)
+    jump(r0, r1)
+    """
+    return a if a == b"ab" and b != a else b
+
+
 @recorded("abc", 1)
 def str_item(a, b):
     """
