@@ -1,4 +1,4 @@
-"""LLVM text of strings, bytes, bytearrays and arrays."""
+"""LLVM text of strings, bytes, matches of regular expressions, bytearrays and arrays."""
 
 from __future__ import annotations
 
@@ -126,6 +126,22 @@ def emit_len(e: Emitter, op: Operation) -> None:
 def emit_bytes_getitem(e: Emitter, op: Operation) -> None:
     data = e.field(e.arg(op.args[0]), e.layout.bytes_data)
     e.alias(op, _byte_at(e, data, e.arg(op.args[1])))
+
+
+@emits(ops.MATCH_GROUPS)
+def emit_match_groups(e: Emitter, op: Operation) -> None:
+    e.alias(op, e.load("i64", e.arg(op.args[0]), e.layout.match_groups))
+
+
+@emits(ops.MATCH_MARK)
+def emit_match_mark(e: Emitter, op: Operation) -> None:
+    marks = e.field(e.arg(op.args[0]), e.layout.match_marks)
+    e.alias(op, e.value(f"load i64, ptr {e.value(f'getelementptr i64, ptr {marks}, i64 {e.arg(op.args[1])}')}"))
+
+
+@emits(ops.MATCH_STRING)
+def emit_match_string(e: Emitter, op: Operation) -> None:
+    e.result(op, f"load ptr, ptr {e.field(e.arg(op.args[0]), e.layout.match_string)}")
 
 
 @emits(ops.BYTEARRAY_GETITEM)

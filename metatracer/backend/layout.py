@@ -122,6 +122,9 @@ class Layout:
     str_ascii_data: int
     str_compact_data: int
     bytes_data: int
+    match_string: int
+    match_groups: int
+    match_marks: int
     bytearray_alloc: int
     bytearray_start: int
     bytearray_exports: int
@@ -224,6 +227,9 @@ def known_layout(version: tuple[int, int]) -> Layout:
         str_ascii_data=48 if is_311 else 40,
         str_compact_data=72 if is_311 else 56,
         bytes_data=32,
+        match_string=24,
+        match_groups=72,
+        match_marks=80,
         bytearray_alloc=24,
         bytearray_start=40,
         bytearray_exports=48,

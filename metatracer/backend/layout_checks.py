@@ -10,6 +10,7 @@ import array
 import ctypes
 import dataclasses
 import os
+import re
 import struct
 import sys
 import types
@@ -220,6 +221,17 @@ def _check_buffers(memory: Memory, figures: Layout) -> None:
 
 
 # --- types, functions, descriptors ----------------------------------------------------------------------------------------
+
+
+def _check_matches(memory: Memory, figures: Layout) -> None:
+    for text in ("in a text", b"in bytes"):
+        form: Any = "(i)(x)?(n)"
+        match = re.compile(form if isinstance(text, str) else form.encode()).search(text)
+        assert match is not None
+        _expect(memory.word(id(match) + figures.match_string), id(text), "the string of a match")
+        _expect(memory.signed(id(match) + figures.match_groups), 4, "the number of a match's groups")
+        marks = [memory.signed(id(match) + figures.match_marks + known.WORD * number) for number in range(8)]
+        _expect(marks, [0, 2, 0, 1, -1, -1, 1, 2], "the marks of a match")
 
 
 def _check_types(memory: Memory, figures: Layout) -> None:
@@ -472,6 +484,7 @@ CHECKS: tuple[Callable[[Memory, Layout], None], ...] = (
     _check_sequences,
     _check_strings,
     _check_buffers,
+    _check_matches,
     _check_types,
     _check_functions,
     _check_dicts,

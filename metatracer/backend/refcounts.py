@@ -64,7 +64,7 @@ OWNED_RESULTS = frozenset(
 )  # fmt: skip
 """Operations whose result is a new reference (or NULL)."""
 
-BORROWED_RESULTS = frozenset({"getfield", "list_getitem", "tuple_getitem", "cell_get"})
+BORROWED_RESULTS = frozenset({"getfield", "list_getitem", "tuple_getitem", "cell_get", "match_string"})
 """Operations whose result is owned by the place in the heap it was read from."""
 
 IMMORTAL_RESULTS = frozenset({"bool_box"})
@@ -81,7 +81,7 @@ _PROVES_FIRST = frozenset(
         "guard_dict_field", "guard_not_shadowed", "int_unbox", "uint_unbox", "int_truncate", "float_unbox", "bool_unbox",
         "getfield", "setfield", "list_len", "list_getitem", "list_setitem", "list_append", "list_pop", "tuple_len",
         "tuple_getitem", "cell_get", "cell_set", "str_len", "str_ord_at", "str_eq", "bytes_eq", "bytes_len",
-        "bytes_getitem",
+        "bytes_getitem", "match_groups", "match_mark", "match_string",
         "bytearray_len", "bytearray_getitem", "bytearray_setitem", "bytes_load", "bytearray_load", "bytearray_store",
         "array_len", "array_getitem_i", "array_getitem_f", "array_setitem_i", "array_setitem_f", "push_exc_info",
         "store_new",
@@ -347,7 +347,7 @@ class _Planner:
         elif name in BORROWED_RESULTS:
             if self.last.get(value, -1) > position:
                 self.borrowed[value] = None
-            if name == "tuple_getitem":
+            if name in ("tuple_getitem", "match_string"):
                 self.base[value] = value.args[0]
         elif name not in IMMORTAL_RESULTS:
             raise IRError(f"reference counting does not know the result of {name}")

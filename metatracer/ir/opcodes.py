@@ -305,6 +305,12 @@ ARRAY_GETITEM_F = _op("array_getitem_f", "ri", "f", "descr: typecode d or f", re
 ARRAY_SETITEM_I = _op("array_setitem_i", "rii", "", "value in range for typecode descr", writes=Effect.BUFFER, descr="value")
 ARRAY_SETITEM_F = _op("array_setitem_f", "rif", "", "descr: typecode d or f", writes=Effect.BUFFER, descr="value")
 
+# --- matches of regular expressions (exactly re.Match) ----------------------------------------------------------------
+
+MATCH_GROUPS = _op("match_groups", "r", "i", "how many groups it has, the whole match included", evaluate=lambda m: m.re.groups + 1)
+MATCH_MARK = _op("match_mark", "ri", "i", "where a group begins (2 * group) or ends (2 * group + 1), -1 if it took no part; 0 <= group < match_groups", evaluate=lambda m, i: (m.end if i % 2 else m.start)(i // 2))
+MATCH_STRING = _op("match_string", "r", "r", "what it was found in", evaluate=lambda m: m.string)
+
 # --- calls ----------------------------------------------------------------------------------------------------------
 
 CALL = _op("call", "r*", "r", "vectorcall args[0](*args[1:]); descr: CallShape with keyword names", reads=Effect.ANY, writes=Effect.ANY, runs_code=True, can_raise=True, descr="call")

@@ -25,6 +25,7 @@ from metatracer.ir.opcodes import (
     GUARD_VALUE,
     LIST_GETITEM,
     LIST_POP,
+    MATCH_STRING,
     NEW,
     NEW_CELL,
     NEW_LIST,
@@ -63,7 +64,7 @@ _C_RESULT_TYPES: dict[str, type] = {
     "new_set": set,
 }
 _BOX_OF = {unbox: box for box, unbox in UNBOX.items()}
-_NEVER_NULL = (LIST_GETITEM, LIST_POP, TUPLE_GETITEM, PUSH_EXC_INFO)
+_NEVER_NULL = (LIST_GETITEM, LIST_POP, TUPLE_GETITEM, MATCH_STRING, PUSH_EXC_INFO)
 _SWAPPED = {"int_gt": "int_lt", "int_ge": "int_le", "uint_gt": "uint_lt", "uint_ge": "uint_le"}
 
 

@@ -25,6 +25,7 @@ from metatracer.recorder import (
     exceptions,
     intrinsics,
     literals,
+    matches,
     numeric,
     operator_functions,
     patterns,
@@ -57,8 +58,8 @@ if TYPE_CHECKING:
     from metatracer.recorder.resume import Rebuilt
 
 HANDLER_MODULES = (
-    attributes, buffers, calls, consuming, containers, control, exceptions, intrinsics, literals, numeric, operator_functions,
-    patterns,
+    attributes, buffers, calls, consuming, containers, control, exceptions, intrinsics, literals, matches, numeric,
+    operator_functions, patterns,
 )  # fmt: skip
 """The modules whose import fills `HANDLERS`."""
 assert HANDLERS

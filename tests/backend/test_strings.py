@@ -1,8 +1,9 @@
-"""Strings: concatenation in place (the same results, the same references, and less copying), comparison and slices."""
+"""Strings: concatenation in place (the same results, the same references, and less copying), comparison, slices and matches."""
 
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 from typing import Any
 
@@ -123,4 +124,22 @@ def test_slices(whole: Any) -> None:
         assert (part is whole) == (expected is whole), (start, stop)
         del part, expected
     assert counts.changes() == [0]
+    code.free()
+
+
+@pytest.mark.parametrize("text", ["a word", b"some words"], ids=repr)
+def test_matches(text: Any) -> None:
+    form: Any = "(w)(x)?(o)"
+    match = re.compile(form if type(text) is str else form.encode()).search(text)
+    assert match is not None
+    code = compiled(
+        "trace t(r0: Match, r1: int)\n  i2 = int_unbox(r1) -> [r0]\n  i3 = match_mark(r0, i2)\n  i4 = match_groups(r0)\n"
+        "  r5 = match_string(r0)\n  r6 = int_box(i3)\n  r7 = int_box(i4)\n  r8 = new_tuple(r5, r6, r7)\n  finish(r8)",
+        {"Match": re.Match},
+    )
+    counts = Counts(match, text).start()
+    for number in range(8):
+        mark = (match.end if number % 2 else match.start)(number // 2)
+        assert outcome(code, match, number)[2] == (text, mark, 4)
+    assert counts.changes() == [0, 0]
     code.free()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import math
+import re
 import types
 from typing import Any
 
@@ -23,6 +24,7 @@ MIN, MAX = -(1 << 63), (1 << 63) - 1
 NAN, INF = math.nan, math.inf
 FAILS = GuardFailed
 HERE = object()
+MATCH: Any = re.search("(b)|(x)", "abc")
 
 PURE: dict[str, list[tuple[Any, ...]]] = {
     "int_add": [(2, 3, 5), (MAX, 1, MIN)],
@@ -91,6 +93,9 @@ PURE: dict[str, list[tuple[Any, ...]]] = {
     "str_ord_at": [("a\U0001f600", 1, 0x1F600)],
     "str_chr": [(0x1F600, "\U0001f600")],
     "str_eq": [("ab", str(b"ab", "ascii"), True), ("a", "b", False)],
+    "match_groups": [(MATCH, 3)],
+    "match_mark": [(MATCH, 0, 1), (MATCH, 1, 2), (MATCH, 2, 1), (MATCH, 4, -1), (MATCH, 5, -1)],
+    "match_string": [(MATCH, MATCH.string)],
     "bytes_eq": [(b"ab", bytes([97, 98]), True), (b"a", b"b", False)],
     "bytes_len": [(b"ab", 2)],
     "bytes_getitem": [(b"a\xff", 1, 255)],
