@@ -33,7 +33,7 @@ def emit_bool_box(e: Emitter, op: Operation) -> None:
     e.result(op, f"select i1 {e.arg(op.args[0])}, ptr {true}, ptr {false}")
 
 
-@emits(ops.INT_UNBOX)
+@emits(ops.INT_UNBOX, ops.INT_OF_SUBCLASS)
 def emit_int_unbox(e: Emitter, op: Operation) -> None:
     """Ints of one digit inline; others by a C function that also tells when 64 bits are not enough."""
     number = e.arg(op.args[0])

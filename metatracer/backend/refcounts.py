@@ -78,8 +78,8 @@ _MAYBE_NULL = frozenset({"getfield", "cell_get", "call", "call_c_r", "call_porta
 _PROVES_FIRST = frozenset(
     {
         "guard_type", "guard_value", "guard_nonnull", "guard_next", "guard_array_typecode", "guard_inline_values",
-        "guard_dict_field", "guard_not_shadowed", "int_unbox", "uint_unbox", "int_truncate", "float_unbox", "bool_unbox",
-        "getfield", "setfield", "list_len", "list_getitem", "list_setitem", "list_append", "list_pop", "tuple_len",
+        "guard_dict_field", "guard_not_shadowed", "int_unbox", "uint_unbox", "int_of_subclass", "int_truncate", "float_unbox",
+        "bool_unbox", "getfield", "setfield", "list_len", "list_getitem", "list_setitem", "list_append", "list_pop", "tuple_len",
         "tuple_getitem", "cell_get", "cell_set", "str_len", "str_ord_at", "str_eq", "bytes_eq", "bytes_len",
         "bytes_getitem", "match_groups", "match_mark", "match_string",
         "bytearray_len", "bytearray_getitem", "bytearray_setitem", "bytes_load", "bytearray_load", "bytearray_store",

@@ -233,6 +233,7 @@ FLOAT_BOX = _op("float_box", "f", "r", "a fresh Python float", allocates=True, e
 BOOL_BOX = _op("bool_box", "b", "r", "True or False", evaluate=bool)
 INT_UNBOX = _op("int_unbox", "r", "i", "argument known to be exactly int; fails outside 64 bits", is_guard=True, evaluate=_checked(lambda a: a))
 UINT_UNBOX = _op("uint_unbox", "r", "i", "argument known to be exactly int; fails below 0 and from 2**64 on", is_guard=True, evaluate=_as_uint)
+INT_OF_SUBCLASS = _op("int_of_subclass", "r", "i", "argument known to be of a subclass of int; fails outside 64 bits", is_guard=True, evaluate=_checked(int.__int__))
 INT_TRUNCATE = _op("int_truncate", "r", "i", "the low 64 bits; argument known to be exactly int", evaluate=wrap_i64)
 FLOAT_UNBOX = _op("float_unbox", "r", "f", "argument known to be exactly float", evaluate=lambda a: a)
 BOOL_UNBOX = _op("bool_unbox", "r", "b", "argument known to be exactly bool", evaluate=lambda a: a is True)

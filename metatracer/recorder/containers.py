@@ -18,7 +18,7 @@ from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.dicts import get_item, has_item, set_item
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box, finish_discard, runs_code_at_end
-from metatracer.recorder.hashing import HASHED_BY_VALUE, is_dict_class, know_dict, know_key
+from metatracer.recorder.hashing import HASHED_BY_VALUE, is_dict_class, is_plain_tuple, know_dict, know_key
 from metatracer.recorder.lists import (
     append_item,
     constant_index,
@@ -29,7 +29,7 @@ from metatracer.recorder.lists import (
     store_item,
 )
 from metatracer.recorder.metainterp import MetaInterpreter, handles
-from metatracer.recorder.numeric import as_int
+from metatracer.recorder.numeric import as_int, plain_number
 from metatracer.recorder.slicing import is_number_read, is_plain, take_slice
 from metatracer.recorder.stepping import begin_generator, enter_generator
 from metatracer.recorder.tuples import guard_bound, guard_tuple_length, lasting_length, new_tuple, tuple_item
@@ -65,11 +65,14 @@ _LENGTHS: dict[type, Opcode] = {
 
 
 def length_of(meta: MetaInterpreter, box: Box) -> Value | None:
-    """`len(x)` of an exact builtin sequence as an i; None for anything else. The class is guarded."""
+    """`len(x)` of an exact builtin sequence or a named tuple as an i; None for anything else. The class is guarded."""
     cls = type(box.object)
     opcode = _LENGTHS.get(cls)
     if opcode is None:
-        return None
+        if not meta.is_steady(cls) or not is_plain_tuple(cls, "__len__"):
+            return None
+        opcode = ops.TUPLE_LEN
+        meta.rely_on_class(cls)
     if cls is list:
         return list_length(meta, box)
     meta.guard_class(box)
@@ -81,6 +84,7 @@ def length_of(meta: MetaInterpreter, box: Box) -> Value | None:
 
 def _index(meta: MetaInterpreter, sequence: Box, key: Box) -> Value | None:
     """The index as an i within bounds, counted from the start; None if it is out of bounds or no index."""
+    key = plain_number(meta, key)
     if type(key.object) not in (int, bool):
         return None
     position, count = int(key.object), len(sequence.object)
@@ -98,7 +102,7 @@ def _index(meta: MetaInterpreter, sequence: Box, key: Box) -> Value | None:
         if isinstance(index, Const) and isinstance(length, Const):
             return Const("i", position + count)
         index = meta.emit(ops.INT_ADD, index, length)
-    if isinstance(index, Const) and _LENGTHS[type(sequence.object)].is_pure:
+    if isinstance(index, Const) and _LENGTHS.get(type(sequence.object), ops.TUPLE_LEN).is_pure:
         guard_bound(meta, meta.ref(sequence), index, length)
     elif not (isinstance(index, Const) and isinstance(length, Const)):
         meta.guard(ops.GUARD_TRUE, meta.emit(ops.UINT_LT, index, length))
@@ -197,10 +201,12 @@ def _get_sequence_item(
     """An item of an exact builtin sequence by an index within bounds; IndexError for one out of bounds."""
     cls = type(container.object)
     if cls not in _LENGTHS:
-        return None
+        if not meta.is_steady(cls) or not is_plain_tuple(cls, "__getitem__", "__len__"):
+            return None
+        cls = tuple
     index = _index(meta, container, key)
     if index is None:
-        if _guard_out_of_bounds(meta, container, key):
+        if type(container.object) is cls and _guard_out_of_bounds(meta, container, key):
             residual.raise_known(meta, IndexError, operator.getitem, container.object, key.object)
         return None
     obj = container.object[key.object]
@@ -617,6 +623,8 @@ def unpack_sequence(meta: MetaInterpreter, frame: MetaFrame, instruction: Instru
     box = frame.box(instruction.src[0])
     cls = type(box.object)
     count = len(instruction.dst)
+    if cls is not tuple and _is_unpacked_plainly(meta, cls):
+        cls = tuple
     if cls in (tuple, list) and len(box.object) == count:
         items = list(box.object)
         _guard_count(meta, box)
@@ -644,12 +652,19 @@ def unpack_sequence(meta: MetaInterpreter, frame: MetaFrame, instruction: Instru
         frame.registers[register] = read(meta, owner, Const("i", position), item)
 
 
+def _is_unpacked_plainly(meta: MetaInterpreter, cls: type) -> bool:
+    """Whether instances of a subclass of tuple are unpacked as tuples are."""
+    return meta.is_steady(cls) and is_plain_tuple(cls, "__iter__", "__len__")
+
+
 def _guard_count(meta: MetaInterpreter, box: Box) -> None:
-    """Make the length of an exact tuple or list a constant."""
+    """Make the length of a list or tuple, exact or of a subclass that unpacks plainly, a constant."""
     if type(box.object) is list:
         guard_length(meta, box)
         return
-    meta.guard_class(box)
+    cls = meta.guard_class(box)
+    if cls is not tuple:
+        meta.rely_on_class(cls)
     if not box.is_const:
         guard_tuple_length(meta, meta.ref(box), len(box.object))
 
@@ -671,7 +686,9 @@ def unpack_ex(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction)
     # operand; then that list is taken apart, which runs no code.
     register = instruction.src[0]
     box = frame.box(register)
-    if type(box.object) in (list, tuple) and sum(instruction.arg) <= len(box.object) <= _MOST_UNPACKED:
+    cls = type(box.object)
+    plain = cls in (list, tuple) or _is_unpacked_plainly(meta, cls)
+    if plain and sum(instruction.arg) <= len(box.object) <= _MOST_UNPACKED:
         _unpack_known(meta, frame, instruction, box)
         return
     if type(box.object) not in (list, tuple):
@@ -710,7 +727,7 @@ def _unpack_known(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruct
     items = list(box.object)
     _guard_count(meta, box)
     owner = meta.ref(box)
-    read = tuple_item if type(box.object) is tuple else list_item
+    read = list_item if type(box.object) is list else tuple_item
     boxes = [read(meta, owner, Const("i", position), item) for position, item in enumerate(items)]
     end = len(boxes) - after
     rest = new_list(meta, [meta.ref(each) for each in boxes[before:end]])

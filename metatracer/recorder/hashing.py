@@ -48,6 +48,21 @@ def has_plain_equality(cls: type) -> bool:
 _VALUES = _PLAIN - {object}
 
 
+def is_plain_int(cls: type, *names: str) -> bool:
+    """Whether a class, such as an `IntEnum`, is a subclass of int that has these methods from it."""
+    if cls is bool or not any(base is int for base in type.__dict__["__mro__"].__get__(cls)):
+        return False
+    found = [raw_lookup(cls, name)[0] for name in names]
+    return all(type(method) is WrapperDescriptorType and method.__objclass__ is int for method in found)
+
+
+def is_plain_tuple(cls: type, *names: str) -> bool:
+    """Whether a class, such as a named tuple's, is a subclass of tuple that has these methods from it."""
+    if not any(base is tuple for base in type.__dict__["__mro__"].__get__(cls)):
+        return False
+    return all(raw_lookup(cls, name)[1] is tuple for name in names)
+
+
 def is_dict_class(cls: type) -> bool:
     """Whether instances are dicts."""
     return any(base is dict for base in type.__dict__["__mro__"].__get__(cls))

@@ -15,7 +15,7 @@ from metatracer.ir.values import Const, Value
 from metatracer.recorder import residual
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
-from metatracer.recorder.hashing import has_plain_equality
+from metatracer.recorder.hashing import has_plain_equality, is_plain_int
 from metatracer.recorder.lists import guard_length, list_item, new_list
 from metatracer.recorder.masking import feeds_mask
 from metatracer.recorder.metainterp import MetaInterpreter, handles
@@ -66,6 +66,30 @@ def as_int(meta: MetaInterpreter, box: Box) -> Value | None:
         raw = meta.bool_value(box)
         return Const("i", int(raw.value)) if isinstance(raw, Const) else meta.emit(ops.BOOL_TO_INT, raw)
     return meta.int_value(box)
+
+
+def plain_number(meta: MetaInterpreter, box: Box, *names: str) -> Box:
+    """For an instance of a subclass of int, such as an `IntEnum`, that has these methods from it: the int that it is.
+
+    Anything else is given back as it is.
+    """
+    cls = type(box.object)
+    if cls in _NUMBERS or not is_plain_int(cls, *names) or not meta.is_steady(cls):
+        return box
+    number = int.__int__(box.object)
+    if not ops.fits_i64(number):
+        return box
+    meta.guard_class(box)
+    if names:
+        meta.rely_on_class(cls)
+    if box.is_const:
+        return const_box(number)
+    value = meta.ref(box)
+    key = (value, "number")
+    raw = meta.lasting.get(key)
+    if raw is None:
+        raw = meta.lasting[key] = meta.guard(ops.INT_OF_SUBCLASS, value)
+    return Box(number, None, raw)
 
 
 def as_float(meta: MetaInterpreter, box: Box) -> Value | None:
@@ -239,10 +263,12 @@ def builtin_binary(
     """An operator, or a call of a function that does the same, whose operands are of builtin classes. Whether it was done."""
     plain = symbol.removesuffix("=")
     kinds = (type(left.object), type(right.object))
-    if all(kind in _NUMBERS for kind in kinds):
+    if kinds[0] not in _NUMBERS or kinds[1] not in _NUMBERS:
+        left, right = _plain_numbers(meta, symbol, left, right)
+    if type(left.object) in _NUMBERS and type(right.object) in _NUMBERS:
         if right.object == 0 and plain in _DIVISIONS:
             _divide_by_zero(meta, symbol, left, right)
-        if float in kinds:
+        if float in (type(left.object), type(right.object)):
             result = float_binary(meta, plain, left, right)
         else:
             mask = feeds_mask(meta, frame, instruction) if plain in _WRAPS else 0
@@ -261,6 +287,15 @@ def builtin_binary(
         _pure_binary(meta, frame, instruction, symbol, left, right)
         return True
     return False
+
+
+def _plain_numbers(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -> tuple[Box, Box]:
+    """The operands, those of subclasses of int as ints if both are numbers and none has a method of its own for the operator."""
+    names = _DUNDER[symbol.removesuffix("=")]
+    own = [kind for kind in (type(left.object), type(right.object)) if kind not in _NUMBERS]
+    if not all(is_plain_int(kind, *names[:2]) and raw_lookup(kind, names[2])[1] is None for kind in own):
+        return left, right
+    return plain_number(meta, left, *names[:2]), plain_number(meta, right, *names[:2])
 
 
 _MOST_REPEATED = 64
@@ -580,6 +615,11 @@ def compare_builtin(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -
     kinds = (type(left.object), type(right.object))
     if all(kind in _NUMBERS for kind in kinds):
         return compare_numbers(meta, symbol, left, right)
+    names = (_COMPARE_DUNDER[symbol], _COMPARE_DUNDER[_REFLECTED[symbol]])
+    if all(kind in _NUMBERS or is_plain_int(kind, *names) for kind in kinds):
+        numbers = [plain_number(meta, box, *names) for box in (left, right)]
+        if all(type(number.object) in _NUMBERS for number in numbers):
+            return compare_numbers(meta, symbol, *numbers)
     if kinds == (str, str):
         meta.guard_class(left)
         meta.guard_class(right)
