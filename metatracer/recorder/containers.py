@@ -16,7 +16,7 @@ from metatracer.ir.values import Const, Snapshot, Value
 from metatracer.recorder import residual
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.control import operation_call
-from metatracer.recorder.dicts import get_item, has_item, set_item
+from metatracer.recorder.dicts import get_item, has_item, know_constant, set_item
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box, finish_discard, runs_code_at_end
 from metatracer.recorder.hashing import HASHED_BY_VALUE, is_dict_class, is_plain_tuple, know_dict, know_key
 from metatracer.recorder.lists import (
@@ -33,7 +33,7 @@ from metatracer.recorder.numeric import as_int, plain_number
 from metatracer.recorder.slicing import is_number_read, is_plain, take_slice
 from metatracer.recorder.stepping import begin_generator, enter_generator
 from metatracer.recorder.tuples import guard_bound, guard_tuple_length, lasting_length, new_tuple, tuple_item
-from metatracer.recorder.virtuals import GeneratorBox, VirtualBox, step, virtual_iterator
+from metatracer.recorder.virtuals import GeneratorBox, VirtualBox, is_virtual_dict, step, virtual_iterator
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -140,6 +140,11 @@ def getitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
     result = _get_sequence_item(meta, frame, instruction, container, key)
     if result is not None:
         frame.registers[instruction.dst[0]] = result
+        return
+    if is_virtual_dict(container) and know_key(meta, key) and know_constant(meta, key) and key.object in container.object:
+        assert isinstance(container, VirtualBox)
+        places = {name: place for place, name in enumerate(container.parts[0].object, 1)}
+        frame.registers[instruction.dst[0]] = container.parts[places[key.object]]
         return
     cls = type(container.object)
     if is_dict_class(cls) and know_dict(meta, container, "__getitem__") and know_key(meta, key):

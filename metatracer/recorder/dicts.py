@@ -150,8 +150,11 @@ def _fixed_item(
 
 def _has_constant_name(meta: MetaInterpreter, key: Box) -> bool:
     """Make the key a constant if it is a string that may be one; whether it is."""
-    if type(key.object) is not str:
-        return False
+    return type(key.object) is str and know_constant(meta, key)
+
+
+def know_constant(meta: MetaInterpreter, key: Box) -> bool:
+    """Make a key a constant if it comes from an object and is one of few there; whether it is one."""
     if not key.is_const:
         if not (_is_attribute(key) and meta.may_promote(key.object)):
             return False

@@ -33,6 +33,11 @@ def build_map(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction)
     if not all(know_key(meta, key) for key, _ in items) or any(runs_code_at_end(value.object) for _, value in items):
         operation_call(meta, frame, instruction)
         return
+    if items and _is_table(frame, instruction) and all(key.is_const for key, _ in items):
+        keys = tuple([key.object for key, _ in items])
+        if len(set(keys)) == len(keys):
+            frame.registers[instruction.dst[0]] = virtual_dict(keys, [value for _, value in items])
+            return
     if not items and _is_for_keywords(frame, instruction):
         frame.registers[instruction.dst[0]] = virtual_dict((), [])
         return
@@ -51,6 +56,21 @@ def build_map(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction)
     # Values that another one has replaced go with the operands, behind this: only now may code of the guest run.
     refs, objects = stores[-1]
     meta.c_call(frame, instruction, c.DICT_SETITEM, [meta.ref(made), *refs], [made.object, *objects], store=store)
+
+
+def _is_table(frame: MetaFrame, instruction: Instruction) -> bool:
+    """Whether a dict is written out to take one item of it: `{int: 1, str: 2}[type(x)]`."""
+    made = instruction.dst[0]
+    for following in frame.jitcode.instructions[frame.position : frame.position + _MOST_BETWEEN]:
+        if made in following.src:
+            return following.op == "getitem" and following.src[0] == made
+        if made in following.dst:
+            return False
+    return False
+
+
+_MOST_BETWEEN = 40
+"""Instructions that work out the key of the item that is taken."""
 
 
 def _is_for_keywords(frame: MetaFrame, instruction: Instruction) -> bool:

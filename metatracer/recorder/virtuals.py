@@ -413,14 +413,14 @@ def virtual_function(namespace: dict[str, Any], names: tuple[str, ...], code: Bo
     return VirtualBox(made, FunctionType, [const_box(namespace), const_box(names), code, *values])
 
 
-def virtual_dict(names: tuple[str, ...], values: list[Box]) -> VirtualBox:
-    """The dict of a call's keyword arguments."""
+def virtual_dict(names: tuple[Any, ...], values: list[Box]) -> VirtualBox:
+    """The dict of a call's keyword arguments, or one that is written out for one item to be taken of it."""
     made = dict(zip(names, [box.object for box in values], strict=True))
     return VirtualBox(made, dict, [const_box(names), *values])
 
 
 def is_virtual_dict(box: Box | None) -> bool:
-    """Whether this is a dict of keyword arguments that has not been made."""
+    """Whether this is a dict that has not been made."""
     return isinstance(box, VirtualBox) and box.is_virtual and box.cls is dict
 
 

@@ -127,6 +127,18 @@ def test_uint_unbox_fails_for_what_is_no_unsigned_word() -> None:
     code.free()
 
 
+def test_int_of_subclass_gives_the_number_that_an_instance_is() -> None:
+    code = compiled("trace t(r0)\n  i1 = int_of_subclass(r0) -> [r0]\n  r2 = int_box(i1)\n  finish(r2)")
+    cls = type("Number", (int,), {"name": "an attribute behind the digits"})
+    for value in [0, 1, -1, 12345, 2**40, MAX, MIN]:
+        result = outcome(code, cls(value))
+        assert result == ("finish", None, value)
+        assert type(result[2]) is int
+    beyond = cls(MAX + 1)
+    assert outcome(code, beyond)[2] is beyond
+    code.free()
+
+
 def test_int_truncate_takes_any_int() -> None:
     code = compiled("trace t(r0: int)\n  i1 = int_truncate(r0)\n  r2 = uint_box(i1)\n  finish(r2)")
     for value in [0, -1, MAX, MIN, 2**64, 2**64 + 7, -(2**64) - 7, (1 << 1000) + 3, -(1 << 1000) - 3]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import enum
 import math
 import re
 import types
@@ -25,6 +26,11 @@ NAN, INF = math.nan, math.inf
 FAILS = GuardFailed
 HERE = object()
 MATCH: Any = re.search("(b)|(x)", "abc")
+
+
+class Small(enum.IntEnum):
+    TWO = 2
+    LARGE = 1 << 63
 
 PURE: dict[str, list[tuple[Any, ...]]] = {
     "int_add": [(2, 3, 5), (MAX, 1, MIN)],
@@ -82,6 +88,7 @@ PURE: dict[str, list[tuple[Any, ...]]] = {
     "int_unbox": [(7, 7), (MAX + 1, FAILS), (MIN - 1, FAILS)],
     "uint_box": [(7, 7), (-1, 2**64 - 1), (MIN, 2**63)],
     "uint_unbox": [(7, 7), (2**64 - 1, -1), (2**63, MIN), (-1, FAILS), (2**64, FAILS)],
+    "int_of_subclass": [(True, 1), (Small.TWO, 2), (Small.LARGE, FAILS)],
     "int_truncate": [(7, 7), (-1, -1), (2**64 + 5, 5), (2**63, MIN), (-(2**100) + 3, 3)],
     "float_unbox": [(2.5, 2.5)],
     "bool_unbox": [(True, True), (False, False)],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import array
+import enum
+from typing import NamedTuple
 
 import pytest
 
@@ -393,6 +395,44 @@ def dict_item_named_by_an_attribute(a, b):
     jump(r0, r1)
     """
     return a if a.name in b else None
+
+
+class Kind(enum.IntEnum):
+    ADD = 1
+    SUB = 2
+
+
+class Instruction(NamedTuple):
+    kind: Kind
+    count: int
+
+
+@recorded(1, Instruction(Kind.SUB, 1))
+def an_instruction_that_is_a_named_tuple(a, b):
+    """
+    ...
+    i5 = int_of_subclass(r3)
+    b6 = int_eq(i5, 1)
+    ...
+    ! call
+    ! call_c_r
+    """
+    kind, count = b
+    if kind == Kind.ADD:
+        return a + count
+    if kind == Kind.SUB:
+        return a - count + len(b) - 1
+    return b[1]
+
+
+@recorded(1, [2, 3])
+def a_dict_that_is_written_out_for_one_item(a, b):
+    """
+    ...
+    ! call
+    ! call_c_r
+    """
+    return {"+": a + 1, "-": a - 1}["-"] + {int: 1, list: 2}[type(b)]
 
 
 @recorded("x", {"x": 1})
