@@ -396,8 +396,10 @@ class _Planner:
             self.plan.steps.append(Release(value, value in self.nullable))
 
 
-_NULL_AT_EXIT = frozenset({"guard_no_exception", "guard_nonnull", "guard_next"})
-"""Guards that fail only when their argument is NULL (or, for calls with an integer result, no reference)."""
+_NULL_AT_EXIT = frozenset({"guard_no_exception", "guard_next"})
+"""Guards that fail only when their argument is NULL (or, for calls with an integer result, no reference).
+
+Not `guard_nonnull`, which tests make fail at will: what a search of a dict has found is owned."""
 
 
 def _null_without_error(call: Operation) -> bool:
