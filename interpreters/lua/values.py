@@ -233,7 +233,6 @@ class LuaTable:
         entry = self.next_entry(key, 0)
         return None if entry is None else entry[:2]
 
-    @dont_look_inside
     def next_entry(self, key: Value, hint: int) -> tuple[Value, Value, int] | None:
         """Return the entry after a key with its place: in `keys`, or as a complement that of its name.
 
