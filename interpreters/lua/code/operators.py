@@ -35,8 +35,8 @@ class Operator(Instruction):
 class BinaryOperator(Operator):
     """An arithmetic or bitwise operator; the most frequent ones have classes of their own."""
 
-    _immutable_fields_ = ["operator", "left", "right", "left_what", "right_what", "function"]
-    __slots__ = ("function", "left", "left_what", "operator", "right", "right_what", "what")
+    _immutable_fields_ = ["operator", "left", "right", "left_what", "right_what", "function", "takes_floats"]
+    __slots__ = ("function", "left", "left_what", "operator", "right", "right_what", "takes_floats", "what")
 
     def __init__(
         self, vm: VM, target: int, operator: bytes, left: int, right: int, left_what: Description,
@@ -46,6 +46,7 @@ class BinaryOperator(Operator):
         self.operator, self.left, self.right = operator, left, right
         self.left_what, self.right_what = left_what, right_what
         self.function = arithmetic.BINARY.get(operator)
+        self.takes_floats = operator in FLOAT_OPERATORS
         self.what = (b"metamethod", arithmetic.EVENTS[operator][2:])
 
     def execute(self, frame: Frame) -> int:
@@ -55,13 +56,15 @@ class BinaryOperator(Operator):
         kind = type(a)
         if kind is type(b) and (kind is float or kind is int):
             if kind is float or b != 0:
-                operator = self.operator
-                if kind is int or operator in FLOAT_OPERATORS:
+                if kind is int or self.takes_floats:
                     registers[self.target] = self.function(a, b)  # type: ignore[misc]
                     return self.next
         return self.in_full(frame, a, b)
 
     def in_full(self, frame: Frame, a: Any, b: Any) -> int:
+        if self.takes_floats and (type(a) is int or type(a) is float) and (type(b) is int or type(b) is float):
+            frame.registers[self.target] = self.function(a, b)  # type: ignore[misc]
+            return self.next
         return operations.binary(self.vm, frame, self.pc, self.operator, a, b, self.left_what, self.right_what)
 
 

@@ -6,7 +6,7 @@ import math
 import re
 import struct
 
-from metatracer import dont_look_inside, elidable
+from metatracer import dont_look_inside
 
 Number = int | float
 
@@ -31,7 +31,6 @@ def wrap(number: int) -> int:
     return ((number + 2**63) & (2**64 - 1)) - 2**63
 
 
-@elidable
 def parse_number(text: bytes) -> Number | None:
     """Return the number that a numeral stands for, with white space around it; None where it is no numeral."""
     found = _NUMERAL.fullmatch(text)
@@ -84,7 +83,6 @@ def parse_integer_base(text: bytes, base: int) -> int | None:
     return wrap(-number if found.group(1) == b"-" else number)
 
 
-@elidable
 def format_number(number: Number) -> bytes:
     """Return what `tostring` makes of a number."""
     if type(number) is int:
