@@ -20,16 +20,11 @@ if TYPE_CHECKING:
     from metatracer.ir.shapes import Shapes
 
 
-class _Null:
-    """The content of a `Const` that stands for a NULL reference (an unset field, a cleared stack slot)."""
+NULL_OBJECT: Any = object()
+"""The content of a `Const` that stands for a NULL reference (an unset field, a cleared stack slot).
 
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "NULL"
-
-
-NULL_OBJECT = _Null()
+The collector does not know it, or a guest could find it (`gc.get_objects`), and have a NULL where it keeps it.
+"""
 
 
 class Value:

@@ -8,6 +8,11 @@ import weakref
 from metatracer import JitDriver, parameters
 from metatracer.ir.values import FrameState
 from metatracer.runtime.loops import GUARDS, Piece, retire
+from tests.scenarios.loops import fold
+
+
+class Mortal:
+    """To be counted."""
 
 
 def _compiled(name: str) -> tuple[Piece, list[object]]:
@@ -76,3 +81,15 @@ def test_freed_code_takes_its_trace_along() -> None:
     del piece
     gc.collect()
     assert gone() is None
+
+
+def test_a_guest_that_asks_for_all_objects_finds_no_null():
+    def count(_i, total):
+        for value in gc.get_objects():
+            if type(value) is Mortal:
+                total += 1
+        return total
+
+    kept = [Mortal() for _ in range(3)]
+    with parameters(threshold=3, trace_eagerness=3):
+        assert fold(count, 10, 0) == 10 * len(kept)
