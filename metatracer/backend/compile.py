@@ -220,13 +220,13 @@ class CompiledCode:
 
         No thread may be in the code, and no cell, slot or jump of live code may lead to it.
         """
-        if self._machine is None:
+        machine, self._machine = self._machine, None
+        if machine is None:
             return
         if self._entry is not None:
             self._entry.close()
         self.bridges.clear()
-        self._machine.free()
-        self._machine = None
+        machine.free()
         self.memory = None
 
     def _require_live(self) -> None:
@@ -268,9 +268,9 @@ class TreeCode:
 
     def free(self) -> None:
         """Unmap the code and let go of the objects it refers to; see `CompiledCode.free`."""
-        if self._machine is not None:
-            self._machine.free()
-            self._machine = None
+        machine, self._machine = self._machine, None
+        if machine is not None:
+            machine.free()
             self._memories = []
 
 

@@ -140,6 +140,9 @@ def install_optimized(
     entered = _hold_entered(optimized, guard)
     if entered is None:
         return None
+    held = _with_parent(entered, guard)
+    if held is None:
+        return None
     start, cpu_start = time.perf_counter(), time.thread_time()
     try:
         heat = first_heat(optimized, guard, params.tier2_threshold)
@@ -161,8 +164,7 @@ def install_optimized(
                 is_bridge=guard is not None,
             )
     except BaseException:
-        for other in entered:
-            release(other)
+        _release(held)
         raise
     compiling, cpu = time.perf_counter() - start, time.thread_time() - cpu_start
     if _llvm_log.on:
@@ -182,17 +184,14 @@ def install_optimized(
     label = optimized.label
     if label is not None and code.label_address and optimized.entry is not None:
         piece.label = LabelRef(f"{optimized.name}_label", label.params, code.label_cell, optimized.entry, piece)
-    # Compiling lets other threads run: what this code belongs to may be gone by now.
-    is_orphan = guard is not None and guard.piece.is_retired
+    # Compiling lets other threads run: what this code relies on may be gone by now.
     if (
-        is_orphan
-        or any(target is not loop and target.piece is None and target.stale is None for target in piece.targets)
+        any(target is not loop and target.piece is None and target.stale is None for target in piece.targets)
         or not assumptions.register(optimized.assumptions, piece)
         or any(other.reason for other in entered)
         or not still_hold(reliances)
     ):
-        for other in entered:
-            release(other)
+        _release(held)
         code.free()
         return None
     for target in piece.targets:
@@ -200,6 +199,7 @@ def install_optimized(
     register_guards(piece)
     register_reliances(piece, reliances)
     _put_in_place(piece)
+    _release(held[len(entered) :])
     for other in entered:
         other.enterers.append(piece)
         if other.reason:
@@ -250,6 +250,21 @@ def _hold_entered(trace: Trace, guard: GuardState | None) -> list[Piece] | None:
     if target.token is own:  # a bridge goes with its root
         return []
     return [target.token] if hold(target.token) else None
+
+
+def _with_parent(entered: list[Piece], guard: GuardState | None) -> list[Piece] | None:
+    """Also what a bridge belongs to, kept until the bridge is in place; None when it is gone by now."""
+    if guard is None:
+        return entered
+    if hold(guard.piece):
+        return [*entered, guard.piece]
+    _release(entered)
+    return None
+
+
+def _release(held: list[Piece]) -> None:
+    for piece in held:
+        release(piece)
 
 
 def _is_guess(guard: GuardState) -> bool:

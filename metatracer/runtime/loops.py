@@ -408,9 +408,11 @@ def retire_tree(tree: Tree) -> None:
 def retire(piece: Piece) -> None:
     """No slot and no cell leads to the code any more: free it, and its bridges, when no thread is in it.
 
-    Code that others enter at its label waits until they are retired.
+    Code that others enter at its label waits until they are retired. Two threads may both find that it is due.
     """
     with _lock:
+        if piece.is_retired:
+            return
         if piece.holders:
             piece.is_waiting = True
             return

@@ -10,7 +10,7 @@ import pytest
 from metatracer import JitDriver, parameters
 from metatracer.runtime import hotness
 from metatracer.runtime.host import PORTALS
-from metatracer.runtime.loops import Piece, hold, release, retire
+from metatracer.runtime.loops import Piece, began, ended, hold, release, retire
 
 
 class Code:
@@ -60,6 +60,18 @@ def test_retired_code_cannot_be_held() -> None:
     assert hold(held)
     release(held)
     assert not held.code.is_freed
+
+
+def test_what_two_threads_find_due_is_retired_once() -> None:
+    caller, callee = piece(), piece()
+    callee.loop.incoming = 2
+    caller.targets = [callee.loop]
+    began_before = began()  # so that nothing is freed yet
+    retire(caller)
+    retire(caller)
+    ended(began_before)
+    assert caller.code.is_freed
+    assert callee.loop.incoming == 1
 
 
 def test_code_that_enters_an_invalidated_loop_is_invalidated_too() -> None:
