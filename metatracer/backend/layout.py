@@ -90,6 +90,7 @@ class Layout:
         exc_info: In the thread state: pointer to the innermost exception-state item, whose word at `exc_value` is the
             handled exception: NULL or None when there is none, else a strong reference.
         recursion_remaining: In the thread state, 32 bits: how many more Python frames may be entered.
+        frame_running, running_function: In a frame object, the frame that runs; in that, its function.
     """
 
     version: tuple[int, int]
@@ -186,6 +187,8 @@ class Layout:
     exc_value: int
     exc_previous: int
     recursion_remaining: int
+    frame_running: int
+    running_function: int
     eval_breaker_in_thread: bool
     eval_breaker: int
     eval_breaker_mask: int
@@ -287,6 +290,8 @@ def known_layout(version: tuple[int, int]) -> Layout:
         exc_value=0,
         exc_previous=8,
         recursion_remaining=32 if is_311 else 44 if is_313 else 28,
+        frame_running=24,
+        running_function=0 if is_311 else 16,
         eval_breaker_in_thread=is_313,
         eval_breaker=24 if is_313 else 100 if is_311 else 368,
         eval_breaker_mask=0xFF if is_313 else 0xFFFFFFFF,

@@ -470,6 +470,13 @@ def _check_thread(memory: Memory, figures: Layout) -> None:
     _expect(0 < here < sys.getrecursionlimit(), True, "the recursion count of a thread")
 
 
+def _check_frames(memory: Memory, figures: Layout) -> None:
+    def stand() -> int:
+        return memory.word(memory.word(id(sys._getframe()) + figures.frame_running) + figures.running_function)
+
+    _expect(stand(), id(stand), "the function of a frame")
+
+
 def _attention(memory: Memory, figures: Layout) -> Layout:
     """Verify where the evaluation loop's breaker is; look around if it has moved by a few words."""
     thread = known.thread_state()
@@ -487,6 +494,7 @@ CHECKS: tuple[Callable[[Memory, Layout], None], ...] = (
     _check_matches,
     _check_types,
     _check_functions,
+    _check_frames,
     _check_dicts,
     _check_keys_version,
     _check_instances,

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from types import FunctionType
+from typing import TYPE_CHECKING
 
 from metatracer.backend.layout import layout, object_at, read_word, thread_state, write_word
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 _incref = ctypes.pythonapi.Py_IncRef
 _incref.argtypes = [ctypes.py_object]
@@ -50,6 +55,17 @@ def pop_exc_info(previous: BaseException | None) -> None:
     write_word(slot, id(previous))
     if old:
         _decref(old)
+
+
+# --- frames ---------------------------------------------------------------------------------------------------------------------
+
+
+def function_of(frame: FrameType) -> FunctionType:
+    """The function that a frame runs."""
+    figures = layout()
+    function = object_at(read_word(read_word(id(frame) + figures.frame_running) + figures.running_function))
+    assert isinstance(function, FunctionType)
+    return function
 
 
 # --- the recursion limit ------------------------------------------------------------------------------------------------------

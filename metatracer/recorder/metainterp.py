@@ -37,7 +37,6 @@ from metatracer.recorder.frames import NULL_BOX, Box, Kind, MetaFrame, Pending, 
 from metatracer.recorder.known_classes import KnownClasses
 from metatracer.recorder.polymorphism import Polymorphism, Site, merge_context
 from metatracer.recorder.tracebacks import without_toolkit
-from metatracer.recorder.unrolling import keep_apart, note_unrolled, walks_program
 from metatracer.recorder.virtual_exceptions import is_unobserved, keeps_virtual, make_handled
 from metatracer.recorder.virtuals import VirtualBox, held_by, iterator_from, kind_of, parts_of, unbox_parts
 
@@ -117,6 +116,7 @@ class PortalView(Protocol):
     red_numbers: tuple[int, ...]
     maybe_unbound: frozenset[int]
     is_implicit: bool
+    only_looks: bool
     kinds: tuple[Kind, ...]
     frozen: dict[int, list[Any]]
     polymorphism: Polymorphism
@@ -258,7 +258,6 @@ class MetaInterpreter:
         self.polymorphism = portal.polymorphism
         self.promotion_sites: set[Site] = set()
         self.unpromoted: set[Value] = set()
-        self.unrolled: dict[tuple[JitCode, Any], int] = {}
         # Tuples of cells made in the trace (for closures), with the cells.
         self.cells: dict[Value, tuple[Box, ...]] = {}
         # In a bridge: what the parent trace had stored into, by the id() of the object.
@@ -724,8 +723,6 @@ class MetaInterpreter:
             self.frames[-1].state = None
         if frame.passed:
             self._note_tails(frame)
-        if frame.went_round is not None:
-            note_unrolled(self, frame)
         frame.registers.clear()
         return frame
 
@@ -804,13 +801,10 @@ class MetaInterpreter:
         for register in range(jitcode.n_locals + instruction.depth, jitcode.n_registers):
             registers[register] = None
         if len(self.operations) > self.limits.trace_limit:
-            keep_apart(self)
             raise self.aborted(AbortReason.TRACE_TOO_LONG, f"{len(self.operations)} operations")
         portal = frame.portal
         at_start, self.is_at_start = self.is_at_start, False
         header = frame.headers.get(instruction.index) if frame.headers and not at_start else None
-        if header is not None and walks_program(frame, instruction):
-            header = None
         is_merge_point = header is not None or (portal is not None and instruction.index == portal.merge_start)
         if self.handling:
             self._started = jitcode, frame.index
@@ -862,7 +856,6 @@ class MetaInterpreter:
         self.nonnull.clear()
         self.promotion_sites.clear()
         self.unpromoted.clear()
-        self.unrolled.clear()
         jitcode = self.host.jitcode_of(function)
         frame = MetaFrame(jitcode, function, None if portal.is_implicit else portal, self.host.headers_of(function))
         self.is_at_start = portal.is_implicit
@@ -884,7 +877,10 @@ class MetaInterpreter:
                 unbound_known.append((red, obj is NULL_OBJECT))
         iterators = self._given_stack(frame, portal, values[n_reds:])
         frame.index = portal.merge_start
-        frame.entry_key = key
+        if portal.only_looks:
+            frame.note_given()
+        else:
+            frame.entry_key = key
         frame.context = merge_context(portal, key)
         frame.visited.add(key)
         frame.position = jitcode.positions[portal.merge_end]

@@ -30,8 +30,7 @@ def native_call(meta: MetaInterpreter, callee: MetaFrame) -> tuple[EntryView, An
 
     The greens are constants of the trace then.
     """
-    registers = callee.registers
-    callee.given = tuple([0 if box is None else id(box.object) for box in registers[: callee.jitcode.n_locals]])
+    callee.note_given()
     if not meta.limits.helper_loops or callee.portal is not None:
         return None
     portal = meta.host.entry_of(callee.function)

@@ -11,15 +11,17 @@ import contextlib
 import gc
 from typing import TYPE_CHECKING
 
-from metatracer.runtime import tiers
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+
+OWN_THREADS: list[Callable[[], bool]] = []
+"""For each thread that the toolkit may have: whether there is one now."""
 
 
 def other_threads() -> int:
     """How many threads there are besides this one and the toolkit's own."""
-    return max(_thread._count() - tiers.is_at_work(), 0)
+    return max(_thread._count() - sum(is_there() for is_there in OWN_THREADS), 0)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from metatracer.runtime.host import PORTALS
 from metatracer.runtime.implicit import loop_portals
 from metatracer.runtime.implicit_entry import entry_portals
 from metatracer.runtime.portal import Portal
+from metatracer.runtime.scouting import watch
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def install_portal(function: FunctionType, driver: JitDriver) -> FunctionType:
     function.__code__ = rewritten
     PORTALS[function.__code__] = portal
     STATISTICS.portals_installed += 1
+    watch(portal)
     return function
 
 

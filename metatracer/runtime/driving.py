@@ -35,6 +35,7 @@ from metatracer.runtime.host import RecordingHost
 from metatracer.runtime.hotness import CLOCK
 from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended
 from metatracer.runtime.portal import Request, result_of
+from metatracer.runtime.scouting import MOST_LOOKED_AT
 from metatracer.runtime.tiers import attend
 from metatracer.runtime.twin import twin_for
 from metatracer.runtime.unentered import frame_of_callee
@@ -43,6 +44,7 @@ from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from metatracer.recorder.frames import ResumeFrame
+    from metatracer.recorder.metainterp import Recorded
     from metatracer.recorder.record import Ended
     from metatracer.runtime.portal import Portal
 
@@ -123,13 +125,13 @@ class _Driving:
                 piece = replacement.recover()
             elif self._may_challenge(loop) and replacement.claim():
                 self._left_code()
-                with MORE_FRAMES:
+                with MORE_FRAMES, hotness.Compiling():
                     self._record_loop(loop)
                 return
         if piece is None:
             self._left_code()
             if self._may_record(loop):
-                with MORE_FRAMES:
+                with MORE_FRAMES, hotness.Compiling():
                     self._record_loop(loop)
             else:
                 self._interpret(loop)
@@ -193,7 +195,7 @@ class _Driving:
         portal = loop.portal
         loop.is_recording = _recording.active = True
         STATISTICS.recordings_started += 1
-        start, since = time.perf_counter(), hotness.interpreter_time()
+        start = time.perf_counter()
         # While recording runs the guest, nothing here may keep its objects alive: `record_loop` empties the list.
         values, self.request, self.values = self.values, None, []
         try:
@@ -205,7 +207,6 @@ class _Driving:
         seconds = time.perf_counter() - start
         STATISTICS.recording_seconds += seconds
         self._recorded(loop, ended_, host, None, seconds)
-        hotness.was_compiling(since)
 
     # --- out --------------------------------------------------------------------------------------------------------------
 
@@ -276,7 +277,8 @@ class _Driving:
         if self._wants_bridge(guard):
             state = [exception, rebuilt]
             del exception, rebuilt
-            self._record_bridge(guard, state)
+            with hotness.Compiling():
+                self._record_bridge(guard, state)
             return
         self.frames.extend(rebuilt.frames)
         self.exception, self.fresh = exception, exception is None
@@ -347,7 +349,7 @@ class _Driving:
         loop = guard.piece.loop
         _recording.active = True
         STATISTICS.recordings_started += 1
-        start, since = time.perf_counter(), hotness.interpreter_time()
+        start = time.perf_counter()
         name = f"{loop.ref.name}_bridge_{guard.operation.guard_id}"
         try:
             classes = known_classes(guard.piece.trace, guard.operation)
@@ -359,7 +361,6 @@ class _Driving:
         seconds = time.perf_counter() - start
         STATISTICS.recording_seconds += seconds
         self._recorded(loop, ended_, host, guard, seconds)
-        hotness.was_compiling(since)
 
     # --- what recordings leave behind ---------------------------------------------------------------------------------------
 
@@ -401,11 +402,7 @@ class _Driving:
             loop.replacement.recorded(ended_, host, seconds)
             return
         aborted = None
-        if where is None and recorded.kind in ("finish", "raise") and _left_the_loop(own):
-            note_miss(own)
-            return
-        if where is None and replacing.is_to_be_avoided(own, recorded.trace):
-            note_miss(own, AbortReason.OTHER_WAY)
+        if where is None and not _is_wanted(own, recorded):
             return
         try:
             piece = install_recorded(own, ended_, host, where, seconds)
@@ -545,6 +542,19 @@ _PATIENCE = 8
 """Factor on `trace_eagerness` in front of a loop's label."""
 
 
+def _is_wanted(loop: Loop, recorded: Recorded) -> bool:
+    """Whether a recording is to become a loop's root."""
+    if not loop.portal.takes(loop, recorded.kind):
+        return False
+    if recorded.kind in ("finish", "raise") and _left_the_loop(loop):
+        note_miss(loop)
+        return False
+    if replacing.is_to_be_avoided(loop, recorded.trace):
+        note_miss(loop, AbortReason.OTHER_WAY)
+        return False
+    return True
+
+
 def _left_the_loop(loop: Loop) -> bool:
     """Whether a root that was recorded because of back-edges, and then left the loop, is worth another attempt.
 
@@ -583,7 +593,7 @@ def _give_up(loop: Loop, reason: str) -> None:
 def _limits(loop: Loop) -> Any:
     params = loop.portal.driver.params
     return Limits(
-        trace_limit=params.trace_limit,
+        trace_limit=min(params.trace_limit, MOST_LOOKED_AT) if loop.portal.only_looks else params.trace_limit,
         tail_limit=params.tail_limit,
         max_inline_depth=params.max_inline_depth,
         max_unroll_recursion=params.max_unroll_recursion,

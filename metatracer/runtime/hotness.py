@@ -11,6 +11,7 @@ A threshold that the user has set is a plain count and nothing here is asked.
 
 from __future__ import annotations
 
+from _thread import get_ident
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -87,6 +88,32 @@ def was_compiling(since: float) -> None:
     CLOCK.toolkit += interpreter_time() - since
 
 
+class Compiling:
+    """While a thread records and compiles: the time is the toolkit's, and `is_compiling`."""
+
+    __slots__ = ("_is_inner", "_since")
+
+    def __enter__(self) -> None:
+        own = get_ident()
+        self._is_inner = own in _compiling
+        _compiling.add(own)
+        self._since = interpreter_time()
+
+    def __exit__(self, *_: object) -> None:
+        was_compiling(self._since)
+        if not self._is_inner:
+            _compiling.discard(get_ident())
+
+
+_compiling: set[int] = set()
+"""Threads that record or compile."""
+
+
+def is_compiling() -> bool:
+    """Whether any thread records or compiles; where one did when the process was forked, for ever."""
+    return bool(_compiling)
+
+
 def charge(loop: Loop) -> None:
     """A marker of a loop was met: the time since the one before is the loop's."""
     now = interpreter_time()
@@ -147,6 +174,11 @@ def entries_pay(loop: Loop) -> bool:
     """Whether a portal is to be recorded for its entries at a place."""
     params = loop.portal.driver.params
     return loop.entries >= wanted_entries(loop) and (params.function_threshold > 0 or _root_pays(loop, params.payback))
+
+
+def recursion_pays(spent: float, payback: float) -> bool:
+    """Whether recordings are to find out what calls itself: `spent` seconds went by in functions that no code runs for."""
+    return _pays(spent, _roots.seconds if CLOCK.toolkit else _roots.seconds + LOADING, payback)
 
 
 def failures_pay(guard: GuardState, params: Parameters) -> bool:

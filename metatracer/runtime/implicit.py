@@ -61,14 +61,18 @@ _given: dict[CodeType, CodeType] = {}
 
 def give_code(function: FunctionType, given: CodeType) -> None:
     """Let a function run other code from now on, which does the same."""
-    _given[given] = function.__code__
+    _given[given] = original_code(function)
     function.__code__ = given
+
+
+def author_code(code: CodeType) -> CodeType:
+    """The author's code for code that a function may have been given."""
+    return _given.get(code, code)
 
 
 def original_code(function: FunctionType) -> CodeType:
     """The author's code of a function that may have been given another one."""
-    code = function.__code__
-    return _given.get(code, code)
+    return author_code(function.__code__)
 
 
 class ImplicitDriver:

@@ -23,10 +23,11 @@ from metatracer.runtime.tick import make_lookup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import FunctionType
+    from types import CodeType, FunctionType
     from typing import Any
 
     from metatracer.frontend.jitcode import JitCode
+    from metatracer.runtime.loops import Loop
     from metatracer.runtime.portal import Portal
 
 
@@ -40,13 +41,29 @@ class EntryPortal(ImplicitPortal):
 
     def let_in(self, function: FunctionType) -> None:
         """Let calls that CPython makes of a function enter the portal's code."""
-        if function.__code__ is self.layout.code:
+        if function.__code__ is not self._code_with_tick and original_code(function) is self.layout.code:
             give_code(function, self._code_with_tick)
 
     def is_hopeless(self, key: Any) -> bool:
         """Whether recordings that begin with these greens were given up too often."""
         loop = self.loops.get(key)
-        return loop is not None and loop.piece is None and loop.attempts >= MOST_ATTEMPTS
+        return loop is not None and _is_hopeless(loop)
+
+    def has_no_hope(self) -> bool:
+        """Whether nothing that was recorded here has become code."""
+        loops = list(self.loops.values())
+        return bool(loops) and all(loop.piece is None and loop.attempts for loop in loops)
+
+    def takes(self, loop: Loop, kind: str) -> bool:
+        """Not one that ends with an exception: inlined, the function's caller may catch it, and it need not be made."""
+        if kind != "raise":
+            return True
+        loop.attempts = MOST_ATTEMPTS
+        return False
+
+
+def _is_hopeless(loop: Loop) -> bool:
+    return loop.piece is None and loop.attempts >= MOST_ATTEMPTS
 
 
 _known: dict[int, tuple[JitCode, dict[str, Any], EntryPortal]] = {}
@@ -56,6 +73,12 @@ _known: dict[int, tuple[JitCode, dict[str, Any], EntryPortal]] = {}
 def entry_portals() -> list[EntryPortal]:
     """All there are."""
     return [portal for _, _, portal in list(_known.values())]
+
+
+def is_entry(code: CodeType) -> bool:
+    """Whether the entry of functions with this code of the author's is a portal that has code, or is about to get it."""
+    known = _known.get(id(code))
+    return known is not None and not known[2].has_no_hope()
 
 
 def entry_of(function: FunctionType) -> EntryPortal | None:
@@ -73,8 +96,22 @@ def make_entry(caller: Portal, function: FunctionType, greens: Sequence[int]) ->
         greens: Numbers of parameters and free variables.
     """
     code = original_code(function)
+    if id(code) in _known:
+        return None
+    layout = entry_layout(code, greens)
+    if layout is None:
+        return None
     jitcode = jitcode_for(code)
-    if id(code) in _known or jitcode.refusal:
+    names = tuple([jitcode.local_names[number] for number in greens])
+    driver = ImplicitDriver(name_of(function, layout.lineno), f"calls of {code.co_qualname}", caller.driver.params, names)
+    portal = EntryPortal(function, driver, layout, caller)
+    return _known.setdefault(id(code), (jitcode, function.__globals__, portal))[2]
+
+
+def entry_layout(code: CodeType, greens: Sequence[int]) -> PortalLayout | None:
+    """The merge point where a function's frame has its cells; None if there can be none, or the function never returns."""
+    jitcode = jitcode_for(code)
+    if jitcode.refusal or all(each.op != "return" for each in jitcode.instructions):
         return None
     position = jitcode.entry
     own_cells = set()
@@ -84,11 +121,7 @@ def make_entry(caller: Portal, function: FunctionType, greens: Sequence[int]) ->
     is_loop = any(each.op in JUMPS and each.arg == position for each in jitcode.instructions)
     if is_loop or not own_cells.isdisjoint(greens):
         return None
-    layout = _layout(jitcode, position, tuple(greens))
-    names = tuple([jitcode.local_names[number] for number in greens])
-    driver = ImplicitDriver(name_of(function, layout.lineno), f"calls of {code.co_qualname}", caller.driver.params, names)
-    portal = EntryPortal(function, driver, layout, caller)
-    return _known.setdefault(id(code), (jitcode, function.__globals__, portal))[2]
+    return _layout(jitcode, position, tuple(greens))
 
 
 def _layout(jitcode: JitCode, position: int, greens: tuple[int, ...]) -> PortalLayout:

@@ -68,11 +68,13 @@ class Portal:
             meet them as constants of their parents, not as contents of the field that says so.
         polymorphism: Where its guests take many values and ways.
         drive: Runs a loop to the end of the portal's frame (`driver.drive`).
+        only_looks: Recordings that begin here are thrown away (`scouting`).
         is_implicit: Its author has not made it one. kinds: Then, of what lies on the operand stack at the merge point.
         tick: What rewritten code calls at a marker, `tick(marker, *greens)`: a token if machine code or a recording is due.
     """
 
     is_implicit = False
+    only_looks = False
     kinds: tuple[Kind, ...] = ()
 
     def __init__(
@@ -248,6 +250,10 @@ class Portal:
 
     def given_up(self, loop: Loop) -> None:
         """A recording of the loop was given up."""
+
+    def takes(self, loop: Loop, kind: str) -> bool:
+        """Whether a recording that ended so (`Recorded.kind`) is to be the loop's root."""
+        return True
 
     def frame_at_merge_point(self, values: Sequence[Any]) -> ResumeFrame:
         """The frame that has these values at the merge point."""

@@ -38,6 +38,7 @@ from metatracer.backend.layout import write_word
 from metatracer.errors import AbortReason
 from metatracer.ir.opcodes import JUMP
 from metatracer.platforms import warn_mistake
+from metatracer.runtime.collector import OWN_THREADS
 from metatracer.runtime.loops import MOST_DOUBLINGS, PLACING, Tree, retire_tree, root_of
 from metatracer.statistics import STATISTICS
 
@@ -389,8 +390,7 @@ def _work() -> None:
             del job
 
 
-def is_at_work() -> bool:
-    """Whether there is a background thread (or about to be)."""
+def _is_at_work() -> bool:
     return _Worker.is_running
 
 
@@ -428,5 +428,6 @@ def _after_fork() -> None:
     _Worker.working.release()
 
 
+OWN_THREADS.append(_is_at_work)
 atexit.register(_stop)
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_forked)

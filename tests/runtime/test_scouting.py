@@ -1,0 +1,273 @@
+"""Recursion outside of traced loops is found, recorded and run natively; what has no business there is left alone."""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from typing import Any
+
+import pytest
+
+from metatracer import parameters
+from metatracer.runtime import scouting
+from metatracer.runtime.host import PORTALS
+from metatracer.runtime.implicit import original_code
+from metatracer.runtime.implicit_entry import entry_layout, entry_of, is_entry
+from metatracer.runtime.scouting import Scout
+from tests.scenarios.loops import fold
+
+
+class Stop(Exception):
+    """Ends a guest function."""
+
+
+class Guest:
+    """A function of a guest."""
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+        self.calls = 0
+
+    def fib(self, n: int) -> int:
+        return n if n < self.least else self.fib(n - 1) + self.fib(n - 2)
+
+    def raising(self, n: int) -> None:
+        if n < self.least:
+            raise Stop(n)
+        raise Stop(self.caught(n - 1) + self.caught(n - 2))
+
+    def caught(self, n: int) -> int:
+        try:
+            self.raising(n)
+        except Stop as stop:
+            return stop.args[0]
+        return -1
+
+    def down(self, n: int) -> int:
+        self.calls += 1
+        return 0 if n == 0 else 1 + self.down(n - 1)
+
+
+def fib(n: int) -> int:
+    return n if n < 2 else fib(n - 1) + fib(n - 2)
+
+
+def fresh(method: Any) -> Any:
+    """The function with a code object of its own."""
+    method.__code__ = original_code(method).replace()
+    return method
+
+
+def sent(function: Any) -> Scout:
+    entry = entry_layout(function.__code__, ())
+    assert entry is not None
+    scout = Scout(function.__code__, function.__globals__, entry, PORTALS[fold.__code__])
+    scout.send(function)
+    return scout
+
+
+def test_a_recording_from_the_entry_finds_the_recursion():
+    function = fresh(Guest.fib)
+    code, guest = function.__code__, Guest(2)
+    sent(function)
+    assert function.__code__ is not code
+    assert guest.fib(12) == fib(12)
+    portal = entry_of(function)
+    assert portal is not None
+    assert [loop.greens for loop in portal.loops.values()] == [(guest,)]
+    assert all(loop.piece is not None for loop in portal.loops.values())
+    assert is_entry(code)
+    assert guest.fib(15) == fib(15)
+
+
+def test_a_call_that_goes_no_deeper_is_not_the_last_that_is_recorded():
+    function = fresh(Guest.fib)
+    guest = Guest(2)
+    sent(function)._until = math.inf
+    assert [guest.fib(n) for n in (1, 0, 1, 9)] == [1, 0, 1, 34]
+    assert entry_of(function) is not None
+
+
+def test_it_is_taken_back_after_the_call():
+    function = fresh(Guest.down)
+    code, guest = function.__code__, Guest(0)
+    scout = sent(function)
+    scout._until = 0.0
+    assert guest.down(0) == 0
+    assert function.__code__ is code
+    assert guest.calls == 1
+
+
+def test_what_always_ends_with_an_exception_is_no_entry():
+    raising, caught = fresh(Guest.raising), fresh(Guest.caught)
+    guest = Guest(2)
+    assert entry_layout(raising.__code__, ()) is None
+    sent(caught)
+    assert guest.caught(12) == fib(12)
+    assert entry_of(raising) is None
+    assert entry_of(caught) is not None
+
+
+def test_nothing_is_recorded_while_tracing_is_off():
+    function = fresh(Guest.fib)
+    guest = Guest(2)
+    with parameters(enable=False):
+        sent(function)
+        assert guest.fib(10) == fib(10)
+    assert entry_of(function) is None
+
+
+def test_objects_die_on_the_guests_thread():
+    function = fresh(Guest.fib)
+    died: list[int] = []
+
+    class Mortal(Guest):
+        def __del__(self) -> None:
+            died.append(threading.get_ident())
+
+    guest = Mortal(2)
+    sent(function)
+    assert guest.fib(9) == fib(9)
+    del guest
+    gc.collect()
+    assert set(died) <= {threading.get_ident()}
+
+
+def recurring(function: Any, depth: int) -> list[Any]:
+    """What is charged when a function has called itself so often."""
+    found: list[Any] = []
+
+    def go(n: int) -> None:
+        if n:
+            function(go, n - 1)
+        else:
+            found.extend(scouting._recurring([frame.f_code for frame in scouting._frames(sys._getframe())]))
+
+    function(go, depth)
+    return found
+
+
+def calls(go: Any, n: int) -> None:
+    go(n)
+
+
+def test_only_functions_of_the_interpreter_are_charged():
+    names = {code.co_name for code in recurring(calls, 3)}
+    assert names == {"calls", "go"}
+    assert scouting._home_of(json.loads.__code__) is None
+    assert scouting._home_of(scouting.watch.__code__) is None
+
+
+PROGRAM = """
+import sys, time
+import metatracer
+
+driver = metatracer.JitDriver(greens=["node"], reds="auto", name="tree")
+
+class Return(Exception):
+    pass
+
+class Function:
+    def __init__(self, body):
+        self.body = body
+
+    def call(self, n):
+        scope = {"n": n}
+        try:
+            self.body(scope)
+        except Return as result:
+            return result.args[0]
+
+class While:
+    @driver.portal
+    def run(node, scope):
+        while True:
+            driver.jit_merge_point(node=node)
+            if not node.test(scope):
+                return
+            node.body(scope)
+
+def constant(value):
+    return lambda scope: value
+
+def name(text):
+    return lambda scope: scope[text]
+
+def less(left, right):
+    return lambda scope: left(scope) < right(scope)
+
+def minus(left, right):
+    return lambda scope: left(scope) - right(scope)
+
+def plus(left, right):
+    return lambda scope: left(scope) + right(scope)
+
+def if_else(test, then, other):
+    return lambda scope: then(scope) if test(scope) else other(scope)
+
+def give(value):
+    def run(scope):
+        raise Return(value(scope))
+    return run
+
+def call(function, argument):
+    return lambda scope: function.call(argument(scope))
+
+fib = Function(None)
+n = name("n")
+fib.body = if_else(less(n, constant(2)), give(n),
+    give(plus(call(fib, minus(n, constant(1))), call(fib, minus(n, constant(2))))))
+end = time.monotonic() + 60.0
+results = set()
+while not metatracer.statistics_snapshot()["loops_compiled"] and time.monotonic() < end:
+    results.add(fib.call(14))
+results.add(fib.call(14))
+print(sorted(results), metatracer.statistics_snapshot()["loops_compiled"] > 0)
+"""
+
+
+def python(text: str, *options: str) -> str:
+    """The output of a program with the default parameters."""
+    environment = {key: value for key, value in os.environ.items() if key != "METATRACER"}
+    done = subprocess.run(
+        [sys.executable, *options, "-c", textwrap.dedent(text)], capture_output=True, text=True, env=environment, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return done.stdout
+
+
+def test_a_program_that_only_recurs_is_compiled(tmp_path):
+    script = tmp_path / "tree.py"
+    script.write_text(PROGRAM)
+    assert python(f"import runpy; runpy.run_path({str(script)!r})") == "[377] True\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_forks_without_the_thread():
+    text = """
+        import os, time, _thread
+        import metatracer
+        driver = metatracer.JitDriver(greens=[], reds="auto", name="loop")
+        @driver.portal
+        def run(n):
+            while n:
+                driver.jit_merge_point()
+                n -= 1
+        run(1)
+        time.sleep(0.1)
+        before = _thread._count()
+        child = os.fork()
+        if not child:
+            time.sleep(0.1)
+            os._exit(_thread._count())
+        here = _thread._count()
+        print(before, here, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    assert python(text, "-W", "error::DeprecationWarning") == "1 0 1\n"
