@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from interpreters.lua.shapes import EMPTY_SHAPE, Shape, extend, find_field
-from metatracer import dont_look_inside, we_are_jitted
+from metatracer import dont_look_inside, isconstant, we_are_jitted
 
 if TYPE_CHECKING:
     from interpreters.lua.frames import Frame, Proto
@@ -79,6 +79,8 @@ class LuaTable:
 
     def get_string(self, key: bytes) -> Value:
         """Return the value at a string that need not be a constant."""
+        if we_are_jitted() and isconstant(key):
+            return self.get_field(key)
         if self.hash is not None:
             value = self.hash.get(key)
             if value is not None:

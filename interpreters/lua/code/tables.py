@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interpreters.lua import operations
+from interpreters.lua.code.fused import MAX_INHERITANCE
 from interpreters.lua.code.operators import Operator
 from interpreters.lua.frames import Frame, Instruction
 from interpreters.lua.operations import Description
@@ -31,11 +32,20 @@ class GetField(Operator):
         registers = frame.registers
         return self.fetch(frame, registers, registers[self.table])
 
+    @unroll_safe
     def fetch(self, frame: Frame, registers: list[Any], table: Any) -> int:
-        if type(table) is LuaTable:
-            value = table.get_field(self.name)
-            if value is not None or table.metatable is None:
+        holder = table
+        for _ in range(MAX_INHERITANCE):
+            if type(holder) is not LuaTable:
+                break
+            value = holder.get_field(self.name)
+            metatable = holder.metatable
+            if value is not None or metatable is None:
                 registers[self.target] = value
+                return self.next
+            holder = metatable.get_field(b"__index")
+            if holder is None:
+                registers[self.target] = None
                 return self.next
         return operations.index(self.vm, frame, self.pc, table, self.name, self.table_what)
 
