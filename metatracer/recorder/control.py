@@ -16,6 +16,7 @@ from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, const_box, runs
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.slicing import is_taken_at_once
 from metatracer.recorder.truth import guard_truth, negate, truth_value
+from metatracer.recorder.unrolling import may_go_round, walks_program
 from metatracer.recorder.virtuals import VirtualBox, virtual_function, with_attribute
 
 if TYPE_CHECKING:
@@ -272,11 +273,10 @@ def _go(meta: MetaInterpreter, frame: MetaFrame, target: int) -> None:
     backward = target < frame.position
     frame.position = target
     if backward and frame.portal is None:
-        header = frame.jitcode.instructions[target].index
-        if header not in frame.headers:
-            frame.backward_jumps += 1
-            if frame.backward_jumps > meta.limits.max_unroll_loops:
-                _unrolled(meta, frame, header)
+        start = frame.jitcode.instructions[target]
+        is_inside = start.index not in frame.headers or walks_program(frame, start)
+        if is_inside and not may_go_round(meta, frame, start):
+            _unrolled(meta, frame, start.index)
 
 
 def _unrolled(meta: MetaInterpreter, frame: MetaFrame, header: int) -> None:

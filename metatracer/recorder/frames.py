@@ -139,6 +139,8 @@ class MetaFrame:
         visited: Green keys of the merge points the frame has passed.
         generator: Whose frame it is (`generators`), or None.
         passed: Their contexts, and how many operations the trace had then.
+        is_resumed: A bridge begins with it.
+        went_round: The place of the first loop it has gone round (see `unrolling`), and how many operations the trace had then.
         given: The id() of what was in each register when the function was called, 0 for those that were unbound; empty in frames
             that a recording begins with.
     """
@@ -154,6 +156,7 @@ class MetaFrame:
         "given",
         "headers",
         "index",
+        "is_resumed",
         "jitcode",
         "passed",
         "pending",
@@ -162,6 +165,7 @@ class MetaFrame:
         "registers",
         "state",
         "visited",
+        "went_round",
     )
 
     def __init__(
@@ -185,6 +189,8 @@ class MetaFrame:
         self.visited: set[Any] = set()
         self.passed: list[tuple[int, int]] = []
         self.given: tuple[int, ...] = ()
+        self.is_resumed = False
+        self.went_round: tuple[Any, int] | None = None
 
     def box(self, register: int) -> Box:
         """The box in a register that must be bound."""

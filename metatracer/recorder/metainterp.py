@@ -37,6 +37,7 @@ from metatracer.recorder.frames import NULL_BOX, Box, Kind, MetaFrame, Pending, 
 from metatracer.recorder.known_classes import KnownClasses
 from metatracer.recorder.polymorphism import Polymorphism, Site, merge_context
 from metatracer.recorder.tracebacks import without_toolkit
+from metatracer.recorder.unrolling import keep_apart, note_unrolled, walks_program
 from metatracer.recorder.virtual_exceptions import is_unobserved, keeps_virtual, make_handled
 from metatracer.recorder.virtuals import VirtualBox, held_by, iterator_from, kind_of, parts_of, unbox_parts
 
@@ -258,6 +259,7 @@ class MetaInterpreter:
         self.polymorphism = portal.polymorphism
         self.promotion_sites: set[Site] = set()
         self.unpromoted: set[Value] = set()
+        self.unrolled: dict[tuple[JitCode, Any], int] = {}
         # Tuples of cells made in the trace (for closures), with the cells.
         self.cells: dict[Value, tuple[Box, ...]] = {}
         # In a bridge: what the parent trace had stored into, by the id() of the object.
@@ -723,6 +725,8 @@ class MetaInterpreter:
             self.frames[-1].state = None
         if frame.passed:
             self._note_tails(frame)
+        if frame.went_round is not None:
+            note_unrolled(self, frame)
         frame.registers.clear()
         return frame
 
@@ -801,10 +805,13 @@ class MetaInterpreter:
         for register in range(jitcode.n_locals + instruction.depth, jitcode.n_registers):
             registers[register] = None
         if len(self.operations) > self.limits.trace_limit:
+            keep_apart(self)
             raise self.aborted(AbortReason.TRACE_TOO_LONG, f"{len(self.operations)} operations")
         portal = frame.portal
         at_start, self.is_at_start = self.is_at_start, False
         header = frame.headers.get(instruction.index) if frame.headers and not at_start else None
+        if header is not None and walks_program(frame, instruction):
+            header = None
         is_merge_point = header is not None or (portal is not None and instruction.index == portal.merge_start)
         if self.handling:
             self._started = jitcode, frame.index
@@ -856,6 +863,7 @@ class MetaInterpreter:
         self.nonnull.clear()
         self.promotion_sites.clear()
         self.unpromoted.clear()
+        self.unrolled.clear()
         jitcode = self.host.jitcode_of(function)
         frame = MetaFrame(jitcode, function, None if portal.is_implicit else portal, self.host.headers_of(function))
         self.is_at_start = portal.is_implicit

@@ -202,6 +202,7 @@ class _BridgeStart:
             frame.position = state.jitcode.positions[state.index]
             frame.entry_key = state.entry_key
             frame.context = state.context
+            frame.is_resumed = True
             meta.frames.append(frame)
         for frame, above, state in zip(meta.frames[:-1], meta.frames[1:], states[:-1], strict=True):
             if state.index == state.throw_index:

@@ -71,6 +71,7 @@ def test_too_long_traces_end_and_the_guest_goes_on_there():
     assert recording.aborted.reason is AbortReason.TRACE_TOO_LONG
     assert recording.aborted.filename == __file__
     assert recording.aborted.lineno in range(_line(long_trace, 1), _line(long_trace, 5))
+    assert 100 < recording.ended.operations < 120
     exception, _ = finished(recording)
     assert exception.value == sum(range(300)) * 2
     assert DONE == [sum(range(300)) * 2]
@@ -100,10 +101,25 @@ def test_readers_of_frames_end_a_recording(step, value):
     assert again.ended.recorded.values[0].value == value
 
 
-def test_operations_are_counted():
-    recording = record(long_trace, 2, list(range(300)), trace_limit=100)
-    assert 100 < recording.ended.operations < 120
-    finished(recording)
+def sums(a, b):
+    for row in b:
+        total = a
+        for x in row:
+            total = total * 3 % 1009 + x
+        DONE.append(total)
+
+
+def test_the_loop_that_made_a_trace_too_long_is_kept_out_of_the_next_one():
+    rows = [list(range(12)), list(range(12))]
+    first = record(sums, 2, rows, trace_limit=100)
+    assert first.aborted.reason is AbortReason.TRACE_TOO_LONG
+    finished(first)
+    second = record(sums, 2, rows, trace_limit=100)
+    assert second.aborted.reason is AbortReason.CALLEE_FIRST
+    assert second.ended.operations < 50
+    finished(second)
+    assert len(DONE) == 4
+    assert len(set(DONE)) == 1
 
 
 def test_aborted_or_not_the_guest_does_the_same():

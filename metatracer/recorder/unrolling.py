@@ -1,0 +1,113 @@
+"""Which loops of helpers are part of a trace, and up to where.
+
+Up to `max_unroll_loops` iterations of any loop are. A loop through a list or tuple that a constant leads to by way of fields and
+constant indices,
+
+    for statement in self.body:
+        statement.execute(frame)
+
+walks through a piece of the guest program, such as the statements of a block: each is another one each time, and to have one
+trace for all of them would be to have a loop of an interpreter. Such loops are unrolled further. In a bridge, the container of a
+loop that the bridge begins in the middle of is nobody's field; there it is a piece of the program if the trace before it took it
+for one, which is to say if the loop has been unrolled so far.
+
+When a trace grows too long, the loop that took most of it, of those through data if there is one, is kept out of the next
+recording: it gets traces of its own (`runtime.implicit`) however few iterations it has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metatracer.ir import opcodes as ops
+from metatracer.ir.values import Const, Input, Operation
+from metatracer.recorder.frames import LIST_ITERATOR, TUPLE_ITERATOR
+from metatracer.recorder.virtuals import VirtualBox
+
+if TYPE_CHECKING:
+    from metatracer.frontend.jitcode import Instruction
+    from metatracer.recorder.frames import Box, MetaFrame
+    from metatracer.recorder.metainterp import MetaInterpreter
+
+MOST_STATEMENTS = 100
+"""Items of a piece of the guest program through which a loop is unrolled."""
+_APART = "loops apart"
+"""A note of a function: headers of loops through data, and headers with the id() of the piece of the program they go through."""
+_SHARE = 3
+"""A loop that is kept out of a trace that was too long took at least one part in so many of it."""
+
+
+def walks_program(frame: MetaFrame, instruction: Instruction) -> bool:
+    """Whether the loop with this header goes through a piece of the guest program, and is to be unrolled."""
+    return _piece(frame, instruction) is not None
+
+
+def _piece(frame: MetaFrame, instruction: Instruction) -> Any:
+    """The piece of the guest program that a loop goes through, or None."""
+    if instruction.op != "for_iter":
+        return None
+    container = _container(frame.registers[instruction.src[0]])
+    if container is None or len(container.object) > MOST_STATEMENTS:
+        return None
+    if (instruction.index, id(container.object)) in frame.jitcode.notes.get(_APART, ()):
+        return None
+    value = container.ref
+    if isinstance(value, Input):
+        return container.object if frame.is_resumed and instruction.index not in frame.headers else None
+    while isinstance(value, Operation) and (
+        value.opcode is ops.GETFIELD
+        or (value.opcode in (ops.LIST_GETITEM, ops.TUPLE_GETITEM) and isinstance(value.args[1], Const))
+    ):
+        value = value.args[0]
+    return container.object if isinstance(value, Const) else None
+
+
+def _container(box: Box | None) -> Box | None:
+    """What an iterator in parts goes through."""
+    while isinstance(box, VirtualBox) and box.is_virtual and box.cls in (enumerate, zip, LIST_ITERATOR, TUPLE_ITERATOR):
+        is_last = box.cls in (LIST_ITERATOR, TUPLE_ITERATOR)
+        box = box.parts[0] if box.parts else None
+        if is_last:
+            return box
+    return None
+
+
+def may_go_round(meta: MetaInterpreter, frame: MetaFrame, target: Instruction) -> bool:
+    """A frame goes round a loop of its own: whether that is part of the trace."""
+    frame.backward_jumps += 1
+    piece = _piece(frame, target)
+    if piece is None and target.index in frame.jitcode.notes.get(_APART, ()):
+        return False
+    if frame.backward_jumps == 1:
+        frame.went_round = target.index if piece is None else (target.index, id(piece)), len(meta.operations)
+    if frame.backward_jumps <= meta.limits.max_unroll_loops:
+        return True
+    if piece is None:
+        return False
+    assert frame.went_round is not None
+    start = frame.went_round[1]
+    if start + (len(meta.operations) - start) / frame.backward_jumps * len(piece) > meta.limits.trace_limit:
+        frame.jitcode.notes.setdefault(_APART, set()).add((target.index, id(piece)))
+        return False
+    return True
+
+
+def note_unrolled(meta: MetaInterpreter, frame: MetaFrame) -> None:
+    """A frame that has gone round ends, or the recording does: what its iterations, all but the first, have added."""
+    assert frame.went_round is not None
+    place, start = frame.went_round
+    if frame.portal is None and frame.generator is None:
+        key = (frame.jitcode, place)
+        meta.unrolled[key] = meta.unrolled.get(key, 0) + len(meta.operations) - start
+
+
+def keep_apart(meta: MetaInterpreter) -> None:
+    """The trace is too long: keep the loop that took most of it out of the next one."""
+    for frame in meta.frames:
+        if frame.went_round is not None:
+            note_unrolled(meta, frame)
+    enough = meta.limits.trace_limit // _SHARE
+    sizes = [(type(place) is int, size, jitcode, place) for (jitcode, place), size in meta.unrolled.items() if size >= enough]
+    if sizes:
+        *_, jitcode, place = max(sizes, key=lambda found: found[:2])
+        jitcode.notes.setdefault(_APART, set()).add(place)
