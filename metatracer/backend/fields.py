@@ -215,6 +215,19 @@ def container_creation(cls: type) -> tuple[Any, FunctionType] | None:
     return None
 
 
+def own_creation(cls: type) -> FunctionType | None:
+    """The Python function `__new__` if ``cls(...)`` is a call of it, as with named tuples; None for anything else."""
+    if raw_lookup(type(cls), "__call__")[0] is not type.__dict__["__call__"] or not has_default_initializer(cls):
+        return None
+    new = raw_lookup(cls, "__new__")[0]
+    return new.__func__ if type(new) is staticmethod and type(new.__func__) is FunctionType else None
+
+
+def has_default_initializer(cls: type) -> bool:
+    """Whether instances are initialized by nobody when ``__new__`` is not `object`'s."""
+    return raw_lookup(cls, "__init__")[0] is object.__dict__["__init__"]
+
+
 # --- `_immutable_fields_` -------------------------------------------------------------------------------------------------
 
 

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.fields import (
     container_creation,
+    has_default_initializer,
     has_finalizer,
     lookup_attribute,
     method_fields,
+    own_creation,
     plain_creation,
 )
 from metatracer.errors import AbortReason
@@ -36,7 +38,7 @@ from metatracer.recorder.control import make_cell
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
 from metatracer.recorder.generators import is_generator_function, take_from_locals, virtual_generator
 from metatracer.recorder.lists import guard_length, list_item, new_list
-from metatracer.recorder.metainterp import MetaInterpreter, handles
+from metatracer.recorder.metainterp import MetaInterpreter, handles, is_base
 from metatracer.recorder.polymorphism import call_context
 from metatracer.recorder.recursion import native_call
 from metatracer.recorder.tuples import guard_tuple_length, new_tuple, tuple_item
@@ -595,6 +597,8 @@ def _call_class(
     if type(cls) is EnumType and len(arguments) == 1 and not keywords:
         return _call_enum(meta, frame, instruction, function, arguments[0])
     creation = plain_creation(cls)
+    if creation is None and (new := own_creation(cls)) is not None:
+        return _call_new(meta, frame, instruction, function, new, arguments, keywords)
     if creation is None and is_plain_class(cls) and meta.is_steady(cls):
         return _call_exception_class(meta, frame, instruction, function, arguments, keywords)
     if creation is None:
@@ -617,6 +621,54 @@ def _call_class(
         set_result(frame, instruction, instance)
         return True
     return _initialize(meta, frame, instruction, instance, creation.init, arguments, keywords)
+
+
+def _call_new(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    instruction: Instruction,
+    function: Box,
+    new: FunctionType,
+    arguments: list[Box],
+    keywords: tuple[str, ...],
+) -> bool:
+    """A class with a Python-level `__new__`, which says what the call gives; that is not initialized, if it is as it was."""
+    cls = function.object
+    if not meta.is_steady(cls) or not can_inline(meta, new):
+        return False
+    if not function.is_const and not meta.promote_unless_polymorphic(function):
+        return False
+    meta.rely_on_class(cls)
+
+    def check(meta: MetaInterpreter, result: Box) -> None:
+        made = type(result.object)
+        if is_base(cls, made):
+            if not has_default_initializer(made) or not meta.is_steady(made):
+                raise meta.aborted(AbortReason.UNSUPPORTED, "a __new__ gave an instance that is initialized")
+            meta.rely_on_class(made)
+        meta.guard_class(result)
+
+    finish = _FINISH_NEW.setdefault(keywords, _FinishNew(keywords))
+    pending = Pending(instruction, _deliver_result, finish, (function, *arguments), True, check)
+    return _enter(meta, frame, new, [function, *arguments], keywords, pending)
+
+
+class _FinishNew:
+    """What is left of a call of a class when its `__new__` has returned."""
+
+    __slots__ = ("keywords",)
+
+    def __init__(self, keywords: tuple[str, ...]) -> None:
+        self.keywords = keywords
+
+    def __call__(self, result: Any, cls: type, *arguments: Any) -> Any:
+        if is_base(cls, type(result)):
+            split = len(arguments) - len(self.keywords)
+            type(result).__init__(result, *arguments[:split], **dict(zip(self.keywords, arguments[split:], strict=True)))
+        return result
+
+
+_FINISH_NEW: dict[tuple[str, ...], _FinishNew] = {}
 
 
 def _initialize(

@@ -425,6 +425,20 @@ def an_instruction_that_is_a_named_tuple(a, b):
     return b[1]
 
 
+@recorded(1, 2)
+def an_instruction_that_is_made(a, b):
+    """
+    r2 = new_tuple(<Kind>, r1)
+    r3 = call(__new__, Instruction, r2)
+    guard_no_exception(r3)
+    ...
+    ! tuple_getitem
+    ! tuple_len
+    """
+    made = Instruction(Kind.ADD, b)
+    return made.count + a + len(made)
+
+
 @recorded(1, [2, 3])
 def a_dict_that_is_written_out_for_one_item(a, b):
     """
