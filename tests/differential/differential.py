@@ -176,9 +176,11 @@ class Worker:
         status = self.process.wait()
         self.stop()
         self.stderr.seek(0)
-        tail = self.stderr.read().decode("utf-8", "replace")[-3000:]
+        said = self.stderr.read().decode("utf-8", "replace")
+        if len(said) > 4000:  # why it died comes first, where the main thread was last
+            said = f"{said[:1500]}\n...\n{said[-2500:]}"
         how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        return Outcome(died=f"{how}\n{tail}")
+        return Outcome(died=f"{how}\n{said}")
 
     def stop(self) -> None:
         """End the process; the next `run` starts another one."""
