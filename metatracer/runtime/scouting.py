@@ -19,7 +19,6 @@ import os
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -52,7 +51,7 @@ _LATER = 1.15
 """Each that finds nothing makes the next one wait so much longer, whichever function's it is."""
 MOST_LOOKED_AT = 2000
 """Operations that such a recording may have."""
-_TOOLKIT = str(Path(__file__).parents[1]) + os.sep
+_TOOLKIT = __file__.rsplit(os.sep, 2)[0] + os.sep
 _MADE_ANEW = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 """Functions that are called once."""
 
@@ -234,8 +233,7 @@ def _home(portal: Portal) -> str:
     package = portal.function.__globals__.get("__package__")
     if not isinstance(package, str) or not package:
         return directory
-    path = Path(directory)
-    return f"{[path, *path.parents][package.count('.')]}{os.sep}**"
+    return directory.removesuffix(os.sep).rsplit(os.sep, package.count("."))[0] + f"{os.sep}**"
 
 
 def _home_of(code: CodeType) -> Portal | None:

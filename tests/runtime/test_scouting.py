@@ -271,3 +271,9 @@ def test_a_process_forks_without_the_thread():
         print(before, here, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """
     assert python(text, "-W", "error::DeprecationWarning") == "1 0 1\n"
+
+
+def test_the_home_of_a_package_is_its_top():
+    portal = PORTALS[fold.__code__]
+    top = fold.__code__.co_filename.rpartition(f"tests{os.sep}scenarios")[0] + "tests"
+    assert scouting._home(portal) == f"{top}{os.sep}**"
