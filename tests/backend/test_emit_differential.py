@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ def counted_objects(trace: Trace) -> list[Any]:
     return [value for value in constants if type(value) in (tuple, float) or (type(value) is int and value > 1 << 40)]
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50 if sys.version_info < (3, 12) else 20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=cases(), k=st.integers(1, 4), level=st.sampled_from([0, 0, 0, 1, 2]))
 def test_machine_code_agrees_with_the_evaluator(case: Case, k: int, level: int) -> None:
     roots = case.make_args()
