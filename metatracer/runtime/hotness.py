@@ -177,8 +177,11 @@ def entries_pay(loop: Loop) -> bool:
 
 
 def recursion_pays(spent: float, payback: float) -> bool:
-    """Whether recordings are to find out what calls itself: `spent` seconds went by in functions that no code runs for."""
-    return _pays(spent, _roots.seconds if CLOCK.toolkit else _roots.seconds + LOADING, payback)
+    """Whether recordings are to find out what calls itself: `spent` seconds went by in functions that no code runs for.
+
+    Not before all that it will cost has gone by: many a script is done by then.
+    """
+    return _pays(spent, _roots.seconds if CLOCK.toolkit else _roots.seconds + LOADING, payback and max(payback, 1.0))
 
 
 def failures_pay(guard: GuardState, params: Parameters) -> bool:
