@@ -23,6 +23,8 @@ from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from metatracer.backend.threadstate import FRAMES, ROOM, function_of
+from metatracer.errors import AbortReason
+from metatracer.platforms import warn_mistake
 from metatracer.runtime import hotness
 from metatracer.runtime.collector import OWN_THREADS, collector_waits
 from metatracer.runtime.host import PORTALS
@@ -45,6 +47,8 @@ INTERVAL = 0.02
 LONGEST_INTERVAL = 0.5
 _DEEPEST = 200
 """Frames of a stack that are looked at."""
+_MOST_CHARGED = 1000
+"""Functions whose seconds are kept."""
 MOST_TRIES = 12
 """Recordings from one function's entry that may find nothing. (Most calls of a recursive function go no deeper.)"""
 _LATER = 1.15
@@ -164,9 +168,13 @@ def _start() -> None:
 
 def _run(bell: LockType, ended: LockType) -> None:
     interval = INTERVAL
-    while not bell.acquire(timeout=interval):
-        interval = INTERVAL if look() else min(interval * 1.05, LONGEST_INTERVAL)
-    ended.release()
+    try:
+        while not bell.acquire(timeout=interval):
+            interval = INTERVAL if look() else min(interval * 1.05, LONGEST_INTERVAL)
+    except Exception:  # noqa: BLE001 - whatever it is: the guest goes on
+        warn_mistake(AbortReason.INTERNAL_ERROR.value, "what only recurs")
+    finally:
+        ended.release()
 
 
 def _clocks() -> tuple[float, float]:
@@ -185,6 +193,8 @@ def look() -> bool:
     spent = min(now - then for now, then in zip(_Watch.seen, before, strict=True))
     if spent <= 0.0 or hotness.is_compiling():
         return False
+    if len(_Watch.spent) > _MOST_CHARGED:
+        _Watch.spent.clear()
     with collector_waits():
         stacks = _stacks()
         recurring = [(ident, code) for ident, codes in stacks.items() for code in _recurring(codes)]
@@ -241,7 +251,7 @@ def _home_of(code: CodeType) -> Portal | None:
     directory = _directory(code)
     if directory.startswith(_TOOLKIT):
         return None
-    for home, portal in _Watch.homes.items():
+    for home, portal in list(_Watch.homes.items()):
         if directory == home or (home.endswith("**") and directory.startswith(home[:-2])):
             return portal
     return None

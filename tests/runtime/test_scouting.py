@@ -277,3 +277,18 @@ def test_the_home_of_a_package_is_its_top():
     portal = PORTALS[fold.__code__]
     top = fold.__code__.co_filename.rpartition(f"tests{os.sep}scenarios")[0] + "tests"
     assert scouting._home(portal) == f"{top}{os.sep}**"
+
+
+def test_a_mistake_of_the_thread_is_told_and_ends_it(monkeypatch):
+    def fail() -> bool:
+        raise ZeroDivisionError
+
+    told: list[str] = []
+    monkeypatch.setattr(scouting, "look", fail)
+    monkeypatch.setattr(scouting, "warn_mistake", lambda sentence, place: told.append(place))
+    bell, ended = threading.Lock(), threading.Lock()
+    bell.acquire()
+    ended.acquire()
+    scouting._run(bell, ended)
+    assert told == ["what only recurs"]
+    assert not ended.locked()
