@@ -2,8 +2,9 @@
 
 Each side runs in fresh processes, by turns. A process loads the program once and runs it `--iterations` times (traced: and
 for `--seconds` at least), with its output thrown away; the steady state is the median of the second half. The whole process
-is another one, which runs the program once as a user would. All times are the processor's (of all threads), so that other
-processes matter less. Sides that are not installed, cannot run a program (LuaJIT has no integers) or take longer than
+is another one, which runs the program once as a user would. All times are the processor's, so that other processes
+matter less: in the steady state of the thread that runs the program, for whole processes of all threads, LLVM's in the
+background among them. Sides that are not installed, cannot run a program (LuaJIT has no integers) or take longer than
 `--timeout` have no figure, and the geometric means say how many programs they are of.
 """
 
@@ -44,14 +45,14 @@ def measure_here(program: str, iterations: int, seconds: float, size: str | None
 
     run = prepare([program] if size is None else [program, size])
     times: list[float] = []
-    begun = time.process_time()
-    while len(times) < iterations or time.process_time() - begun < seconds:
+    begun = time.thread_time()
+    while len(times) < iterations or time.thread_time() - begun < seconds:
         out, sys.stdout = sys.stdout, io.StringIO()
-        started = time.process_time()
+        started = time.thread_time()
         try:
             run()
         finally:
-            times.append(time.process_time() - started)
+            times.append(time.thread_time() - started)
             sys.stdout = out
     return times
 

@@ -1,11 +1,11 @@
 """`python -m benchmarks.scheme`: the Scheme programs, traced, untraced, on Guile, Racket CS and Chez Scheme.
 
 Every side runs in fresh processes, by turns, several rounds. A process compiles the program once, warms up, and runs it
-again and again with its output thrown away; another process does a single run from start to end. All times are CPU times:
-the programs have one thread, and other work of the machine does not count. The other systems get the program's definitions
-inside one procedure, so that their compilers know all of them, and warm up for a second at most: they compile before they
-run. Ours runs the program's top level as it stands. Sides that are not installed are left out; a side that fails, or whose
-output differs, is told.
+again and again with its output thrown away; another process does a single run from start to end. All times are CPU times,
+as other work of the machine does not count; what LLVM does on its background thread counts for whole processes only. The
+other systems get the program's definitions inside one procedure, so that their compilers know all of them, and warm up for
+a second at most: they compile before they run. Ours runs the program's top level as it stands. Sides that are not installed
+are left out; a side that fails, or whose output differs, is told.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """`python -m benchmarks.measuring.prepared MODULE PROGRAM WARM_SECONDS SECONDS [ARGUMENT...]`: runs a program of a shipped
-language in this process again and again and prints the times as JSON, in CPU seconds. The program is read once."""
+language in this process again and again and prints the times as JSON, in CPU seconds of this thread. The program is read once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def main() -> None:
         run()
 
     try:
-        result = measure(run_quietly, float(warm_seconds), float(seconds), time.process_time)
+        result = measure(run_quietly, float(warm_seconds), float(seconds), time.thread_time)
         result["output"] = sys.stdout.getvalue()
     finally:
         sys.stdout = stdout
