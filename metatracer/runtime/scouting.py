@@ -8,7 +8,7 @@ the next call takes it back and is recorded, only to see what the recorder finds
 what it has found are recorded at once.
 
 Only functions of the interpreter are looked at: those of a portal's top-level package, or directory if it is in none. Nothing
-is recorded where thresholds are plain counts.
+is looked at where thresholds are plain counts.
 """
 
 from __future__ import annotations
@@ -147,10 +147,19 @@ class _Watch:
 
 
 def watch(portal: Portal) -> None:
-    """There is a portal: look at the stacks from now on."""
+    """There is a portal: look at the stacks from now on, whenever its parameters allow it."""
     _Watch.homes.setdefault(_home(portal), portal)
-    if not _Watch.is_on:
+    portal.driver.params.watch(_parameter_changed)
+    _parameter_changed("")
+
+
+def _parameter_changed(_name: str) -> None:
+    if not _Watch.is_on and _is_allowed():
         _start()
+
+
+def _is_allowed() -> bool:
+    return any(map(_may_be_sent, list(_Watch.homes.values())))
 
 
 def _start() -> None:
@@ -170,6 +179,9 @@ def _run(bell: LockType, ended: LockType) -> None:
     interval = INTERVAL
     try:
         while not bell.acquire(timeout=interval):
+            if not _is_allowed():
+                _Watch.is_on = False  # until a parameter changes
+                break
             interval = INTERVAL if look() else min(interval * 1.05, LONGEST_INTERVAL)
     except Exception:  # noqa: BLE001 - whatever it is: the guest goes on
         warn_mistake(AbortReason.INTERNAL_ERROR.value, "what only recurs")
@@ -262,16 +274,19 @@ def _is_given_up(code: CodeType) -> bool:
     return code in _Watch.refused or (scout is not None and scout.tries >= MOST_TRIES)
 
 
+def _may_be_sent(portal: Portal) -> bool:
+    """Whether the parameters allow it."""
+    params = portal.driver.params
+    return params.enable and params.helper_loops and not params.threshold and not params.function_threshold
+
+
 def _is_due(code: CodeType) -> bool:
     portal = _home_of(code)
-    if portal is None:
-        return False
-    params = portal.driver.params
-    if not (params.enable and params.helper_loops) or params.threshold or params.function_threshold:
+    if portal is None or not _may_be_sent(portal):
         return False
     gone_by = hotness.interpreter_time() - _Watch.sent[0]
     is_settled = gone_by >= max(hotness.CLOCK.toolkit - _Watch.sent[1], INTERVAL * _LATER**_Watch.tries)
-    return is_settled and hotness.recursion_pays(_Watch.spent[code], params.payback)
+    return is_settled and hotness.recursion_pays(_Watch.spent[code], portal.driver.params.payback)
 
 
 def _send(ident: int, code: CodeType) -> None:
@@ -312,8 +327,7 @@ def _before_fork() -> None:
 
 
 def _after_fork_in_child() -> None:
-    if _Watch.homes:
-        _start()
+    _parameter_changed("")
 
 
 def _is_watching() -> bool:

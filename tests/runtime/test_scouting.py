@@ -64,6 +64,12 @@ def fresh(method: Any) -> Any:
     return method
 
 
+@pytest.fixture(autouse=True)
+def compiling_always_pays():
+    with parameters(payback=0.0):
+        yield
+
+
 def sent(function: Any) -> Scout:
     entry = entry_layout(function.__code__, ())
     assert entry is not None
@@ -247,6 +253,29 @@ def test_a_program_that_only_recurs_is_compiled(tmp_path):
     script = tmp_path / "tree.py"
     script.write_text(PROGRAM)
     assert python(f"import runpy; runpy.run_path({str(script)!r})") == "[377] True\n"
+
+
+def test_there_is_no_thread_where_thresholds_are_counts():
+    text = """
+        import time, _thread
+        import metatracer
+        metatracer.set_param(None, "threshold", 100)
+        driver = metatracer.JitDriver(greens=[], reds="auto", name="loop")
+        @driver.portal
+        def run(n):
+            while n:
+                driver.jit_merge_point()
+                n -= 1
+        run(1)
+        time.sleep(0.1)
+        counts = [_thread._count()]
+        for threshold in (0, 100):
+            metatracer.set_param(None, "threshold", threshold)
+            time.sleep(0.7)
+            counts.append(_thread._count())
+        print(counts)
+    """
+    assert python(text) == "[0, 1, 0]\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
