@@ -56,7 +56,7 @@ def run_while(test, body, frame):
         body(frame)
 
 
-def main(n):
+def timed(n):
     fib = []
     name = local(0)
     calls = [call(fib, [minus(name, number(by))]) for by in (1, 2)]
@@ -67,4 +67,4 @@ def main(n):
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(int(sys.argv[1]))))
+    print(json.dumps(timed(int(sys.argv[1]))))

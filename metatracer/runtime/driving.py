@@ -35,7 +35,7 @@ from metatracer.runtime.host import RecordingHost
 from metatracer.runtime.hotness import CLOCK
 from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended
 from metatracer.runtime.portal import Request, result_of
-from metatracer.runtime.scouting import MOST_LOOKED_AT
+from metatracer.runtime.scouting import MOST_LOOKED_AT, recording_begins
 from metatracer.runtime.tiers import attend
 from metatracer.runtime.twin import twin_for
 from metatracer.runtime.unentered import frame_of_callee
@@ -191,6 +191,7 @@ class _Driving:
         return bool(loop.portal.driver.params.enable)
 
     def _record_loop(self, loop: Loop) -> None:
+        recording_begins()
         host = RecordingHost()
         portal = loop.portal
         loop.is_recording = _recording.active = True
@@ -345,6 +346,7 @@ class _Driving:
 
     def _record_bridge(self, guard: GuardState, state: list[Any]) -> None:
         """Record from the failure with this exception and what was rebuilt; the list is emptied (see `_record_loop`)."""
+        recording_begins()
         host = RecordingHost()
         loop = guard.piece.loop
         _recording.active = True

@@ -50,9 +50,9 @@ class EntryPortal(ImplicitPortal):
         return loop is not None and _is_hopeless(loop)
 
     def has_no_hope(self) -> bool:
-        """Whether nothing that was recorded here has become code."""
+        """Whether nothing that was recorded here is code."""
         loops = list(self.loops.values())
-        return bool(loops) and all(loop.piece is None and loop.attempts for loop in loops)
+        return bool(loops) and all(loop.piece is None and (loop.attempts or loop.record.traces) for loop in loops)
 
     def takes(self, loop: Loop, kind: str) -> bool:
         """Not one that ends with an exception: inlined, the function's caller may catch it, and it need not be made."""

@@ -84,7 +84,7 @@ class Scout(ImplicitPortal):
         """Let the next call of a function be recorded, and those after it for a while, until one tells something."""
         self.tries += 1
         self._until = time.perf_counter() + INTERVAL
-        self._take_back()
+        self.take_back()
         self._give(function)
 
     def _give(self, function: FunctionType) -> None:
@@ -92,7 +92,8 @@ class Scout(ImplicitPortal):
             self._sent = function
             give_code(function, self._code_with_tick)
 
-    def _take_back(self) -> bool:
+    def take_back(self) -> bool:
+        """Let the function have its own code again; whether it had not."""
         function, self._sent = self._sent, None
         if function is not None and function.__code__ is self._code_with_tick:
             function.__code__ = self.layout.code
@@ -110,7 +111,7 @@ class Scout(ImplicitPortal):
         return False
 
     def _tick(self, _marker: Marker) -> Loop | None:
-        is_first = self._take_back()  # or another thread's call was
+        is_first = self.take_back()  # or another thread's call was
         if not is_first or FRAMES.left.value <= ROOM or not self.driver.params.enable:
             return None
         loop = self.loop_of((), ())
@@ -151,6 +152,12 @@ def watch(portal: Portal) -> None:
     _Watch.homes.setdefault(_home(portal), portal)
     portal.driver.params.watch(_parameter_changed)
     _parameter_changed("")
+
+
+def recording_begins() -> None:
+    """A recording relies on the code that functions have: let them have the author's."""
+    for scout in list(_Watch.scouts.values()):
+        scout.take_back()
 
 
 def _parameter_changed(_name: str) -> None:

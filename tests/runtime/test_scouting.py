@@ -120,6 +120,20 @@ def test_what_always_ends_with_an_exception_is_no_entry():
     assert entry_of(caught) is not None
 
 
+def test_what_was_sent_is_taken_back_when_another_recording_begins():
+    function = fresh(Guest.down)
+    code, guest = function.__code__, Guest(0)
+    entry = entry_layout(code, ())
+    scout = scouting._Watch.scouts[code] = Scout(code, function.__globals__, entry, PORTALS[fold.__code__])
+    try:
+        scout.send(function)
+        with parameters(threshold=3):
+            assert fold(lambda i, total: total + guest.down(0), 50, 0) == 0
+        assert function.__code__ is code
+    finally:
+        del scouting._Watch.scouts[code]
+
+
 def test_nothing_is_recorded_while_tracing_is_off():
     function = fresh(Guest.fib)
     guest = Guest(2)
