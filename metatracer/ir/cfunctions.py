@@ -1,7 +1,7 @@
 """The C functions that machine code calls directly, one row each.
 
-All but `dict_find` and the slices are part of CPython's C API, and return new references unless the row's `error` says that NULL is possible. A row
-that may run arbitrary code (`runs_code`) may also observe and change the whole heap.
+All but `dict_find` and the slices are part of CPython's C API, and return new references unless the row's `error` says that NULL
+is possible. A row that may run arbitrary code (`runs_code`) may also observe and change the whole heap.
 """
 
 from __future__ import annotations

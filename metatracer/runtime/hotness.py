@@ -11,6 +11,7 @@ A threshold that the user has set is a plain count and nothing here is asked.
 
 from __future__ import annotations
 
+import os
 from _thread import get_ident
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -110,8 +111,11 @@ _compiling: set[int] = set()
 
 
 def is_compiling() -> bool:
-    """Whether any thread records or compiles; where one did when the process was forked, for ever."""
+    """Whether any thread records or compiles."""
     return bool(_compiling)
+
+
+os.register_at_fork(after_in_child=lambda: _compiling.intersection_update({get_ident()}))
 
 
 def charge(loop: Loop) -> None:

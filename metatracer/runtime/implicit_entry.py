@@ -59,6 +59,7 @@ class EntryPortal(ImplicitPortal):
         if kind != "raise":
             return True
         loop.attempts = MOST_ATTEMPTS
+        loop.record.status, loop.record.reason = "refused", "it ends with an exception: its callers look into it instead"
         return False
 
 

@@ -4,8 +4,8 @@ A tree walker whose portal is its `while` runs a guest function that calls itsel
 to time a thread looks at the stacks. The seconds that went by outside of machine code are charged to the functions that are on a
 stack more than once; of those the rarest, as a tree walker's `evaluate` is there for each level of an expression, and what runs
 a guest function once for each call. When a recording pays, the function that is there is given code with a tick at its entry:
-the next call takes it back and is recorded, only to see what the recorder finds (`recorder.recursion`), and thrown away. Calls of
-what it has found are recorded at once.
+the next calls take it back and are recorded, only to see what the recorder finds (`recorder.recursion`), and thrown away. Calls
+of what it has found are recorded at once.
 
 Only functions of the interpreter are looked at: those of a portal's top-level package, or directory if it is in none. Nothing
 is looked at where thresholds are plain counts.
@@ -14,11 +14,14 @@ is looked at where thresholds are plain counts.
 from __future__ import annotations
 
 import _thread
+import contextlib
 import math
 import os
 import sys
 import time
 from collections import Counter
+from itertools import accumulate, repeat
+from operator import attrgetter
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -56,6 +59,7 @@ _LATER = 1.15
 MOST_LOOKED_AT = 2000
 """Operations that such a recording may have."""
 _TOOLKIT = __file__.rsplit(os.sep, 2)[0] + os.sep
+_CODE = attrgetter("f_code")
 _MADE_ANEW = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 """Functions that are called once."""
 
@@ -190,8 +194,9 @@ def _run(bell: LockType, ended: LockType) -> None:
                 _Watch.is_on = False  # until a parameter changes
                 break
             interval = INTERVAL if look() else min(interval * 1.05, LONGEST_INTERVAL)
-    except Exception:  # noqa: BLE001 - whatever it is: the guest goes on
-        warn_mistake(AbortReason.INTERNAL_ERROR.value, "what only recurs")
+    except Exception as error:  # noqa: BLE001 - whatever it is: the guest goes on
+        _Watch.is_on = False
+        warn_mistake(f"{AbortReason.INTERNAL_ERROR.value}: {error!r}", "what only recurs")
     finally:
         ended.release()
 
@@ -228,7 +233,16 @@ def look() -> bool:
 def _stacks() -> dict[int, list[CodeType]]:
     """The code of the innermost frames of all threads but this one."""
     own = _thread.get_ident()
-    return {ident: [each.f_code for each in _frames(top)] for ident, top in sys._current_frames().items() if ident != own}
+    return {ident: _codes(ident) for ident in list(sys._current_frames()) if ident != own}
+
+
+def _codes(ident: int) -> list[CodeType]:
+    """The code of a thread's innermost frames, in one call of C functions: so no other thread runs while frames are held."""
+    codes: list[CodeType] = []
+    with contextlib.suppress(AttributeError):  # behind the outermost there is None
+        outwards = repeat("f_back", _DEEPEST - 1)
+        codes.extend(map(_CODE, accumulate(outwards, getattr, initial=sys._current_frames().get(ident))))
+    return codes
 
 
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:

@@ -20,7 +20,7 @@ from metatracer.ir.shapes import all_joined
 from metatracer.ir.values import Input, Operation, Trace
 from metatracer.optimizer.versions import Goal
 from metatracer.runtime.compiling import install_optimized, install_stub, note_abort, optimized_trace, stub_trace
-from metatracer.runtime.hotness import interpreter_time, wanted_failures, was_compiling
+from metatracer.runtime.hotness import Compiling, wanted_failures
 from metatracer.runtime.loops import Version
 from metatracer.runtime.summaries import collecting
 
@@ -97,9 +97,8 @@ def visit(version: Version) -> None:
     wanted = min(MOST_VISITS, wanted_failures(params))
     if version.visits >= wanted and version.piece is None and base.piece is not None:
         version.visits = 0
-        since = interpreter_time()
-        compile_version(version)
-        was_compiling(since)
+        with Compiling():
+            compile_version(version)
 
 
 def compile_version(version: Version) -> None:

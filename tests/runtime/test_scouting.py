@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import math
 import os
@@ -10,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -45,6 +45,18 @@ class Guest:
     def caught(self, n: int) -> int:
         try:
             self.raising(n)
+        except Stop as stop:
+            return stop.args[0]
+        return -1
+
+    def giving(self, n: int) -> None:
+        if n < 0:
+            return
+        raise Stop(n if n < self.least else self.taken(n - 1) + self.taken(n - 2))
+
+    def taken(self, n: int) -> int:
+        try:
+            self.giving(n)
         except Stop as stop:
             return stop.args[0]
         return -1
@@ -120,6 +132,21 @@ def test_what_always_ends_with_an_exception_is_no_entry():
     assert entry_of(caught) is not None
 
 
+def test_an_entry_whose_recording_ends_with_an_exception_is_refused():
+    giving = fresh(Guest.giving)
+    fresh(Guest.taken)
+    guest = Guest(2)
+    sent(giving)
+    assert guest.taken(12) == fib(12)
+    portal = entry_of(giving)
+    assert portal is not None
+    (loop,) = portal.loops.values()
+    assert loop.piece is None
+    assert loop.record.status == "refused"
+    assert portal.is_hopeless(loop.key)
+    assert not is_entry(original_code(giving))
+
+
 def test_what_was_sent_is_taken_back_when_another_recording_begins():
     function = fresh(Guest.down)
     code, guest = function.__code__, Guest(0)
@@ -143,20 +170,16 @@ def test_nothing_is_recorded_while_tracing_is_off():
     assert entry_of(function) is None
 
 
-def test_objects_die_on_the_guests_thread():
-    function = fresh(Guest.fib)
-    died: list[int] = []
+def test_a_look_keeps_no_frame():
+    def inner():
+        guest = Guest(2)
+        return weakref.ref(guest), scouting._codes(threading.get_ident())
 
-    class Mortal(Guest):
-        def __del__(self) -> None:
-            died.append(threading.get_ident())
-
-    guest = Mortal(2)
-    sent(function)
-    assert guest.fib(9) == fib(9)
-    del guest
-    gc.collect()
-    assert set(died) <= {threading.get_ident()}
+    reference, codes = inner()
+    assert reference() is None
+    assert inner.__code__ in codes
+    assert len(codes) <= scouting._DEEPEST
+    assert scouting._codes(-1) == []
 
 
 def recurring(function: Any, depth: int) -> list[Any]:
