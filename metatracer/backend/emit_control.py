@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from metatracer.backend.emit import Emitter, emits, pointer
+from metatracer.backend.emit import KEEPS_REGISTERS, Emitter, emits, pointer
 from metatracer.backend.layout import eval_breaker_address, thread_state
 from metatracer.backend.support import result_format
 from metatracer.errors import IRError
@@ -173,7 +173,7 @@ def _poll_once(e: Emitter, goes_on: str | None) -> str:
     e.likely(known, done, look)
     e.cold += [
         f"{look}:",
-        f"  {holds} = call i1 @{function}()",
+        f"  {holds} = call {KEEPS_REGISTERS} i1 @{function}()",
         f"  br i1 {holds}, label %{note}, label %{done}",
         f"{note}:",
         f"  store i64 {epoch}, ptr {pointer(e.memory.polled_address)}",
@@ -190,7 +190,7 @@ def polling_function(e: Emitter, name: str) -> str:
     """The function that compares all polled words of the trace in hand, as text of the module."""
     lines: list[str] = []
     holds = compare_polled(e, lines, "%w", "broken")
-    text = [f"define internal i1 @{name}() noinline nounwind {{", *lines, f"  ret i1 {holds}"]
+    text = [f"define internal {KEEPS_REGISTERS} i1 @{name}() noinline nounwind {{", *lines, f"  ret i1 {holds}"]
     if any(polled.depends for polled in e.memory.polled):
         text += ["broken:", "  ret i1 false"]
     return "\n".join([*text, "}"])

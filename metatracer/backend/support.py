@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend import free_lists, llvm
-from metatracer.backend.emit import LLVM_TYPES, MOST_DROPPED, Addresses, pointer, register_positions
+from metatracer.backend.emit import KEEPS_REGISTERS, LLVM_TYPES, MOST_DROPPED, Addresses, pointer, register_positions
 from metatracer.backend.interposers import sweep_address
 from metatracer.backend.layout import layout
 from metatracer.backend.once import once
@@ -399,10 +399,10 @@ def _leave() -> str:
 
 
 def _drop(count: int) -> str:
-    """`drop1` ...: give up references, of which some may be NULL."""
+    """`drop1` ...: give up references, of which some may be NULL; no register of the caller's is lost (`emit.KEEPS_REGISTERS`)."""
     params = ", ".join(f"ptr %o{number}" for number in range(count))
     calls = "\n".join(f"  call void {_c('Py_DecRef')}(ptr %o{number})" for number in range(count))
-    return f"define void @drop{count}({params}) nounwind {{\n{calls}\n  ret void\n}}"
+    return f"define {KEEPS_REGISTERS} void @drop{count}({params}) nounwind {{\n{calls}\n  ret void\n}}"
 
 
 def require_buffer(count: int) -> None:

@@ -111,7 +111,7 @@ def test_a_counted_entry_is_checked_without_merging_what_the_check_says() -> Non
     trace = parse_trace("trace t(r0)\n  guard_not_invalidated() -> []\n  finish(None)", {})
     trace.assumptions.append(words)
     code = compile_trace(trace, level=1, counted="entries")
-    assert "phi i1" not in code.llvm_text.partition(f"define internal i1 @{POLLING_FUNCTION}")[0]
+    assert "phi i1" not in code.llvm_text.partition("define internal")[0]
     code.give_passes(2)
     assert [outcome(code, None)[0] for _ in range(3)] == ["finish", "finish", "guard_not_invalidated"]
     code.free()

@@ -322,6 +322,45 @@ def test_ten_thousand_exits_leave_no_memory_behind() -> None:
     code.free()
 
 
+DOT = """trace dot(r0: int, r1, r2)
+  i3 = int_unbox(r0) -> []
+  label(i4 = 0, i5 = i3, r6 = r1, r7 = r2, f8 = 0.0, f9 = 0.5, i10 = 0, i11 = 0, i12 = 0)
+  b13 = int_lt(i4, i5)
+  guard_true(b13) -> [i4, f8, f9, i10, i11, i12, r7]
+  b14 = int_lt(i10, 1000)
+  guard_true(b14) -> [i4, f8, f9, i10, i11, i12]
+  b15 = int_lt(i11, 2000)
+  guard_true(b15) -> [i4, f8, f9, i10, r6]
+  f16 = float_add(f8, f9)
+  i17 = int_add_ovf(i10, 1) -> [i4, f8, f16]
+  i18 = int_add_ovf(i11, 2) -> [i4, f16, i17]
+  i19 = int_add_ovf(i12, 3) -> [i4, i12, f16, f9, i18]
+  i20 = int_add_ovf(i4, 1) -> [i4, f16]
+  jump(i20, i5, r6, r7, f16, f9, i17, i18, i19)"""
+
+
+def test_a_loop_keeps_its_values_in_registers_although_its_exits_give_up_references() -> None:
+    code = compiled(DOT, level=2)
+    lines = [line.strip() for line in code.assembly().splitlines()]
+    added = next(number for number, line in enumerate(lines) if line.startswith(("vaddsd", "addsd")))
+    start = max(number for number in range(added) if lines[number].startswith(".LBB"))
+    end = next(number for number in range(added, len(lines)) if lines[number].startswith("jl"))
+    assert [line for line in lines[end:] if line.startswith("call")], "nothing is given up at the exits"
+    assert not [line for line in lines[start:end] if "(%rsp)" in line]
+    code.free()
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_references_given_up_at_an_exit_leave_the_values_handed_over_as_they_are(level: int) -> None:
+    code = compiled(DOT, level=level)
+    first, second = object(), object()
+    counts = Counts(first, second).start()
+    assert outcome(code, 100, first, second) == ("guard_true", None, 100, 50.0, 0.5, 100, 200, 300, second)
+    assert outcome(code, 5000, first, second) == ("guard_true", None, 1000, 500.0, 0.5, 1000, 2000, 3000)
+    assert counts.changes() == [0, 0]
+    code.free()
+
+
 def test_guards_get_ids_and_live_values_of_their_snapshots() -> None:
     trace = parse_trace(COUNT, {})
     code = compile_trace(trace)
