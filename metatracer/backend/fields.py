@@ -12,8 +12,9 @@ descriptors that were found.
 from __future__ import annotations
 
 import ctypes
+import functools
 from dataclasses import dataclass
-from types import FunctionType, MemberDescriptorType, MethodType, WrapperDescriptorType
+from types import FunctionType, MemberDescriptorType, WrapperDescriptorType
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend import layout as lay
@@ -361,14 +362,29 @@ def method_fields() -> tuple[Field, Field]:
         def method(self) -> None: ...
 
     receiver = Receiver()
-    bound = receiver.method
+    method, instance = _places_in(receiver.method, {"__func__": Receiver.method, "__self__": receiver}, immutable=True)
+    return method, instance
+
+
+@once
+def partial_fields() -> tuple[Field, Field, Field]:
+    """The places of function, arguments and keyword arguments in a `functools.partial`, found in one that is made for that."""
+    made: functools.partial[Any] = functools.partial(dict, (), key=1)
+    function, arguments, keywords = _places_in(made, {"func": made.func, "args": made.args, "keywords": made.keywords})
+    return function, arguments, keywords
+
+
+def _places_in(instance: object, parts: dict[str, object], *, immutable: bool = False) -> list[Field]:
+    """The places of a builtin class's members in an instance, whose parts are objects that stand there once."""
     places = []
-    for name, part in (("__func__", Receiver.method), ("__self__", receiver)):
-        offsets = [offset for offset in range(2 * lay.WORD, 6 * lay.WORD, lay.WORD) if read_word(id(bound) + offset) == id(part)]
+    for name, part in parts.items():
+        offsets = [
+            offset for offset in range(2 * lay.WORD, 6 * lay.WORD, lay.WORD) if read_word(id(instance) + offset) == id(part)
+        ]
         if len(offsets) != 1:
-            raise LayoutError(f"{name} was not found in a bound method")
-        places.append(Field(MethodType, name, "slot", offsets[0], immutable=True))
-    return places[0], places[1]
+            raise LayoutError(f"{name} was not found in a {type(instance).__name__}")
+        places.append(Field(type(instance), name, "slot", offsets[0], immutable=immutable))
+    return places
 
 
 @once

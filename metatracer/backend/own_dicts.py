@@ -127,7 +127,7 @@ def position_at_first(number: int) -> int:
 
 def find_item(mapping: dict[Any, Any], key: str) -> tuple[str, int] | None:
     """The key, as the dict has it, and its position in a dict that has keys of its own, strings only; None otherwise."""
-    if key not in mapping or "__builtins__" in mapping or len(mapping) > _MOST_SEARCHED:
+    if key not in mapping or len(mapping) > _MOST_SEARCHED:
         return None
     keys = keys_address(mapping)
     if values_start(mapping) or read_byte(keys + layout().keys_kind) != lay.DICT_KEYS_UNICODE:

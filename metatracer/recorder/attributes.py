@@ -115,16 +115,24 @@ def _guard_not_shadowed(meta: MetaInterpreter, box: Box, cls: type, name: str) -
 
 
 class _Found:
-    """How an attribute is to be read: exactly one of the fields is set, or none (ask CPython)."""
+    """How an attribute is to be read: exactly one of the fields is set, or none (ask CPython).
 
-    __slots__ = ("box", "getter", "method")
+    With a `name` the getter is a `__getattr__`, which is told it.
+    """
+
+    __slots__ = ("box", "getter", "method", "name")
 
     def __init__(
-        self, box: Box | None = None, method: FunctionType | None = None, getter: FunctionType | None = None
+        self,
+        box: Box | None = None,
+        method: FunctionType | None = None,
+        getter: FunctionType | None = None,
+        name: str | None = None,
     ) -> None:
         self.box = box
         self.method = method
         self.getter = getter
+        self.name = name
 
 
 _ASK = _Found()
@@ -149,8 +157,6 @@ def find_attribute(meta: MetaInterpreter, box: Box, name: str) -> _Found:
     if found.attribute is _CLASS:
         _know_class(meta, box, cls)
         return _Found(const_box(cls))
-    if found.kind == "missing" and not has_instance_dict(cls):
-        return _ASK
     if found.kind == "data_descriptor":
         if type(found.attribute) is _TUPLE_GETTER:
             return _find_tuple_field(meta, box, found.attribute)
@@ -210,7 +216,7 @@ def _find_own_or_class(meta: MetaInterpreter, box: Box, cls: type, name: str, fo
         elif name in (own_dict(box.object) or ()):
             return _ASK
     if found.kind == "missing":
-        return _ASK
+        return _find_by_hook(meta, box, cls, name)
     if found.kind == "nondata_descriptor":
         if type(found.attribute) is staticmethod:
             value: Any = found.attribute.__func__
@@ -224,6 +230,28 @@ def _find_own_or_class(meta: MetaInterpreter, box: Box, cls: type, name: str, fo
     if found.kind == "method":
         return _Found(method=value)
     return _Found(const_box(value))
+
+
+def _find_by_hook(meta: MetaInterpreter, box: Box, cls: type, name: str) -> _Found:
+    """What is nowhere is given by a `__getattr__`, if there is one."""
+    hook = raw_lookup(cls, "__getattr__")[0]
+    if not can_inline(meta, hook):
+        return _ASK
+    _know_class(meta, box, cls)
+    return _Found(getter=hook, name=name) if _guard_not_shadowed(meta, box, cls, name) else _ASK
+
+
+def lacks_attribute(meta: MetaInterpreter, box: Box, name: str) -> bool:
+    """Guard that an instance has no attribute of a name, and nobody who is asked for it; False: it may have."""
+    cls = type(box.object)
+    if isinstance(box.object, type) or cls in (ModuleType, FunctionType, MethodType, super) or not meta.is_steady(cls):
+        return False
+    if has_custom_getattribute(cls) or has_getattr_hook(cls) or lookup_attribute(cls, name).kind != "missing":
+        return False
+    if isinstance(box, VirtualBox) and box.is_virtual:
+        return False
+    _know_class(meta, box, cls)
+    return _guard_not_shadowed(meta, box, cls, name)
 
 
 def _find_in_module(meta: MetaInterpreter, box: Box, name: str) -> _Found:
@@ -293,7 +321,7 @@ def getattr_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     if found.box is not None:
         frame.registers[register] = found.box
     elif found.getter is not None:
-        if not call_getter(meta, frame, instruction, found.getter, box):
+        if not call_getter(meta, frame, instruction, found, box):
             _ask(meta, frame, instruction, box)
     elif found.method is not None:
         bound = virtual_method(found.method, box)
@@ -302,16 +330,16 @@ def getattr_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
         _ask(meta, frame, instruction, box)
 
 
-def call_getter(
-    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, getter: FunctionType, box: Box
-) -> bool:
-    """Look into a property's function; whether that is possible."""
-    return call_python(meta, frame, getter, [box], Pending(instruction, _deliver))
+def call_getter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, found: _Found, box: Box) -> bool:
+    """Look into a property's function, or a `__getattr__`; whether that is possible."""
+    assert found.getter is not None
+    arguments = [box] if found.name is None else [box, const_box(found.name)]
+    return call_python(meta, frame, found.getter, arguments, Pending(instruction, _deliver))
 
 
 def _deliver(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:
     instruction = frame.jitcode.instructions[frame.position - 1]
-    frame.registers[instruction.dst[0]] = result
+    frame.registers[instruction.dst[-1]] = result
 
 
 def _ask(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: Box, store: Any = None) -> None:
@@ -365,6 +393,10 @@ def load_method(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
         meta.guard_class(box)
         frame.registers[lower] = const_box(raw_lookup(cls, instruction.arg)[0])
         frame.registers[upper] = box
+    elif found.getter is not None and null_first:
+        frame.registers[lower] = NULL_BOX  # what the getter gives comes on top of it
+        if not call_getter(meta, frame, instruction, found, box):
+            _ask(meta, frame, instruction, box, plain)
     else:
         _ask(meta, frame, instruction, box, plain)
 

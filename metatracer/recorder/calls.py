@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import sys
 from enum import Enum, EnumType
+from functools import partial
 from types import (
     BuiltinFunctionType,
     BuiltinMethodType,
@@ -39,6 +40,7 @@ from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_
 from metatracer.recorder.generators import is_generator_function, take_from_locals, virtual_generator
 from metatracer.recorder.lists import guard_length, list_item, new_list
 from metatracer.recorder.metainterp import MetaInterpreter, handles, is_base
+from metatracer.recorder.partials import parts_of_partial
 from metatracer.recorder.polymorphism import call_context
 from metatracer.recorder.recursion import native_call
 from metatracer.recorder.tuples import guard_tuple_length, new_tuple, tuple_item
@@ -330,16 +332,12 @@ def call_object(
     keywords: tuple[str, ...],
 ) -> None:
     """Call any object: look into it if possible, else record a call of it."""
+    parts = _called(meta, frame, instruction, function, arguments, keywords)
+    if parts is not None:
+        call_object(meta, frame, instruction, *parts)
+        return
     target = function.object
     kind = type(target)
-    if isinstance(function, VirtualBox) and function.is_virtual and function.cls is MethodType:
-        function, receiver = function.parts
-        arguments = [receiver, *arguments]
-        target, kind = function.object, type(function.object)
-    elif kind is MethodType:
-        function, receiver = _method_parts(meta, function)
-        arguments = [receiver, *arguments]
-        target, kind = function.object, type(function.object)
     if not keywords and _call_intrinsic(meta, frame, instruction, function, arguments):
         return
     if target is hint and function.is_const and _call_hint(meta, frame, instruction, arguments, keywords):
@@ -372,6 +370,25 @@ def call_object(
     if isinstance(target, _C_CALLABLES):
         _note(meta, frame, target, "a C function")
     meta.residual_call(frame, instruction, function, arguments, keywords, known=_result_type(target))
+
+
+def _called(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    instruction: Instruction,
+    function: Box,
+    arguments: list[Box],
+    keywords: tuple[str, ...],
+) -> tuple[Box, list[Box], tuple[str, ...]] | None:
+    """What a call of a bound method, or of a partial, really calls and with what; None: it is called as it is."""
+    kind = type(function.object)
+    if isinstance(function, VirtualBox) and function.is_virtual and function.cls is MethodType:
+        method, receiver = function.parts
+        return method, [receiver, *arguments], keywords
+    if kind is MethodType:
+        method, receiver = _method_parts(meta, function)
+        return method, [receiver, *arguments], keywords
+    return parts_of_partial(meta, frame, instruction, function, arguments, keywords) if kind is partial else None
 
 
 def _reads_frame(target: Any, arguments: list[Box]) -> bool:

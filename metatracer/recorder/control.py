@@ -193,13 +193,13 @@ def load_global(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
     value = dict.get(namespace, name, _ABSENT)
     mutable = meta.host.is_mutable_item(namespace, name)
     if mutable:
-        _guard_presence(meta, frame, instruction, namespace, name)
-    if value is not _ABSENT:
-        if mutable:
-            _read_mutable(meta, frame, instruction, namespace, name)
+        found = _read_mutable(meta, frame, instruction, namespace, name)
+        if found is not None:
+            frame.registers[instruction.dst[0]] = found
             return
+    elif value is not _ABSENT:
         meta.assume(meta.host.item_is(namespace, name, value))
-    else:
+    if value is _ABSENT:
         builtin = frame.function.__builtins__
         value = builtin.get(name, _ABSENT)
         if not mutable:
@@ -211,42 +211,25 @@ def load_global(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
     frame.registers[instruction.dst[0]] = const_box(value)
 
 
-def _guard_presence(
-    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, namespace: dict[str, Any], name: str
-) -> None:
-    """A global that has been seen to change may also come and go."""
-    start = meta.snapshot()
-    arguments = [Const("r", namespace), Const("r", name)]
-    found = meta.c_call(
-        frame, instruction, c.DICT_CONTAINS, arguments, [namespace, name], store=lambda _: None, snapshot=lambda: start
-    )
-    assert found.raw is not None
-    present = meta.emit(ops.INT_NE, found.raw, Const("i", 0))
-    meta.guard(ops.GUARD_TRUE if found.object else ops.GUARD_FALSE, present, snapshot=start)
-    meta.effect_done = False
-
-
 def _read_mutable(
     meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, namespace: dict[str, Any], name: str
-) -> None:
-    """A global that has been seen to change is read each time."""
-    arguments = [Const("r", namespace), Const("r", name)]
+) -> Box | None:
+    """A global that has been seen to change, and may come and go, is read each time; None: it is not there."""
+    from metatracer.recorder.dicts import get_item
 
-    def store(box: Box) -> None:
-        frame.registers[instruction.dst[0]] = box
-
-    meta.c_call(frame, instruction, c.DICT_GETITEM, arguments, [namespace, name], store=store)
+    meta.host.note_mutable_item(namespace, name)
+    return get_item(meta, frame, instruction, const_box(namespace), const_box(name))
 
 
 @handles("store_global")
 def store_global(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """Assign a global: it is no constant from now on."""
+    from metatracer.recorder.dicts import set_item
+
     namespace = frame.function.__globals__
     meta.host.note_mutable_item(namespace, instruction.arg)
     meta.forget_assumption(namespace, instruction.arg)
-    box = frame.box(instruction.src[0])
-    helper = const_box(residual.store_item)
-    meta.residual_call(frame, instruction, helper, [const_box(namespace), const_box(instruction.arg), box])
+    set_item(meta, frame, instruction, const_box(namespace), const_box(instruction.arg), frame.box(instruction.src[0]))
 
 
 @handles("delete_global")

@@ -45,7 +45,7 @@ def get_item(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, 
         if known is NULL:
             return None
         return const_box(known.value) if isinstance(known, Const) else meta.ref_box(mapping.object[key.object], known)
-    field = _fixed_item(meta, frame, instruction, mapping, key)
+    field = fixed_item(meta, frame, instruction, mapping, key)
     if field is not None:
         return read_fixed(meta, mapping, field, dict.get(mapping.object, key.object))
     found = _search(meta, frame, instruction, mapping, key)
@@ -62,7 +62,7 @@ def has_item(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, 
     known = _known_item(meta, mapping, key)
     if known is not None:
         return Const("b", False) if known is NULL else None
-    if _fixed_item(meta, frame, instruction, mapping, key) is not None:
+    if fixed_item(meta, frame, instruction, mapping, key) is not None:
         return None
     found = _search(meta, frame, instruction, mapping, key).ref
     assert found is not None
@@ -112,7 +112,7 @@ def _set_in_place(
     meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, mapping: Box, key: Box, value: Box
 ) -> bool:
     """Record and do the store to an item that has a place; whether it has."""
-    field = _fixed_item(meta, frame, instruction, mapping, key)
+    field = fixed_item(meta, frame, instruction, mapping, key)
     if field is None:
         return False
     meta.effect_done = True
@@ -131,13 +131,15 @@ def _search(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, m
     return found
 
 
-def _fixed_item(
+def fixed_item(
     meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, mapping: Box, key: Box
 ) -> Field | None:
     """The place of an item with a constant string as its key, guarded; None if it is to be searched."""
     name = key.object
     if type(name) is not str or not (key.is_const or _is_attribute(key)):
         return None
+    if "__builtins__" in mapping.object and not meta.host.is_stored_item(mapping.object, name):
+        return None  # somebody's globals: assumptions are made on them
     if meta.host.moves_of_item(frame.jitcode.code, instruction.index, name) >= MOST_MOVES:
         return None
     place = find_item(mapping.object, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from types import WrapperDescriptorType
 from typing import TYPE_CHECKING
+from weakref import ReferenceType
 
 from metatracer.backend.fields import is_immutable_type, raw_lookup
 
@@ -23,11 +24,23 @@ def know_key(meta: MetaInterpreter, key: Box) -> bool:
     if cls in HASHED_BY_VALUE:
         meta.guard_class(key)
         return True
+    if cls is ReferenceType:
+        return key.is_const and _know_referent(meta, key.object())
     if not meta.is_steady(cls) or not _is_plain(cls):
         return False
     meta.guard_class(key)
     if not is_immutable_type(cls):
         meta.rely_on_class(cls)
+    return True
+
+
+def _know_referent(meta: MetaInterpreter, obj: object) -> bool:
+    """Whether hashing and comparing a class that a weak reference leads to runs no code: its metaclass may know better."""
+    metaclass = type(obj)
+    if not isinstance(obj, type) or not meta.is_steady(metaclass) or not _is_plain(metaclass):
+        return False
+    if not is_immutable_type(metaclass):
+        meta.rely_on_class(metaclass)
     return True
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
+from weakref import ReferenceType
 
 from metatracer import arithmetic, hints
 from metatracer.backend.fields import lookup_attribute, raw_lookup
@@ -14,7 +15,7 @@ from metatracer.errors import AbortReason
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const, Operation, Value
-from metatracer.recorder.attributes import call_getter, find_attribute, virtual_super
+from metatracer.recorder.attributes import call_getter, find_attribute, lacks_attribute, virtual_super
 from metatracer.recorder.calls import intrinsic, set_result
 from metatracer.recorder.containers import length_of
 from metatracer.recorder.dicts import get_item
@@ -220,7 +221,7 @@ def _issubclass(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
 
 @intrinsic(getattr)
 def _getattr(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
-    """`getattr(x, name)` as `x.name`, when the trace knows the name and x has it."""
+    """`getattr(x, name)` as `x.name`, when the trace knows the name; the third argument if x certainly has it not."""
     if len(boxes) not in (2, 3) or not boxes[1].is_const or type(boxes[1].object) is not str:
         return False
     found = find_attribute(meta, boxes[0], boxes[1].object)
@@ -231,13 +232,38 @@ def _getattr(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, 
         bound = virtual_method(found.method, boxes[0])
         set_result(frame, instruction, const_box(bound.object) if boxes[0].is_const else bound)
         return True
-    return found.getter is not None and len(boxes) == 2 and call_getter(meta, frame, instruction, found.getter, boxes[0])
+    if found.getter is not None:
+        return len(boxes) == 2 and call_getter(meta, frame, instruction, found, boxes[0])
+    if len(boxes) == 2 or not lacks_attribute(meta, boxes[0], boxes[1].object):
+        return False
+    set_result(frame, instruction, boxes[2])
+    return True
+
+
+@intrinsic(hasattr)
+def _hasattr(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    """Whether `x.name` is there, when the trace knows the name and no code is run to find out."""
+    if len(boxes) != 2 or not boxes[1].is_const or type(boxes[1].object) is not str:
+        return False
+    found = find_attribute(meta, boxes[0], boxes[1].object)
+    is_there = found.box is not None or found.method is not None
+    if not is_there and (found.getter is not None or not lacks_attribute(meta, boxes[0], boxes[1].object)):
+        return False
+    set_result(frame, instruction, const_box(is_there))
+    return True
 
 
 @intrinsic(type)
 @_one
 def _type(meta: MetaInterpreter, box: Box) -> Box:
     return const_box(meta.guard_class(box))
+
+
+@intrinsic(ReferenceType)
+@_one
+def _weak_reference(meta: MetaInterpreter, box: Box) -> Box | None:
+    """Of a class that the trace knows, and so keeps: there is one weak reference without a callback."""
+    return const_box(ReferenceType(box.object)) if box.is_const and isinstance(box.object, type) else None
 
 
 @intrinsic(bool)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from metatracer.ir import cfunctions as c
+from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.dicts import note_made
@@ -85,6 +86,10 @@ def _is_for_keywords(frame: MetaFrame, instruction: Instruction) -> bool:
 def dict_merge(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """`**keywords` of a call: they are passed on without a dict if both have not been made."""
     target, source = (frame.box(register) for register in instruction.src[:2])
+    if type(source.object) is dict and not source.object and is_virtual_dict(target) and not is_virtual_dict(source):
+        meta.guard_class(source)
+        meta.guard(ops.GUARD_INT_VALUE, meta.emit(ops.CALL_C_I, meta.ref(source), descr=c.DICT_LEN), descr=0)
+        return
     if not (is_virtual_dict(target) and is_virtual_dict(source)) or target.object.keys() & source.object.keys():
         operation_call(meta, frame, instruction)
         return

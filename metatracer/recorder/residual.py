@@ -66,11 +66,6 @@ def make_exception(what: Any) -> BaseException:
 # --- updates in place ---------------------------------------------------------------------------------------------------
 
 
-def store_item(container: Any, key: Any, value: Any) -> None:
-    """`container[key] = value`."""
-    container[key] = value
-
-
 def delete_item(container: Any, key: Any) -> None:
     """`del container[key]`."""
     del container[key]

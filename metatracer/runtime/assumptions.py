@@ -198,6 +198,8 @@ class DictItemIs(Assumption):
         return ("item", id(self.mapping), self.key)
 
     def holds(self) -> bool:
+        if (id(self.mapping), self.key) in _stored_items:
+            return False
         return _is_same(dict.get(self.mapping, self.key, MISSING), self.value)
 
     def describe(self) -> str:
@@ -263,6 +265,10 @@ class DictItemIs(Assumption):
 
     def unwatch(self, watching: ChangeNotices) -> None:
         watching.forget_item(self.mapping, self.key)
+
+
+_stored_items: set[tuple[int, str]] = set()
+"""Items that machine code assigns, in their places: CPython does not know of it, so nothing may be assumed of them."""
 
 
 class FunctionUnchanged(Assumption):
@@ -466,15 +472,25 @@ class Registry:
             code.invalidate(f"no longer true: {broken[0].describe()}")
         return not broken
 
+    def note_stored_item(self, mapping: dict[str, Any], key: str) -> None:
+        """Machine code will assign an item in its place: whatever relies on it is invalidated."""
+        if (id(mapping), key) not in _stored_items:
+            _stored_items.add((id(mapping), key))
+            self._recheck_all()
+
     def recheck(self, code: Code) -> bool:
         """Answer a poll word that differed: check all registered assumptions, invalidate codes, refresh expected values.
 
         Returns:
             Whether `code` is still registered, and so valid.
         """
+        self._recheck_all()
+        with self._lock:
+            return id(code) in self._records
+
+    def _recheck_all(self) -> None:
         with self._lock:
             invalid, tags = self._check_all()
-            valid = id(code) in self._records
             self._telling += 1
         try:
             for victim, reason in invalid:
@@ -486,7 +502,6 @@ class Registry:
                 self.polling.expect_tags(tags)
                 if not self._telling and self.polling.watching is not None:
                     self.polling.watching.end_check()
-        return valid
 
     def forget(self, code: Code) -> None:
         """`code` is retired: it relies on nothing any more."""
@@ -644,6 +659,11 @@ def recheck(code: Code) -> bool:
 def forget(code: Code) -> None:
     """See `Registry.forget`."""
     REGISTRY.forget(code)
+
+
+def is_stored_item(mapping: dict[str, Any], key: str) -> bool:
+    """Whether machine code assigns an item in its place."""
+    return (id(mapping), key) in _stored_items
 
 
 def is_volatile(assumption: Assumption) -> bool:

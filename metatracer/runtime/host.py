@@ -33,7 +33,6 @@ PORTALS: dict[CodeType, Portal] = {}
 _STORED_CLASS_WEIGHT = 3
 """A store that a trace itself would do is likely to come again."""
 
-_mutable_items: set[tuple[int, str]] = set()
 _moved_items: dict[tuple[CodeType, int, str], int] = {}
 
 
@@ -125,14 +124,18 @@ class RecordingHost:
 
     def is_mutable_item(self, namespace: dict[str, Any], name: str) -> bool:
         """Whether a global has been seen to change: then it is read each time."""
-        if (id(namespace), name) in _mutable_items:
+        if assumptions.is_stored_item(namespace, name):
             return True
         value = namespace.get(name, assumptions.MISSING)
         return assumptions.is_volatile(DictItemIs(namespace, name, value))
 
     def note_mutable_item(self, namespace: dict[str, Any], name: str) -> None:
-        """Traced code assigns a global."""
-        _mutable_items.add((id(namespace), name))
+        """Traced code assigns a global, or it is not worth assuming anything of: traces may store it in its place now."""
+        assumptions.REGISTRY.note_stored_item(namespace, name)
+
+    def is_stored_item(self, namespace: dict[str, Any], name: str) -> bool:
+        """Whether `note_mutable_item` has been told of a global."""
+        return assumptions.is_stored_item(namespace, name)
 
     def moves_of_item(self, code: CodeType, index: int, name: str) -> int:
         """How often an item of a dict was not where an instruction wanted it."""

@@ -403,10 +403,17 @@ def test_classes_taken_as_constant_are_assumptions():
     assert "Plain" in " ".join(map(repr, recording.ended.recorded.trace.assumptions))
 
 
-def test_computed_attributes_are_noted_or_called():
+def test_a_getattr_hook_is_looked_into():
     recording = record(lambda a, b: a + b.four, 1, Dynamic())
     assert recording.result == 5
-    assert "call_c_r" in recording.names
+    assert not {"call", "call_c_r"} & {*recording.names}
+
+
+def test_what_is_certainly_not_there_is_decided_by_a_guard():
+    recording = record(lambda a, b: a + getattr(b, "weight", 7) + hasattr(b, "weight"), 1, Plain(5))
+    assert recording.result == 8
+    assert "guard_not_shadowed" in recording.names
+    assert not {"call", "call_c_r"} & {*recording.names}
 
 
 def test_a_slot_that_becomes_a_property_meanwhile_is_read_as_one() -> None:
