@@ -2,10 +2,10 @@
 
 A tree walker calls itself where its guest does. If the function that runs a guest function is no portal, recordings would
 inline it in itself until a limit, and leave the rest to CPython. So a function that is entered from below itself with the same
-arguments as before, except for what the trace has made or computed in between, is taken for one that runs a piece of the
-guest program. The objects that were the same say which piece: the greens. The others, and all numbers and strings, are
-what it works on: the reds. Arguments that are others and were not made in between speak against it: a function that goes down a
-tree of nodes is given others each time.
+arguments as before, except for what the trace has made or computed in between, and is on the stack once more, is taken for one
+that runs a piece of the guest program. The objects that were the same say which piece: the greens. The others, and all
+numbers and strings, are what it works on: the reds. Arguments that are others and were not made in between speak against it:
+a function that goes down a tree of nodes is given others each time.
 """
 
 from __future__ import annotations
@@ -60,13 +60,18 @@ def _is_entered(frame: MetaFrame, key: Any, callee: MetaFrame, portal: EntryView
 
 
 def _repeated(meta: MetaInterpreter, callee: MetaFrame) -> list[int] | None:
-    """Registers of the arguments that are the same as those of a frame further out; None if no frame was entered like this."""
+    """Registers of the arguments that are the same as those of a frame further out; None if this is no recursion.
+
+    A primitive for call/cc calls its receiver with the function that has called the primitive, and that is all. A
+    function that recurs is on the stack once more: in the trace, or below the frame that the recording began with.
+    """
+    found = []
     for frame in meta.frames:
         if frame.jitcode is callee.jitcode and frame.given:
             greens = _same(frame.given, callee.registers)
             if greens is not None:
-                return greens
-    return None
+                found.append(greens)
+    return found[0] if len(found) > 1 or (found and meta.host.is_running(callee.jitcode.code)) else None
 
 
 def _same(given: tuple[int, ...], registers: list[Box | None]) -> list[int] | None:

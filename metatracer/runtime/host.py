@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.class_assignments import class_assignments
@@ -10,7 +11,7 @@ from metatracer.runtime import assumptions
 from metatracer.runtime.assumptions import ClassUnchanged, DictItemIs, FunctionUnchanged, QuasiFieldIs
 from metatracer.runtime.class_facts import InstancesKeepClass, ObjectKeepsClass
 from metatracer.runtime.fusion import Fused, fused, is_consumable, stepping
-from metatracer.runtime.implicit import headers_of, make_header, original_code
+from metatracer.runtime.implicit import author_code, headers_of, make_header, original_code
 from metatracer.runtime.implicit_entry import entry_of, make_entry
 from metatracer.runtime.twin import given_to, twin_for
 from metatracer.statistics import STATISTICS, ResidualCall
@@ -90,6 +91,13 @@ class RecordingHost:
     def make_entry(self, caller: Any, function: FunctionType, greens: Sequence[int]) -> EntryPortal | None:
         """Give the calls of a helper traces of their own, if it can have them."""
         return make_entry(caller, function, greens)
+
+    def is_running(self, code: CodeType) -> bool:
+        """Whether a frame with this code of an author's is on the stack of this thread, below the recording."""
+        frame = sys._getframe(1)
+        while frame is not None and author_code(frame.f_code) is not code:
+            frame = frame.f_back
+        return frame is not None
 
     def original_code(self, function: FunctionType) -> CodeType:
         """The author's code of a function: for portals, before rewriting."""

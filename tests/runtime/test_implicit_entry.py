@@ -97,3 +97,24 @@ def test_helpers_without_traces_of_their_own(why):
             assert run(lambda i: tree.count(), 200) == 200 * 32
     assert not loops_of(fib)
     assert entry_of(Node.count) is None
+
+
+def test_what_calls_itself_once_is_no_recursion():
+    """As the procedure that applies procedures does, whose primitive for call/cc applies another one to what it has made."""
+
+    class Frame:
+        """A continuation: made for each call."""
+
+    def apply(procedure: Any, frame: Frame) -> int:
+        if procedure is call_cc:
+            return apply(lambda: 1, frame)
+        return procedure()
+
+    call_cc = object()
+
+    def step(i: int) -> int:
+        return apply(call_cc, Frame())
+
+    with parameters(**EAGERLY):
+        assert run(step, 300) == 300
+    assert entry_of(apply) is None
