@@ -4,7 +4,7 @@ Each side runs in fresh processes, by turns. A process loads the program once an
 for `--seconds` at least), with its output thrown away; the steady state is the median of the second half. The whole process
 is another one, which runs the program once as a user would. All times are the processor's, so that other processes
 matter less: in the steady state of the thread that runs the program, for whole processes of all threads, LLVM's in the
-background among them. Sides that are not installed, cannot run a program (LuaJIT has no integers) or take longer than
+background among them. "One second" is a third process, which runs the program as often as PUC Lua does in a second. Sides that are not installed, cannot run a program (LuaJIT has no integers) or take longer than
 `--timeout` have no figure, and the geometric means say how many programs they are of.
 """
 
@@ -36,6 +36,7 @@ RATIOS = (
     ("untraced / PUC", "untraced", "puc"),
     ("whole process: traced / PUC", "traced whole", "puc whole"),
     ("whole process: traced / untraced", "traced whole", "untraced whole"),
+    ("one second: traced / PUC", "traced second", "puc second"),
 )
 
 
@@ -92,6 +93,18 @@ def commands(side: str, program: Path, iterations: int, seconds: float, size: st
     return many, [*lua, str(program), *sized]
 
 
+def one_second(program: Path, puc: float, sides: list[str], arguments: argparse.Namespace) -> dict[str, float]:
+    """Processor seconds of processes that run a program as often as PUC Lua, which takes `puc` seconds, does in a second."""
+    iterations = max(1, round(1.0 / puc))
+    found = {}
+    for side in sides:
+        both = None if side == "untraced" else commands(side, program, iterations, 0.0, arguments.size)
+        done = None if both is None else run(both[0], side, arguments.timeout)
+        if done is not None:
+            found[f"{side} second"] = done[1]
+    return found
+
+
 def steady(times: list[float]) -> float:
     return statistics.median(times[len(times) // 2 :])
 
@@ -132,8 +145,9 @@ def main() -> int:
                     found.setdefault(side, []).append(steady([float(word) for word in many[0].split()]))
                 if one is not None:
                     found.setdefault(f"{side} whole", []).append(one[1])
-        table[program.stem] = {side: statistics.median(times) for side, times in found.items()}
-        row = table[program.stem]
+        row = table[program.stem] = {side: statistics.median(times) for side, times in found.items()}
+        if "puc" in row:
+            row |= one_second(program, row["puc"], sides, arguments)
         if not arguments.json:
             print(f"{program.stem:14}", *(f"{side} {row[side] * 1000:9.2f} ms" for side in sides if side in row), flush=True)
     if arguments.json:
