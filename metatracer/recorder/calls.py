@@ -226,7 +226,7 @@ def enter_fused(
         if frame.registers[register] is generator:
             frame.registers[register] = None  # what it held, the callee's frame holds alone
     callee.context = call_context(frame, callee.jitcode, callee.registers)
-    meta.push_frame(callee, Pending(instruction, _deliver_result))
+    meta.push_frame(callee, Pending(instruction, deliver_result))
     return True
 
 
@@ -265,7 +265,8 @@ def set_result(frame: MetaFrame, instruction: Instruction, box: Box) -> None:
     frame.registers[instruction.dst[0]] = box
 
 
-def _deliver_result(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:
+def deliver_result(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:
+    """Put a result where the call that the frame waits in wants it."""
     set_result(frame, frame.jitcode.instructions[frame.position - 1], result)
 
 
@@ -358,7 +359,7 @@ def call_object(
         if found.kind == "method" and meta.is_steady(kind) and can_inline(meta, found.attribute):
             meta.guard_class(function)
             meta.rely_on_class(kind)
-            pending = Pending(instruction, _deliver_result)
+            pending = Pending(instruction, deliver_result)
             if _enter(meta, frame, found.attribute, [function, *arguments], keywords, pending):
                 return
         elif not isinstance(target, (*_C_CALLABLES, MethodType)):
@@ -526,7 +527,7 @@ def _call_function(
     elif not function.is_const and not meta.promote_unless_polymorphic(function):
         _note(meta, frame, target, _POLYMORPHIC)
         return False
-    return _enter(meta, frame, target, arguments, keywords, Pending(instruction, _deliver_result), closure)
+    return _enter(meta, frame, target, arguments, keywords, Pending(instruction, deliver_result), closure)
 
 
 def _call_generator(
@@ -666,7 +667,7 @@ def _call_new(
         meta.guard_class(result)
 
     finish = _FINISH_NEW.setdefault(keywords, _FinishNew(keywords))
-    pending = Pending(instruction, _deliver_result, finish, (function, *arguments), True, check)
+    pending = Pending(instruction, deliver_result, finish, (function, *arguments), True, check)
     return _enter(meta, frame, new, [function, *arguments], keywords, pending)
 
 

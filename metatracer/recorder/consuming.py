@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer.ir import cfunctions as c
 from metatracer.ir.values import Const
-from metatracer.recorder.calls import enter_fused, intrinsic, set_result
+from metatracer.recorder.calls import call_python, deliver_result, enter_fused, intrinsic, refusal, set_result
+from metatracer.recorder.containers import advance
 from metatracer.recorder.dicts import note_made
-from metatracer.recorder.frames import Box, const_box
-from metatracer.recorder.generators import is_held_once, is_virtual_generator
+from metatracer.recorder.frames import Box, Pending, const_box
+from metatracer.recorder.generators import is_held_once, is_virtual_generator, take_from_locals
 from metatracer.recorder.intrinsics import extreme_of_numbers
+from metatracer.recorder.lists import new_list
 from metatracer.recorder.tuples import new_tuple
-from metatracer.recorder.virtuals import VirtualBox
+from metatracer.recorder.virtuals import VirtualBox, is_virtual_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,10 +37,65 @@ def consume(
     others: Sequence[Box] = (),
 ) -> bool:
     """Enter the function that makes a generator and consumes it; False if that cannot be done."""
+    if is_virtual_mapping(generator):
+        return _collect(meta, frame, instruction, consumer, generator, others)
     if not is_virtual_generator(generator) or not is_held_once(meta, generator, instruction.next_index):
         return False
     assert isinstance(generator, VirtualBox)
     return enter_fused(meta, frame, instruction, consumer, generator, others)
+
+
+_COLLECTED: dict[str, Any] = {
+    "list": None, "any": None, "all": None, "tuple": tuple, "set": set, "join": str.join, "sorted": sorted,
+}  # fmt: skip
+"""What is done at last with the list of all items; None: nothing."""
+
+
+def _collect(
+    meta: MetaInterpreter,
+    frame: MetaFrame,
+    instruction: Instruction,
+    consumer: str,
+    mapping: Box,
+    others: Sequence[Box],
+) -> bool:
+    """Enter the function that collects what a `map` or `filter` gives; False if there is none."""
+    assert isinstance(mapping, VirtualBox)
+    if consumer not in _COLLECTED or not is_held_once(meta, mapping, instruction.next_index):
+        return False
+    last = _COLLECTED[consumer]
+    collector = meta.host.collector(mapping.cls, consumer if last is None else "list")
+    if collector is None or refusal(meta, collector):
+        return False
+    if last is None:
+        pending = Pending(instruction, deliver_result)
+    else:
+        finish = _FINISH[consumer]
+
+        def deliver(meta: MetaInterpreter, below: MetaFrame, result: Box) -> None:
+            boxes = [*others, result]
+            if consumer == "tuple" and (made := tuple_of_list(meta, result)) is not None:
+                set_result(below, instruction, made)
+                return
+            meta.stand_at(below, instruction.index)
+            meta.residual_call(below, instruction, const_box(last), boxes, known=_RESULTS[consumer])
+
+        pending = Pending(instruction, deliver, finish, tuple(others), True, None, True)
+    result = Box([], new_list(meta, []))
+    boxes = [*mapping.parts, result]
+    take_from_locals(meta, mapping)
+    for register in instruction.src:
+        if frame.registers[register] is mapping:
+            frame.registers[register] = None
+    return call_python(meta, frame, collector, boxes, pending)
+
+
+def _finish_join(result: Any, separator: str) -> str:
+    return separator.join(result)
+
+
+_FINISH: dict[str, Any] = {"tuple": tuple, "set": set, "sorted": sorted, "join": _finish_join}
+_RESULTS: dict[str, type] = {"tuple": tuple, "set": set, "sorted": list, "join": str}
 
 
 def _consuming(consumer: str) -> Any:
@@ -87,7 +144,9 @@ def _sum(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxe
 def _next(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
     if not 1 <= len(boxes) <= 2:
         return False
-    return consume(meta, frame, instruction, "next_or" if len(boxes) == 2 else "next", boxes[0], boxes[1:])
+    if consume(meta, frame, instruction, "next_or" if len(boxes) == 2 else "next", boxes[0], boxes[1:]):
+        return True
+    return advance(meta, frame, instruction, boxes)
 
 
 @intrinsic(dict)
@@ -128,7 +187,9 @@ def tuple_of_list(meta: MetaInterpreter, box: Box) -> Box | None:
 
 @intrinsic(str.join)
 def _join(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
-    if len(boxes) != 2 or not is_virtual_generator(boxes[1]) or type(boxes[0].object) is not str:
+    if len(boxes) != 2 or type(boxes[0].object) is not str:
+        return False
+    if not is_virtual_generator(boxes[1]) and not is_virtual_mapping(boxes[1]):
         return False
     meta.guard_class(boxes[0])
     return consume(meta, frame, instruction, "join", boxes[1], boxes[:1])

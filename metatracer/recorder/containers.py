@@ -7,17 +7,30 @@ import operator
 from types import CellType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
-from metatracer.backend.fields import lookup_attribute
+from metatracer.backend.fields import lookup_attribute, raw_lookup
+from metatracer.errors import AbortReason
 from metatracer.frontend.operations import OPERATIONS
 from metatracer.frontend.operations import unpack_sequence as unpack_operation
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const, Snapshot, Value
 from metatracer.recorder import residual
-from metatracer.recorder.calls import call_python, can_inline
+from metatracer.recorder.calls import call_python, can_inline, intrinsic, refusal
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.dicts import get_item, has_item, know_constant, set_item
-from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box, finish_discard, runs_code_at_end
+from metatracer.recorder.exceptions import record_raise
+from metatracer.recorder.frames import (
+    LIST_ITERATOR,
+    RANGE_ITERATOR,
+    TUPLE_ITERATOR,
+    Box,
+    MetaFrame,
+    Pending,
+    const_box,
+    finish_discard,
+    runs_code_at_end,
+)
+from metatracer.recorder.generators import is_generator_function, virtual_generator
 from metatracer.recorder.hashing import HASHED_BY_VALUE, is_dict_class, is_plain_tuple, know_dict, know_key
 from metatracer.recorder.lists import (
     append_item,
@@ -451,8 +464,6 @@ def _check_truth(meta: MetaInterpreter, result: Box) -> None:
     if type(result.object) is bool:
         meta.guard_class(result)
         return
-    from metatracer.errors import AbortReason
-
     raise meta.aborted(AbortReason.UNSUPPORTED, "a __contains__ gave something else than a bool")
 
 
@@ -532,19 +543,25 @@ def list_extend(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
 def get_iter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """`iter(x)`."""
     box = frame.box(instruction.src[0])
+    if not iterate(meta, frame, instruction, box):
+        meta.c_call(frame, instruction, c.OBJECT_ITER, [meta.ref(box)], [box.object])
+
+
+def iterate(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: Box) -> bool:
+    """Put an iterator over what the box holds where the instruction wants it; False if CPython must be asked."""
     cls = type(box.object)
     if isinstance(box, GeneratorBox) and box.is_virtual:
-        begin_generator(meta, frame, box, instruction.next_index)
-        frame.registers[instruction.dst[0]] = box
-        return
-    virtual = virtual_iterator(meta, box)
+        _begin_and_store(meta, frame, instruction, box)
+        return True
+    is_mapping = isinstance(box, VirtualBox) and box.is_virtual and box.cls in (map, filter)
+    virtual = box if is_mapping else virtual_iterator(meta, box)
     if virtual is not None:
         frame.registers[instruction.dst[0]] = virtual
-        return
+        return True
     if cls in _BUILTIN_ITERATORS:
         meta.guard_class(box)
         frame.registers[instruction.dst[0]] = box
-        return
+        return True
     if cls in _NO_CODE_ITERABLES or cls in _VIEWS:
         meta.guard_class(box)
         start = meta.snapshot()
@@ -554,8 +571,122 @@ def get_iter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
         assert result.ref is not None
         meta.types[result.ref] = type(result.object)
         frame.registers[instruction.dst[0]] = result
+        return True
+    return not isinstance(box.object, type) and _iterate_instance(meta, frame, instruction, box)
+
+
+@intrinsic(iter)
+def _iter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    return len(boxes) == 1 and iterate(meta, frame, instruction, boxes[0])
+
+
+def advance(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    """`next(it)` and `next(it, default)` of iterators in parts, of builtin ones, and of instances with a `__next__` of Python."""
+    iterator, *default = boxes
+    if isinstance(iterator, VirtualBox) and iterator.is_virtual:
+        if iterator.cls not in _ITERATORS_IN_PARTS or iterator.cls is GeneratorType:
+            return False
+        item = step(meta, iterator)
+    elif type(iterator.object) in _BUILTIN_ITERATORS:
+        item = _next_of_builtin(meta, frame, instruction, iterator)
+    else:
+        found = lookup_attribute(type(iterator.object), "__next__")
+        if default or found.kind != "method" or not meta.is_steady(type(iterator.object)):
+            return False
+        if isinstance(iterator.object, type) or not can_inline(meta, found.attribute):
+            return False
+        meta.rely_on_class(meta.guard_class(iterator))
+        return call_python(meta, frame, found.attribute, [iterator], Pending(instruction, _deliver))
+    if item is None and not default:
+        record_raise(const_box(StopIteration))
+    frame.registers[instruction.dst[0]] = default[0] if item is None else item
+    return True
+
+
+def _next_of_builtin(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, iterator: Box) -> Box | None:
+    """The next item, None at the end; an exception (a dict has changed) ends the recording."""
+    meta.guard_class(iterator)
+    start = meta.snapshot()
+
+    def store(result: Box) -> None:
+        frame.registers[instruction.dst[0]] = result
+
+    item = meta.c_call(
+        frame, instruction, c.BUILTIN_NEXT, [meta.ref(iterator)], [iterator.object], store=store, evaluate=_next, may_raise=False
+    )
+    assert item.ref is not None
+    if item.object is _END:
+        meta.guard(ops.GUARD_EXHAUSTED, item.ref, snapshot=meta.snapshot_after(frame, instruction))
+        return None
+    # Without an item the iterator may be asked again, which raises.
+    meta.guard(ops.GUARD_NEXT, item.ref, snapshot=start)
+    return item
+
+
+def _begin_and_store(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: GeneratorBox) -> None:
+    """A generator is its own iterator, and is only held where that goes."""
+    held, at_iter = frame.registers[instruction.src[0]], instruction.op == "get_iter"
+    if at_iter:
+        frame.registers[instruction.src[0]] = None
+        frame.registers[instruction.dst[0]] = box
+        begin_generator(meta, frame, box, instruction.next_index)
+        frame.registers[instruction.src[0]] = held
+    frame.registers[instruction.dst[0]] = box
+
+
+def _iterate_instance(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: Box) -> bool:
+    """Look into an `__iter__` of Python; one that is a generator function gives a generator that need not exist."""
+    cls = type(box.object)
+    found = lookup_attribute(cls, "__iter__")
+    if found.kind != "method" or not meta.is_steady(cls):
+        return False
+    function = const_box(found.attribute)
+    if refusal(meta, found.attribute) and is_generator_function(meta, found.attribute):
+        made = virtual_generator(meta, function, [box], ())
+        if made is None:
+            return False
+        meta.guard_class(box)
+        meta.rely_on_class(cls)
+        assert isinstance(made, GeneratorBox)
+        _begin_and_store(meta, frame, instruction, made)
+        return True
+    if not can_inline(meta, found.attribute):
+        return False
+    meta.guard_class(box)
+    meta.rely_on_class(cls)
+    pending = Pending(instruction, _deliver_iterator, finish_iterator, (), True, _check_iterator, True)
+    return call_python(meta, frame, found.attribute, [box], pending)
+
+
+def _check_iterator(meta: MetaInterpreter, result: Box) -> None:
+    """At the return of `__iter__`."""
+    if isinstance(result, VirtualBox) and result.is_virtual and result.cls not in _ITERATORS_IN_PARTS:
+        meta.ref(result)
+    if isinstance(result, VirtualBox) and result.is_virtual:
         return
-    meta.c_call(frame, instruction, c.OBJECT_ITER, [meta.ref(box)], [box.object])
+    cls = type(result.object)
+    if not meta.is_steady(cls) or raw_lookup(cls, "__next__")[1] is None:
+        raise meta.aborted(AbortReason.UNSUPPORTED, "an __iter__ gave no iterator")
+    meta.guard_class(result)
+    meta.rely_on_class(cls)
+
+
+_ITERATORS_IN_PARTS = (GeneratorType, LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, enumerate, zip)
+
+
+def _deliver_iterator(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:
+    instruction = frame.jitcode.instructions[frame.position - 1]
+    if isinstance(result, GeneratorBox) and result.is_virtual:
+        _begin_and_store(meta, frame, instruction, result)
+    else:
+        frame.registers[instruction.dst[0]] = result
+
+
+def finish_iterator(result: Any) -> Any:
+    """What `iter` makes of the result of `__iter__`."""
+    if not hasattr(type(result), "__next__"):
+        raise TypeError(f"iter() returned non-iterator of type '{type(result).__name__}'")
+    return result
 
 
 class _Exhausted:
@@ -575,7 +706,7 @@ def for_iter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     iterator = frame.box(instruction.src[0])
     if isinstance(iterator, GeneratorBox) and iterator.is_virtual and enter_generator(meta, frame, instruction, iterator):
         return
-    if isinstance(iterator, VirtualBox) and iterator.is_virtual and iterator.cls is not GeneratorType:
+    if isinstance(iterator, VirtualBox) and iterator.is_virtual and iterator.cls not in (GeneratorType, map, filter):
         following = step(meta, iterator)
         frame.registers[instruction.dst[0]] = following
         if following is None:

@@ -67,7 +67,10 @@ def is_held_once(meta: MetaInterpreter, box: Box, index: int) -> bool:
         place, throw = (index, -1) if pending is None else (pending.place, pending.instruction.index)
         jitcode, registers = frame.jitcode, frame.registers
         live, _ = jitcode.liveness(place, throw)
-        found += held_by([registers[number] for number in live], box) + held_by(registers[jitcode.n_locals :], box)
+        stack = registers[jitcode.n_locals :]
+        if pending is not None and not pending.again:
+            stack = stack[: jitcode.depths[place] - pending.pushes]  # the callee has taken its arguments
+        found += held_by([registers[number] for number in live], box) + held_by(stack, box)
         if pending is not None:
             found += held_by(pending.kept, box)
     return found == 1

@@ -26,7 +26,14 @@ from metatracer.recorder.numeric import as_float, as_int, compare_numbers
 from metatracer.recorder.truth import truth_raw
 from metatracer.recorder.tuples import lasting_length
 from metatracer.recorder.unsigned import unsigned_value
-from metatracer.recorder.virtuals import is_virtual_dict, virtual_enumerate, virtual_method, virtual_range, virtual_zip
+from metatracer.recorder.virtuals import (
+    is_virtual_dict,
+    virtual_enumerate,
+    virtual_mapping,
+    virtual_method,
+    virtual_range,
+    virtual_zip,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,6 +178,16 @@ def _enumerate(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction
 @intrinsic(zip)
 def _zip(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
     return _made(frame, instruction, virtual_zip(meta, boxes))
+
+
+@intrinsic(map)
+def _map(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    return _made(frame, instruction, virtual_mapping(meta, map, boxes))
+
+
+@intrinsic(filter)
+def _filter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    return _made(frame, instruction, virtual_mapping(meta, filter, boxes))
 
 
 def _made(frame: MetaFrame, instruction: Instruction, box: Box | None) -> bool:

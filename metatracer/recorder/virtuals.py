@@ -38,11 +38,11 @@ class VirtualBox(Box):
     Attributes:
         cls: Its class.
         parts: (container, index) of a list or tuple iterator; (next, stop, step) of a range or its iterator;
-            (iterator, count) of an enumerate; the iterators of a zip; (globals, names, code, value of each name...) of
-            a function, see `residual.make_function`; function and receiver of a bound method; class and object of a
-            `super`; (function, names of the last arguments, arguments...) of a generator that has not begun; (where,
-            locals..., operand stack...) of one that has, see `Suspended`; (names, value of each name...) of a dict of
-            keyword arguments; (start, stop) of a slice;
+            (iterator, count) of an enumerate; the iterators of a zip; function and iterator of a map or filter;
+            (globals, names, code, value of each name...) of a function, see `residual.make_function`; function and receiver
+            of a bound method; class and object of a `super`; (function, names of the last arguments, arguments...) of a
+            generator that has not begun; (where, locals..., operand stack...) of one that has, see `Suspended`; (names, value
+            of each name...) of a dict of keyword arguments; (start, stop) of a slice;
             (container, start, stop) of bytes or a bytearray sliced; (recipe, values...) of an exception (its
             class here is BaseException), see `virtual_exceptions`; the exception of a handler, see `HandledBefore`. Boxes;
             replaced at each step.
@@ -101,6 +101,8 @@ class VirtualBox(Box):
         parts = self.parts
         if self.cls is BaseException:
             callee, parts = [Const("r", parts[0].object.make)], parts[1:]
+        elif self.cls in (map, filter, enumerate, zip):
+            callee = [Const("r", self.cls)]
         names: tuple[str, ...] = ()
         if self.cls is GeneratorType and type(parts[0].object) is not Suspended:
             callee, names, parts = [], parts[1].object, [parts[0], *parts[2:]]
@@ -274,10 +276,10 @@ def make_from_parts(cls: type, *parts: Any) -> Any:
         return function(*arguments[:split], **dict(zip(names, arguments[split:], strict=True)))
     if cls is HandledBefore:
         return push_exc_info(parts[0])
-    return zip(*parts, strict=False)
+    return cls(*parts)  # zip, map, filter
 
 
-_SHARED = (dict, FunctionType, GeneratorType, MethodType, super, BaseException, HandledBefore)
+_SHARED = (dict, FunctionType, GeneratorType, MethodType, super, map, filter, BaseException, HandledBefore)
 """Classes of virtuals that several frames may hold."""
 MADE_FROM_PARTS = (int, slice, bytes, bytearray, LIST_ITERATOR, TUPLE_ITERATOR, RANGE_ITERATOR, range, enumerate, zip, *_SHARED)
 """Classes of `VirtualSequence`s that `make_from_parts` makes."""
@@ -405,6 +407,19 @@ def virtual_zip(meta: MetaInterpreter, arguments: list[Box]) -> VirtualBox | Non
     if not inner or len(known) < len(inner) or len({id(box) for box in known}) < len(known):
         return None
     return VirtualBox(zip(*[box.object for box in known], strict=False), zip, list(known))
+
+
+def virtual_mapping(meta: MetaInterpreter, cls: type, arguments: list[Box]) -> VirtualBox | None:
+    """`map(function, x)` and `filter(function, x)`."""
+    if len(arguments) != 2 or arguments[0].object is None:
+        return None
+    inner = virtual_iterator(meta, arguments[1])
+    return None if inner is None else VirtualBox(cls(arguments[0].object, inner.object), cls, [arguments[0], inner])
+
+
+def is_virtual_mapping(box: Box | None) -> bool:
+    """Whether this is a `map` or `filter` that has not been made."""
+    return isinstance(box, VirtualBox) and box.is_virtual and box.cls in (map, filter)
 
 
 def virtual_function(namespace: dict[str, Any], names: tuple[str, ...], code: Box, values: list[Box]) -> VirtualBox:

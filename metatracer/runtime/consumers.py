@@ -186,3 +186,75 @@ CONSUMERS: dict[str, Callable[..., Any]] = {
     "sum": _sum if sys.version_info < (3, 12) else _sum_compensated,
 }
 """By the names that the recorder uses."""
+
+
+@dont_look_inside
+def without_entry(exception: BaseException) -> None:
+    """Take away the outermost traceback entry."""
+    entry = exception.__traceback__
+    exception.__traceback__ = entry.tb_next if entry is not None else None
+
+
+# --- map and filter -------------------------------------------------------------------------------------------------------
+# `list(map(f, xs))` in one function. Builtins have no frames, so no traceback entry is left of it. What the iterator of a `map`
+# raises as StopIteration, because `f` did, is its end for whoever consumes it.
+
+
+def _collect_mapped(function: Any, it: Iterable[Any], result: list[Any]) -> Any:
+    try:
+        for value in it:
+            _append(result, function(value))
+    except StopIteration:
+        pass
+    except BaseException as error:
+        without_entry(error)
+        raise
+    return result
+
+
+def _collect_filtered(function: Any, it: Iterable[Any], result: list[Any]) -> Any:
+    try:
+        for value in it:
+            if function(value):
+                _append(result, value)
+    except StopIteration:
+        pass
+    except BaseException as error:
+        without_entry(error)
+        raise
+    return result
+
+
+def _any_mapped(function: Any, it: Iterable[Any], _result: Any) -> Any:
+    try:
+        for value in it:
+            if function(value):
+                return True
+    except StopIteration:
+        pass
+    except BaseException as error:
+        without_entry(error)
+        raise
+    return False
+
+
+def _all_mapped(function: Any, it: Iterable[Any], _result: Any) -> Any:
+    try:
+        for value in it:
+            if not function(value):
+                return False
+    except StopIteration:
+        pass
+    except BaseException as error:
+        without_entry(error)
+        raise
+    return True
+
+
+COLLECTORS: dict[tuple[type, str], Callable[..., Any]] = {
+    (map, "list"): _collect_mapped,
+    (filter, "list"): _collect_filtered,
+    (map, "any"): _any_mapped,
+    (map, "all"): _all_mapped,
+}
+"""By class and what is wanted. They are given the function, an iterator, and an empty list for the items."""

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from metatracer.frontend.decode import jitcode_for
 from metatracer.hints import dont_look_inside
 from metatracer.runtime.assembly import LABEL, VERSION, Item, Range, Unit, Writer, assemble, take_apart
-from metatracer.runtime.consumers import CONSUMERS
+from metatracer.runtime.consumers import CONSUMERS, without_entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,13 +108,6 @@ def stop_error(exception: BaseException) -> RuntimeError:
     error = RuntimeError("generator raised StopIteration")
     error.__cause__ = error.__context__ = exception
     return error
-
-
-@dont_look_inside
-def without_entry(exception: BaseException) -> None:
-    """Take away the outermost traceback entry."""
-    entry = exception.__traceback__
-    exception.__traceback__ = entry.tb_next if entry is not None else None
 
 
 # --- the generator --------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from metatracer.frontend.decode import jitcode_for
 from metatracer.runtime import assumptions
 from metatracer.runtime.assumptions import ClassUnchanged, DictItemIs, FunctionUnchanged, QuasiFieldIs
 from metatracer.runtime.class_facts import InstancesKeepClass, ObjectKeepsClass
+from metatracer.runtime.consumers import COLLECTORS
 from metatracer.runtime.fusion import Fused, fused, is_consumable, stepping
 from metatracer.runtime.implicit import author_code, headers_of, make_header, original_code
 from metatracer.runtime.implicit_entry import entry_of, make_entry
@@ -71,6 +72,10 @@ class RecordingHost:
     def fused(self, code: CodeType, consumer: str) -> Fused | None:
         """A generator of this code put together with a consumer; None if that cannot be done."""
         return fused(code, consumer)
+
+    def collector(self, cls: type, consumer: str) -> FunctionType | None:
+        """The function that does what a consumer does with what a `map` or `filter` gives; None if there is none."""
+        return COLLECTORS.get((cls, consumer))  # type: ignore[return-value]
 
     def stepping(self, code: CodeType) -> CodeType | None:
         """A generator's code as the recorder goes through it; None if it cannot."""
