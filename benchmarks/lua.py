@@ -4,8 +4,9 @@ Each side runs in fresh processes, by turns. A process loads the program once an
 for `--seconds` at least), with its output thrown away; the steady state is the median of the second half. The whole process
 is another one, which runs the program once as a user would. All times are the processor's, so that other processes
 matter less: in the steady state of the thread that runs the program, for whole processes of all threads, LLVM's in the
-background among them. "One second" is a third process, which runs the program as often as PUC Lua does in a second. Sides that are not installed, cannot run a program (LuaJIT has no integers) or take longer than
-`--timeout` have no figure, and the geometric means say how many programs they are of.
+background among them. "One second" is a third process, which runs the program as often as PUC Lua does in a second.
+Sides that are not installed, cannot run a program (LuaJIT has no integers) or take longer than `--timeout` have no
+figure, and the geometric means say how many programs they are of.
 """
 
 from __future__ import annotations

@@ -208,6 +208,7 @@ class Recorded:
             [exception].
         key: For loop and jump the green key reached; portal: Whose merge point that is.
         restarted: The recording began again at an inner loop's header; `start_key` says whose loop the trace is.
+        tails: Contexts of the merge points behind which it has recorded so much that it is a copy of these ways.
     """
 
     trace: Trace
@@ -217,6 +218,7 @@ class Recorded:
     start_key: Any
     restarted: bool = False
     portal: Any = None
+    tails: frozenset[int] = frozenset()
 
 
 class MetaInterpreter:
@@ -746,10 +748,13 @@ class MetaInterpreter:
         end = len(self.operations) - self.limits.tail_limit
         self._tails += [context for context, start in frame.passed if start <= end]
 
-    def _trace(self) -> Trace:
+    def _end(self, kind: str, values: list[Any], key: Any = None, portal: PortalView | None = None) -> None:
         for frame in self.frames:
             self._note_tails(frame)
-        self.polymorphism.note_tails(self._tails)
+        tails = frozenset(self._tails)
+        self.outcome = Recorded(self._trace(), kind, values, key, self.start_key, self.restarted, portal, tails)
+
+    def _trace(self) -> Trace:
         classes = self.classes.facts()
         assumptions = [*self.assumptions.values(), *self.classes.assumptions()]
         return Trace(tuple(self.inputs), self.operations, assumptions, self.name, classes=classes)
@@ -757,12 +762,12 @@ class MetaInterpreter:
     def finish(self, box: Box) -> None:
         """The portal's outermost frame returns."""
         self.emit(ops.FINISH, self.ref(box))
-        self.outcome = Recorded(self._trace(), "finish", [box.object], None, self.start_key, self.restarted)
+        self._end("finish", [box.object])
 
     def finish_raise(self, box: Box) -> None:
         """An exception leaves the portal's outermost frame."""
         self.emit(ops.FINISH_RAISE, self.ref(box))
-        self.outcome = Recorded(self._trace(), "raise", [box.object], None, self.start_key, self.restarted)
+        self._end("raise", [box.object])
 
     def close(self, frame: MetaFrame, portal: PortalView, key: Any, target: LoopRef | None) -> None:
         """End with a jump: to the start (target None) or to another loop."""
@@ -771,9 +776,7 @@ class MetaInterpreter:
         self.emit(ops.JUMP, *arguments, descr=target)
         values = [frame.box(number).object for number in portal.green_numbers]
         values += [NULL_OBJECT if box is None else box.object for box in reds]
-        self.outcome = Recorded(
-            self._trace(), "loop" if target is None else "jump", values, key, self.start_key, self.restarted, portal
-        )
+        self._end("loop" if target is None else "jump", values, key, portal)
 
     # --- running --------------------------------------------------------------------------------------------------------
 

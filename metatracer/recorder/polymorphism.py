@@ -25,7 +25,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from types import FunctionType
 
     from metatracer.frontend.jitcode import JitCode
@@ -103,9 +103,13 @@ class Polymorphism:
         self._tails: Counter[int] = Counter()
         self._promoted: dict[Site, list[int]] = {}
 
-    def note_tails(self, contexts: Iterable[int]) -> None:
-        """A trace repeats what comes behind the merge points of these contexts."""
-        self._tails.update(set(contexts))
+    def note_tails(self, contexts: frozenset[int]) -> None:
+        """Code is in place that repeats what comes behind the merge points of these contexts."""
+        self._tails.update(contexts)
+
+    def forget_tails(self, contexts: frozenset[int]) -> None:
+        """Such code is gone."""
+        self._tails.subtract(contexts)
 
     def is_joint(self, context: int) -> bool:
         """Whether so many traces repeat what comes behind a merge point that further ones end there."""

@@ -31,7 +31,18 @@ from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import assumptions, hotness
 from metatracer.runtime.collector import collector_waits
 from metatracer.runtime.host import portal_entered
-from metatracer.runtime.loops import PLACING, GuardState, Loop, Piece, hold, register_guards, release, retire, root_of
+from metatracer.runtime.loops import (
+    PLACING,
+    GuardState,
+    Loop,
+    Piece,
+    hold,
+    note_tails,
+    register_guards,
+    release,
+    retire,
+    root_of,
+)
 from metatracer.runtime.summaries import code_added, collecting, still_hold
 from metatracer.runtime.summaries import register as register_reliances
 from metatracer.runtime.tiers import first_heat, heat_alone
@@ -99,6 +110,7 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
     piece = install_optimized(loop, trace, optimized, guard, reliances, seconds, optimizing)
     if piece is None:
         return None
+    note_tails(piece, ended.recorded.tails)
     if guard is None:
         loop.recorded = trace, is_loop
         put_aside(piece, trace)

@@ -224,6 +224,7 @@ class Piece:
         is_being_compiled: Such code is on its way. trees_compiled: How much there was.
         passes_at_tree: Where passes are counted, how many there were when it was last asked for.
         runs: How often its own code has run, as far as that was looked at; of counted code, when that was last looked at.
+        tails: Of the recording (`Recorded.tails`), as long as the code is in place.
     """
 
     loop: Loop
@@ -247,6 +248,7 @@ class Piece:
     trees_compiled: int = 0
     passes_at_tree: int = 0
     runs: int = 0
+    tails: frozenset[int] = frozenset()
     summary: tuple[Summary, tuple[Loop, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -417,6 +419,8 @@ def retire(piece: Piece) -> None:
             piece.is_waiting = True
             return
         piece.is_retired = True
+        if piece.tails:
+            piece.loop.portal.polymorphism.forget_tails(piece.tails)
         _epoch[0] = next(_epochs)
         _retired.append((_epoch[0], piece))
     while piece.entered:
@@ -429,6 +433,14 @@ def retire(piece: Piece) -> None:
             bridge, guard.bridge = guard.bridge, None
             retire(bridge)
     free_retired()
+
+
+def note_tails(piece: Piece, tails: frozenset[int]) -> None:
+    """Code has been put in place whose recording repeats these ways."""
+    with _lock:
+        if not piece.is_retired:
+            piece.tails = tails
+            piece.loop.portal.polymorphism.note_tails(tails)
 
 
 def hold(piece: Piece) -> bool:

@@ -99,6 +99,28 @@ def test_a_root_that_is_recorded_again_does_not_end_at_its_joints() -> None:
     assert last.descr is None
 
 
+def test_copies_that_are_gone_do_not_count() -> None:
+    machine = Machine()
+    source = random.Random(9)
+    gone = 0
+    with parameters(threshold=20, function_threshold=1000, trace_eagerness=3, compile_level=0, tail_limit=8):
+        for _ in range(4):
+            bits = [source.getrandbits(1) for _ in range(400)]
+            assert machine.run(Frame(bits, 2), 0) == expected(bits, 2)
+            bridges = [
+                guard.bridge
+                for loop in machine.loops().values()
+                if loop.piece is not None
+                for guard in loop.piece.guards.values()
+                if guard.bridge is not None
+            ]
+            gone += len(bridges)
+            for bridge in bridges:
+                bridge.invalidate("the test says so")
+    assert gone >= 4
+    assert not [loop for loop in machine.loops().values() if loop.ref.is_joint]
+
+
 def nested():
     """A guest function of several branches that each iteration of another one calls."""
     driver = JitDriver(greens=["code", "pc"], reds=["frame", "number"], name="nested")
