@@ -36,7 +36,7 @@ from metatracer.ir.values import LoopRef, Operation, Trace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from metatracer.ir.values import LabelRef
+    from metatracer.ir.values import LabelRef, Value
 
 __all__ = [
     "CompiledCode", "TreeCode", "TreeText", "allocate_cell", "branch_of", "compile_trace", "emit_tree", "free_cell",
@@ -362,19 +362,28 @@ class TreeText:
 
 
 def branch_of(
-    trace: Trace, code: CompiledCode, count: int = 0, branches: dict[Operation, Branch] | None = None
+    trace: Trace,
+    code: CompiledCode,
+    count: int = 0,
+    branches: dict[Operation, Branch] | None = None,
+    origins: dict[Operation, Operation] | None = None,
+    extras: dict[Operation, tuple[Value, ...]] | None = None,
 ) -> Branch:
     """The part of a tree that a compiled trace becomes.
 
     Args:
-        trace: What the code was made from.
+        trace: What the code was made from, or what that has become for the tree (`optimizer.trees`).
         code: Not freed.
         count: How often it has run.
         branches: The bridges below it, by guard.
+        origins: For another trace, which guard of the code's each guard stands for.
+        extras: What guards give to their branches beside the values of their exits.
     """
     assert code.memory is not None
-    trace = fuse_stores(trace)
-    return Branch(trace, plan_refcounts(trace), code.memory, code.address, count, branches or {}, code.counted)
+    extras = extras or {}
+    trace = fuse_stores(trace, itertools.chain.from_iterable(extras.values()))
+    plan = plan_refcounts(trace, extras)
+    return Branch(trace, plan, code.memory, code.address, count, branches or {}, code.counted, origins or {})
 
 
 def emit_tree(

@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metatracer.backend.counting import Counted, PassCounter, Passes
 from metatracer.backend.layout import Layout, read_u32
-from metatracer.backend.refcounts import RefcountPlan, Release, Retain, may_change_polled
+from metatracer.backend.refcounts import ExitPlan, RefcountPlan, Release, Retain, may_change_polled
 from metatracer.backend.switches import cases
 from metatracer.errors import IRError
 from metatracer.ir.values import Const, Operation, Trace, Value
@@ -171,6 +171,7 @@ class Branch:
         count: How often it has run.
         branches: By the guard they hang on.
         counted: What of that code is counted (`counting`).
+        origins: Guards of that code that guards of the trace stand for, where these are others.
     """
 
     trace: Trace
@@ -180,6 +181,7 @@ class Branch:
     count: int = 0
     branches: dict[Operation, Branch] = field(default_factory=dict)
     counted: Counted = ""
+    origins: dict[Operation, Operation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -503,7 +505,7 @@ class Emitter:
     def guard(self, op: Operation, holds: str, *, forcible: bool = True) -> None:
         """End the block: leave through the exit of `op` unless `holds` (an i1)."""
         exit_plan = self.plan.exits[op]
-        leaving = self.memory.exits.get(op)
+        leaving = self.memory.exits.get(self.branch.origins.get(op, op))
         if leaving is None:
             kinds = "".join(value.kind for value in exit_plan.live)
             op.guard_id = self._next_guard_id()
@@ -522,16 +524,20 @@ class Emitter:
         if branch is not None:
             self._branch_off(branch, op, out, slot)
         else:
-            code = _ExitCode(
-                self.counter.passes,
-                tuple([(self.arg(step.value), step.nullable) for step in exit_plan.retain]),
-                tuple([self.typed(step.value) for step in exit_plan.release]),
-                tuple([self.typed(value) for value in exit_plan.live]),
-            )
-            self._exits.setdefault(code, []).append((out, slot))
-            if self.marks is not None:
-                self._exit_steps.setdefault(code, self.marks.step)
+            self._leave(exit_plan, out, slot)
         self.block(go_on)
+
+    def _leave(self, exit_plan: ExitPlan, out: str, slot: str) -> None:
+        """Let the exit `out` do what the plan says."""
+        code = _ExitCode(
+            self.counter.passes,
+            tuple([(self.arg(step.value), step.nullable) for step in exit_plan.retain]),
+            tuple([self.typed(step.value) for step in exit_plan.release]),
+            tuple([self.typed(value) for value in exit_plan.live]),
+        )
+        self._exits.setdefault(code, []).append((out, slot))
+        if self.marks is not None:
+            self._exit_steps.setdefault(code, self.marks.step)
 
     def _branch_weights(self, branch: Branch | None) -> tuple[int, int]:
         """How often the guard in hand holds, and how often it goes on in `branch`."""
@@ -547,6 +553,9 @@ class Emitter:
         A bridge that has been detached (its assumptions broke) is not entered any more.
         """
         exit_plan = self.plan.exits[op]
+        if exit_plan.branch is not None:
+            self._branch_off_with_more(branch, exit_plan, out, slot)
+            return
         main, block, self.lines = self.lines, self.current_block, self.cold
         self.block(out)
         for step in exit_plan.retain:
@@ -563,6 +572,24 @@ class Emitter:
         self.counter.settle(self, self.counter.passes)
         self._hand_over(slot, tuple([self.typed(value) for value in exit_plan.live]))
         self.lines, self.current_block = main, block
+
+    def _branch_off_with_more(self, branch: Branch, exit_plan: ExitPlan, out: str, slot: str) -> None:
+        """The same for a branch that is given more values than the exit hands over: the way out does otherwise."""
+        more = exit_plan.branch
+        assert more is not None
+        main, block, self.lines = self.lines, self.current_block, self.cold
+        suffix = f"b{next(self._branch_numbers)}"
+        self.block(out)
+        self._enter_if_attached(branch, slot, f"to{suffix}", f"out{suffix}")
+        self.block(f"to{suffix}")
+        for step in more.retain:
+            self.retain(self.arg(step.value), nullable=step.nullable)
+        for released in more.release:
+            self.release(self.arg(released.value), nullable=released.nullable)
+        self.line(f"br label %in{suffix}")
+        self._waiting.append((branch, suffix, [self.arg(value) for value in more.live], self.counter.passes))
+        self.lines, self.current_block = main, block
+        self._leave(exit_plan, f"out{suffix}", slot)
 
     def _enter_if_attached(self, branch: Branch, slot: str, then: str, otherwise: str) -> None:
         target = self.value(f"load volatile ptr, ptr {slot}")

@@ -30,7 +30,7 @@ from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import Const, Input, Operation, Trace, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 GC_RUNS_IN_ALLOCATION = sys.version_info < (3, 12)
 """3.11 collects garbage (and runs finalizers) inside the allocation of a container; later versions between bytecodes."""
@@ -118,11 +118,13 @@ class ExitPlan:
         live: The values to hand over, in the order of `ir.snapshots.live_values`.
         retain: Those of them that need a new reference.
         release: References of the trace that are not handed over.
+        branch: The same for going on in a branch that is given more values than the exit has; None where it is given no more.
     """
 
     live: tuple[Value, ...]
     retain: tuple[Retain, ...]
     release: tuple[Release, ...]
+    branch: ExitPlan | None = None
 
 
 @dataclass(slots=True)
@@ -176,20 +178,25 @@ def consumed_positions(op: Operation) -> Sequence[int]:
     return positions
 
 
-def plan_refcounts(trace: Trace) -> RefcountPlan:
+def plan_refcounts(trace: Trace, extras: Mapping[Operation, tuple[Value, ...]] | None = None) -> RefcountPlan:
     """Return where `trace` takes and gives up references, in time linear in its size.
+
+    Args:
+        trace: Whose.
+        extras: The values that guards give to their branches beside those of their exits.
 
     Raises:
         IRError: An operation with a reference result is not known here.
     """
-    return _Planner(trace).run()
+    return _Planner(trace, extras or {}).run()
 
 
 class _Planner:
     """The forward walk."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, extras: Mapping[Operation, tuple[Value, ...]]) -> None:
         self.trace = trace
+        self.extras = extras
         self.plan = RefcountPlan()
         self.owned: dict[Value, None] = {}
         self.borrowed: dict[Value, None] = {}
@@ -222,7 +229,7 @@ class _Planner:
                 if arg.kind == "r":
                     last[arg] = position
             if op.snapshot is not None:
-                for value in live_values(op.snapshot):
+                for value in (*live_values(op.snapshot), *self.extras.get(op, ())):
                     if value.kind == "r":
                         last[value] = position
         if label_at >= 0 and operations[-1].opcode.name == "jump" and operations[-1].descr is None:
@@ -288,17 +295,26 @@ class _Planner:
 
     def _exit(self, op: Operation) -> ExitPlan:
         live = live_values(op.snapshot) if op.snapshot is not None else ()
-        handed = set(live)
-        retain = tuple(
-            Retain(value, value in self.nullable) for value in live if value.kind == "r" and value not in self.owned
-        )
+        extras = self.extras.get(op)
+        branch = None if extras is None else self._leave(op, (*live, *extras))
+        return self._leave(op, live, branch)
+
+    def _leave(self, op: Operation, live: tuple[Value, ...], branch: ExitPlan | None = None) -> ExitPlan:
+        """What leaving with these values does. In trees some of them may be constants, or the same value twice."""
+        handed: set[Value] = set()
+        retain: list[Retain] = []
+        for value in live:
+            is_null = isinstance(value, Const) and value.is_null
+            if value.kind == "r" and not is_null and (value not in self.owned or value in handed):
+                retain.append(Retain(value, value in self.nullable))
+            handed.add(value)
         skipped = op.args[0] if op.args and op.opcode.name in _NULL_AT_EXIT else None
         release = tuple(
             Release(value, value in self.nullable)
             for value in self.owned
             if value not in handed and value is not skipped
         )
-        return ExitPlan(live, retain, release)
+        return ExitPlan(live, tuple(retain), release, branch)
 
     def _learn(self, op: Operation) -> None:
         """Note what `op` tells about its first argument and about new objects."""

@@ -21,12 +21,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from metatracer.backend.layout import TPFLAGS_HEAPTYPE, TPFLAGS_IS_ABSTRACT, WORD, layout, read_word
 from metatracer.ir import opcodes as ops
 from metatracer.ir.opcodes import Effect, Opcode
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import NULL, Field, Operation, Trace, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 STORE_NEW = Opcode("store_new", "r*", "", writes=Effect.FIELD | Effect.LIST, descr="construction")
 """The backend's own: `Construction` says what it stores and where. Takes over the leaves that are references."""
@@ -61,11 +65,15 @@ class Construction:
 # --- finding ------------------------------------------------------------------------------------------------------------
 
 
-def fuse_stores(trace: Trace) -> Trace:
-    """The trace with `STORE_NEW` where it fits; the same one where it fits nowhere. Linear in its size."""
+def fuse_stores(trace: Trace, extras: Iterable[Value] = ()) -> Trace:
+    """The trace with `STORE_NEW` where it fits; the same one where it fits nowhere. Linear in its size.
+
+    `extras` are values of it that are used elsewhere, too.
+    """
     if not any(op.opcode in _STORED for op in trace.operations):
         return trace
     uses = _count_uses(trace)
+    uses.update(extras)
     fields: dict[Value, list[Operation]] = {}
     fused: dict[Operation, Operation] = {}
     absorbed: set[Operation] = set()

@@ -399,7 +399,7 @@ def _leave() -> str:
 
 
 def _drop(count: int) -> str:
-    """`drop1` ...: give up references, of which some may be NULL; no register of the caller's is lost (`emit.KEEPS_REGISTERS`)."""
+    """`drop1` ...: give up references, of which some may be NULL. No register of the caller's is lost (`KEEPS_REGISTERS`)."""
     params = ", ".join(f"ptr %o{number}" for number in range(count))
     calls = "\n".join(f"  call void {_c('Py_DecRef')}(ptr %o{number})" for number in range(count))
     return f"define {KEEPS_REGISTERS} void @drop{count}({params}) nounwind {{\n{calls}\n  ret void\n}}"

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def _is_needed(op: Operation) -> bool:
+def is_needed(op: Operation) -> bool:
+    """Whether an operation has an effect."""
     opcode = op.opcode
     if opcode.has_side_effect or opcode.can_raise:
         return True
@@ -43,7 +44,7 @@ def alive_values(operations: Sequence[Operation]) -> set[Value]:
         elif params and _is_back_edge(op):
             for param, arg in zip(params, op.args, strict=True):
                 sources[param].append(arg)
-        elif _is_needed(op):
+        elif is_needed(op):
             alive.add(op)
             pending.append(op)
     snapshots: set[int] = set()
@@ -82,4 +83,4 @@ def remove_dead_operations(trace: Trace) -> Trace:
         elif op not in alive:
             continue
         operations.append(op)
-    return Trace(trace.inputs, operations, trace.assumptions, trace.name, trace.entry, trace.repeats)
+    return Trace(trace.inputs, operations, trace.assumptions, trace.name, trace.entry, trace.repeats, trace.classes)

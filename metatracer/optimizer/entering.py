@@ -101,7 +101,8 @@ def enter_at_label(trace: Trace, enabled: Collection[str], goal: Goal, *, repeat
                 continue
             if attempted is not None:
                 assumptions = list(dict.fromkeys([*trace.assumptions, *entry.assumptions]))
-                return Trace(attempted.inputs, attempted.out, assumptions, trace.name, None, repeated)
+                classes = attempted.state.classes
+                return Trace(attempted.inputs, attempted.out, assumptions, trace.name, None, repeated, classes)
     return None
 
 

@@ -135,8 +135,7 @@ class Forward:
                 break
         opcode = op.opcode
         if opcode.is_guard:
-            assert self.snapshot is not None, f"{opcode.name} without a snapshot"
-            op.snapshot = self.materializer.snapshot(self.snapshot)
+            op.snapshot = self.exit_of(op)
         elif can_raise(op):
             self.call_removed = False
         if opcode.result == "r":
@@ -145,6 +144,11 @@ class Forward:
                 self.state.births[op] = len(self.out)
         self.out.append(op)
         return op
+
+    def exit_of(self, op: Operation) -> Snapshot | None:
+        """The snapshot of a guard that is about to be emitted."""
+        assert self.snapshot is not None, f"{op.opcode.name} without a snapshot"
+        return self.materializer.snapshot(self.snapshot)
 
     def emit_guard(self, op: Operation, snapshot: Snapshot) -> None:
         """Emit a guard of the optimizer's own, which returns to a recorded snapshot."""

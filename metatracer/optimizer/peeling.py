@@ -268,7 +268,7 @@ def peel_loop(trace: Trace, enabled: Collection[str], goal: Goal) -> Trace | Non
             if matched is not None:
                 operations = _assemble(preamble, length, body, renaming, matched)
                 entry = _entry(trace, label, body, renaming)
-                return Trace(preamble.inputs, operations, trace.assumptions, trace.name, entry)
+                return Trace(preamble.inputs, operations, trace.assumptions, trace.name, entry, classes=trace.classes)
     except Contradiction:
         return None
     return None

@@ -153,7 +153,7 @@ def _straight(trace: Trace, enabled: Collection[str], repeat: bool, goal: Goal) 
         if goal.shapes is not None:
             raise
         return trace
-    return Trace(forward.inputs, forward.out, trace.assumptions, trace.name)
+    return Trace(forward.inputs, forward.out, trace.assumptions, trace.name, classes=trace.classes)
 
 
 def _simple_loop(trace: Trace, enabled: Collection[str]) -> Trace:
@@ -175,4 +175,4 @@ def _simple_loop(trace: Trace, enabled: Collection[str]) -> Trace:
             forward.state.replaced[old] = new
         forward.run_all(body)
         operations = forward.out
-    return Trace(trace.inputs, [label, *operations], trace.assumptions, trace.name)
+    return Trace(trace.inputs, [label, *operations], trace.assumptions, trace.name, classes=trace.classes)

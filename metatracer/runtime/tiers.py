@@ -37,6 +37,7 @@ from metatracer.backend.emit import counting_guard
 from metatracer.backend.layout import write_word
 from metatracer.errors import AbortReason
 from metatracer.ir.opcodes import JUMP
+from metatracer.optimizer.trees import Part, refined
 from metatracer.platforms import warn_mistake
 from metatracer.runtime.collector import OWN_THREADS
 from metatracer.runtime.loops import MOST_DOUBLINGS, PLACING, Tree, retire_tree, root_of
@@ -186,8 +187,11 @@ def request(hot: Piece) -> None:
     start = time.perf_counter()
     try:
         chosen, pieces = _choose(root) if _is_loop(root.trace) else (_Chosen(root, root.runs), [root])
+        part = _part(chosen)
+        if part.bridges:
+            part = refined(part, forced=params.force_exits > 0)
         text = emit_tree(
-            _branch(chosen),
+            _branch(chosen, part),
             level=params.tier2_level if _is_loop(root.trace) else params.compile_level,
             force_exits=params.force_exits or None,
             own_label=root.label,
@@ -250,9 +254,16 @@ def _runs(piece: Piece, parent: int) -> int:
     return piece.runs
 
 
-def _branch(chosen: _Chosen) -> Branch:
-    branches = {operation: _branch(bridge) for operation, bridge in chosen.bridges.items()}
-    return branch_of(chosen.piece.trace, chosen.piece.code, chosen.count, branches)
+def _part(chosen: _Chosen) -> Part:
+    return Part(chosen.piece.trace, {guard: _part(bridge) for guard, bridge in chosen.bridges.items()})
+
+
+def _branch(chosen: _Chosen, part: Part) -> Branch:
+    """What the backend is to make of a part of a tree; bridges on guards that are no more are left out."""
+    branches = {
+        guard: _branch(chosen.bridges[part.origins.get(guard, guard)], bridge) for guard, bridge in part.bridges.items()
+    }
+    return branch_of(part.trace, chosen.piece.code, chosen.count, branches, part.origins, part.extras)
 
 
 def put_in_place() -> None:

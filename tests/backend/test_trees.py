@@ -9,6 +9,7 @@ import pytest
 from metatracer.backend.compile import CompiledCode, TreeCode, branch_of, compile_trace, emit_tree, link_tree
 from metatracer.ir.text import parse_trace
 from metatracer.ir.values import LabelRef
+from metatracer.optimizer.trees import Part, refined
 from tests.backend.machine import Counts, compiled, outcome
 
 ROOT = """trace t(r0: int, r1)
@@ -178,6 +179,77 @@ def test_references_taken_at_the_exit_are_the_branches_own() -> None:
     root.redirect(tree)
     assert outcome(root, holder, 5) == ("finish", None, None)
     assert outcome(root, holder, 0)[0] == "finish"
+    assert counts.changes() == [0, 0]
+    for code in (tree, bridge, root):
+        code.free()
+
+
+GIVING = """trace t(r0: list, r1: int)
+  i2 = int_unbox(r1) -> []
+  label(r3: list = r0, i4 = 0, i5 = i2, r30 = None)
+  guard_no_attention() -> [r3, i4]
+  r6 = list_getitem(r3, 0)
+  guard_type(r6) {list} -> [r3, i4]
+  i7 = int_and(i4, 1)
+  r31 = list_getitem(r3, 1)
+  guard_int_value(i7) {0} -> [r3, i4, i5]
+  i8 = int_add_ovf(i4, 1) -> []
+  jump(r3, i8, i5, r31)"""
+GIVEN = """trace b(r0: list, i1, i2)
+  guard_not_invalidated() -> [r0, i1]
+  r3 = list_getitem(r0, 0)
+  guard_type(r3) {list} -> [r0, i1]
+  r4 = list_getitem(r0, 1)
+  r5 = list_getitem(r0, 1)
+  b6 = int_lt(i1, i2)
+  guard_true(b6) -> [r4, i1, r3, r5, r0]
+  list_append(r3, r5)
+  i7 = int_add_ovf(i1, 1) -> []
+  jump(r0, i7, i2, r4) {label own}"""
+
+
+@pytest.mark.parametrize("force_exits", [None, 4])
+@pytest.mark.parametrize("level", [0, 2])
+def test_a_bridge_is_given_what_the_root_has_at_hand(level: int, force_exits: int | None) -> None:
+    """References that the root owns, or has borrowed from a list, and exits with one value twice."""
+    trace = parse_trace(GIVING, {})
+    assert trace.label is not None
+    root = compile_trace(trace, force_exits=force_exits)
+    own = LabelRef("own", trace.label.params, root.label_cell)
+    bridge_trace = parse_trace(GIVEN, {"own": own})
+    bridge = compile_trace(bridge_trace, is_bridge=True, force_exits=force_exits)
+    number = guard(root, "guard_int_value")
+    root.attach(number, bridge)
+    inner, marker = [], object()
+    counts = Counts(inner, marker).start()
+    assert root.enter is not None
+    names = {number: op.opcode.name for code in (root, bridge) for number, op in code.guards.items()}
+
+    def ran() -> tuple[Any, ...]:
+        assert root.enter is not None
+        left = root.enter([[inner, marker], 6])
+        try:
+            return (names[left[0]], *left[2:])
+        finally:
+            inner.clear()
+
+    alone = ran()
+    part = refined(Part(trace, {root.guards[number]: Part(bridge_trace)}), forced=force_exits is not None)
+    changed = part.bridges[root.guards[number]]
+    assert len(changed.trace.inputs) == 5
+    below = branch_of(changed.trace, bridge, 0, {}, changed.origins, changed.extras)
+    top = branch_of(trace, root, 0, {root.guards[number]: below}, part.origins, part.extras)
+    tree = link_tree(emit_tree(top, level=level, own_label=own, force_exits=force_exits))
+    root.redirect(tree)
+    if force_exits is None:
+        assert ran() == alone == ("guard_true", marker, 7, inner, marker, [inner, marker])
+    else:
+        found = {ran()[0] for _ in range(12)}
+        assert found >= {"guard_true", "guard_type", "guard_not_invalidated", "int_add_ovf"}
+    root.detach(number)
+    if force_exits is None:
+        assert ran() == ("guard_int_value", [inner, marker], 1, 6)
+    del alone
     assert counts.changes() == [0, 0]
     for code in (tree, bridge, root):
         code.free()
