@@ -72,12 +72,29 @@ def function_of(frame: FrameType) -> FunctionType:
 
 
 class _Frames(threading.local):
-    """How many more frames the thread may enter before its recursion limit, as a number that may be changed: `left.value`."""
+    """How many more frames the thread may enter before its recursion limit, as a number that may be changed: `left.value`.
+
+    Attributes:
+        given: How many of them make up for frames of the runtime's own that are on the stack.
+    """
 
     def __init__(self) -> None:
         self.left = ctypes.c_int32.from_address(thread_state() + layout().recursion_remaining)
+        self.given = 0
+
+    def give(self, count: int) -> int:
+        """Allow that many frames more, which the caller takes back (`give` of less than 0); gives 0 if there are enough.
+
+        Each level of the runtime takes some KB of the C stack, so its frames are made up for only up to a bound.
+        """
+        if count > 0 and self.given >= _MOST_GIVEN:
+            return 0
+        self.given += count
+        self.left.value += count
+        return count
 
 
+_MOST_GIVEN = 3000
 FRAMES = _Frames()
 ROOM = 24
 """Frames that the runtime may need where a guest hands over to it: it runs where the guest's own calls would just fit."""

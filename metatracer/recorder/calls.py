@@ -42,7 +42,7 @@ from metatracer.recorder.lists import guard_length, list_item, new_list
 from metatracer.recorder.metainterp import MetaInterpreter, handles, is_base
 from metatracer.recorder.partials import parts_of_partial
 from metatracer.recorder.polymorphism import call_context
-from metatracer.recorder.recursion import native_call
+from metatracer.recorder.recursion import branching_call, native_call
 from metatracer.recorder.tuples import guard_tuple_length, new_tuple, tuple_item
 from metatracer.recorder.virtual_exceptions import (
     initializer,
@@ -163,12 +163,14 @@ def call_python(
     callee = MetaFrame(jitcode, function, meta.host.portal_of(function), meta.host.headers_of(function))
     _give_arguments(meta, callee, bound)
     callee.context = call_context(frame, jitcode, callee.registers)
-    if callee.context in meta.polymorphism.called and callee.portal is None:
-        _note(meta, frame, function, _BRANCHES)
-        return False
     called = None
+    if callee.context in meta.polymorphism.called and callee.portal is None:
+        called = None if closure is not None else branching_call(meta, callee)
+        if called is None:
+            _note(meta, frame, function, _BRANCHES)
+            return False
     if closure is None:
-        called = native_call(meta, callee)
+        called = called or native_call(meta, callee)
         meta.assume(meta.host.function_unchanged(function))
     else:
         for register, cell in zip(jitcode.free_registers, closure, strict=True):

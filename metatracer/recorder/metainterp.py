@@ -19,6 +19,7 @@ from metatracer.backend.fields import version_tag
 from metatracer.backend.shapes import object_shape
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir import opcodes as ops
+from metatracer.ir.cfunctions import DICT_FIND
 from metatracer.ir.opcodes import Effect
 from metatracer.ir.values import (
     NULL,
@@ -101,6 +102,22 @@ def _never(namespace: dict[str, Any], name: str) -> bool:
 def is_base(base: Any, cls: type) -> bool:
     """Whether a class has another one among its bases, whatever their metaclasses say."""
     return any(found is base for found in type.__dict__["__mro__"].__get__(cls))
+
+
+def known_place(value: Value | None) -> int:
+    """The constant key or index with which a value was taken out of a dict or list, as a number; 0: there is none.
+
+    In a table of functions (by the class of a node, say) there is one for each: what tells them apart is known already.
+    """
+    if not isinstance(value, Operation):
+        return 0
+    if value.opcode is ops.GETFIELD:
+        return id(value.descr.name) if value.descr.storage == "item" else 0
+    is_item = value.opcode is ops.LIST_GETITEM or value.opcode is ops.TUPLE_GETITEM
+    if not is_item and not (value.opcode is ops.CALL_C_R and value.descr is DICT_FIND):
+        return 0
+    key = value.args[1]
+    return 0 if not isinstance(key, Const) else 1 + key.value if is_item else id(key.value)
 
 
 _MOST_RESTARTS = 8
@@ -546,17 +563,20 @@ class MetaInterpreter:
     def promote_unless_polymorphic(self, box: Box) -> bool:
         """Make an object a constant of the trace, unless this place has seen too many; says whether it is one."""
         is_object = not box.is_const and box.raw is None and type(box.object) not in (int, float, bool, str)
-        if is_object and not self.may_promote(box.object):
+        if is_object and not self.may_promote(box.object, known_place(box.ref)):
             assert box.ref is not None
             self.unpromoted.add(box.ref)
             return False
         self.promote(box)
         return True
 
-    def may_promote(self, obj: Any) -> bool:
-        """Whether the instruction has not yet met too many objects to make one more a constant."""
+    def may_promote(self, obj: Any, place: int = 0) -> bool:
+        """Whether the instruction has not yet met too many objects to make one more a constant.
+
+        Where they come from different places that the trace knows (see `known_place`), it is as many instructions.
+        """
         frame = self.frames[-1]
-        site = (frame.context, frame.index)
+        site = (frame.context, hash((frame.index, place)) if place else frame.index)
         return self.polymorphism.may_promote(site, obj, self.limits.promotion_limit, self.promotion_sites)
 
     def aborted(self, reason: AbortReason, detail: str = "") -> RecordingAborted:

@@ -52,6 +52,30 @@ def native_call(meta: MetaInterpreter, callee: MetaFrame) -> tuple[EntryView, An
     return portal, key, [box.object for box in boxes]
 
 
+def branching_call(meta: MetaInterpreter, callee: MetaFrame) -> tuple[EntryView, Any, list[Any]] | None:
+    """For a helper's frame whose branches have made too many bridges where it was inlined: as `native_call`, or None.
+
+    Its branches are those of a tree of its own then. The objects that the trace knows are the greens.
+    """
+    callee.note_given()
+    if not meta.limits.helper_loops:
+        return None
+    portal = meta.host.entry_of(callee.function)
+    if portal is None:
+        boxes = enumerate(callee.registers[: callee.jitcode.n_locals])
+        greens = [number for number, box in boxes if box is not None and box.is_const and type(box.object) not in _PLAIN]
+        portal = meta.host.make_entry(meta.portal, callee.function, greens)
+    if portal is None:
+        return None
+    known = [callee.box(number) for number in portal.green_numbers]
+    key = portal.key([box.object for box in known])
+    if portal.is_hopeless(key) or not all(box.is_const for box in known):
+        return None
+    callee.entry_key = key
+    portal.let_in(callee.function)
+    return portal, key, [box.object for box in known]
+
+
 def _is_entered(frame: MetaFrame, key: Any, callee: MetaFrame, portal: EntryView) -> bool:
     """Whether a frame of the same function was entered with this key."""
     if frame.entry_key is not None or not frame.given:

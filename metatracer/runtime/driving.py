@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 _exit_log = log.section("exit")
 _ROOM_AT_EXIT = 200
 """Frames that may be needed to understand an exit, with a recording from there."""
+_FRAMES_BELOW = 6
+"""Frames on the stack below that of a twin: the portal's own, which waits, and five of the runtime. The guest's frames that wait
+in a list are not on it, so a guest reaches its recursion limit where it would untraced, more or less."""
 _recording = threading.local()
 
 
@@ -450,7 +453,11 @@ class _Driving:
         code = frame.jitcode.code
         given: list[Any] = [exception, stack, frame.locals]
         del frame, result, exception, stack
-        outcome, value = twin_for(code).go_on(function, index, given.pop(), given.pop(), given.pop())
+        more = FRAMES.give(max(0, _FRAMES_BELOW - len(self.frames)))
+        try:
+            outcome, value = twin_for(code).go_on(function, index, given.pop(), given.pop(), given.pop())
+        finally:
+            FRAMES.give(-more)
         if type(value) is Request:
             self.request, self.values = value.loop, value.values
         else:
