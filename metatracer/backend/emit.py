@@ -245,6 +245,9 @@ class Emitter:
             counts: Count runs down in the trace's heat word, and leave at the guard that does it when that gets to 0.
             own_label: The label of the root, as bridges name it.
             is_bridge: The root is a bridge: its inputs are in the exit buffer.
+
+        Attributes:
+            put_off: The reference that the store in hand has to take.
         """
         self.marks = marks
         self._is_bridge = is_bridge
@@ -279,6 +282,7 @@ class Emitter:
         self._branch_numbers = itertools.count(1)
         self._switched: dict[Operation, str] = {}  # guards whose branches are cases of a switch, and their suffixes
         self._counting = counting_guard(root.trace) if counts else None
+        self.put_off: Retain | None = None
         self.has_label_function = False
         self._begin(root, "")
 
@@ -856,7 +860,8 @@ class Emitter:
     def _emit_steps(self) -> None:
         """Emit the operations of the branch in hand."""
         marks = self.marks
-        for step in self.plan.steps:
+        following: list[Operation | Retain | Release | None] = [*self.plan.steps[1:], None]
+        for step, after in zip(self.plan.steps, following, strict=True):
             if marks is not None:
                 marks.begin(step, self.lines, self.cold)
             if isinstance(step, Operation):
@@ -865,11 +870,18 @@ class Emitter:
                 if may_change_polled(step):
                     self.begin_epoch()
             elif not self.is_immortal(step.value):
-                if isinstance(step, Retain):
+                if isinstance(step, Retain) and _is_for_item(step, after):
+                    self.put_off = step
+                elif isinstance(step, Retain):
                     self.retain(self.arg(step.value), nullable=step.nullable)
                 else:
                     assert isinstance(step, Release)
                     self.release(self.arg(step.value), nullable=step.nullable)
+
+
+def _is_for_item(step: Retain, after: Operation | Retain | Release | None) -> bool:
+    """Whether a reference is taken for the store of a list item behind it."""
+    return isinstance(after, Operation) and after.opcode.name == "list_setitem" and after.args[2] is step.value
 
 
 def counting_guard(trace: Trace) -> Operation | None:

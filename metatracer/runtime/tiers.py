@@ -37,7 +37,6 @@ from metatracer.backend.emit import counting_guard
 from metatracer.backend.layout import write_word
 from metatracer.errors import AbortReason
 from metatracer.ir.opcodes import JUMP
-from metatracer.optimizer.trees import Part, refined
 from metatracer.platforms import warn_mistake
 from metatracer.runtime.collector import OWN_THREADS
 from metatracer.runtime.loops import MOST_DOUBLINGS, PLACING, Tree, retire_tree, root_of
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from metatracer.backend.compile import TreeCode
     from metatracer.backend.emit import Branch
     from metatracer.ir.values import Operation, Trace
+    from metatracer.optimizer.trees import Part
     from metatracer.params import Parameters
     from metatracer.runtime.loops import GuardState, Piece
 
@@ -187,9 +187,7 @@ def request(hot: Piece) -> None:
     start = time.perf_counter()
     try:
         chosen, pieces = _choose(root) if _is_loop(root.trace) else (_Chosen(root, root.runs), [root])
-        part = _part(chosen)
-        if part.bridges:
-            part = refined(part, forced=params.force_exits > 0)
+        part = _refined(chosen, forced=params.force_exits > 0)
         text = emit_tree(
             _branch(chosen, part),
             level=params.tier2_level if _is_loop(root.trace) else params.compile_level,
@@ -254,8 +252,15 @@ def _runs(piece: Piece, parent: int) -> int:
     return piece.runs
 
 
-def _part(chosen: _Chosen) -> Part:
-    return Part(chosen.piece.trace, {guard: _part(bridge) for guard, bridge in chosen.bridges.items()})
+def _refined(root: _Chosen, *, forced: bool) -> Part:
+    """The traces of a tree, those of bridges with what is known where they begin."""
+    from metatracer.optimizer.trees import Part, refined  # with the optimizer, when that is first needed
+
+    def part_of(chosen: _Chosen) -> Part:
+        return Part(chosen.piece.trace, {guard: part_of(bridge) for guard, bridge in chosen.bridges.items()})
+
+    part = part_of(root)
+    return refined(part, forced=forced) if root.bridges else part
 
 
 def _branch(chosen: _Chosen, part: Part) -> Branch:

@@ -373,3 +373,28 @@ def test_finalizers_run_where_the_interpreter_would_run_them() -> None:
     assert seen == [["old"], ["old", "argument"]]
     assert items == [None]
     code.free()
+
+
+@pytest.mark.parametrize("level", [0, 2])
+def test_an_object_is_stored_over_others_and_over_itself(level: int) -> None:
+    """The reference is taken with the store, and not at all where the item is the object already."""
+    code = compiled(
+        """trace t(r0: list, r1)
+          list_setitem(r0, 0, r1)
+          list_setitem(r0, 1, r1)
+          list_setitem(r0, 1, r1)
+          finish(r1)""",
+        level=level,
+    )
+    old, new = object(), object()
+    counts = Counts(old, new).start()
+    items = [old, new]
+    assert outcome(code, items, new) == ("finish", None, new)
+    assert items == [new, new]
+    assert counts.changes() == [0, 2]
+    assert outcome(code, items, new)[0] == "finish"
+    assert counts.changes() == [0, 2]
+    items.clear()
+    assert counts.changes() == [0, 0]
+    assert code.ir_text.count("icmp eq ptr") >= 3
+    code.free()
