@@ -132,6 +132,11 @@ class Matcher:
 
     # --- the comparison's two results -----------------------------------------------------------------------------------
 
+    @property
+    def is_stronger(self) -> bool:
+        """Whether the label state says more than holds at the end."""
+        return bool(self._weakenings)
+
     def weaken(self) -> bool:
         """Weaken the label state as needed; says whether anything was."""
         for action in self._weakenings:

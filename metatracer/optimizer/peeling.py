@@ -25,6 +25,8 @@ from metatracer.optimizer.entering import Entry, header_of
 from metatracer.optimizer.forward import Forward
 from metatracer.optimizer.matching import Alias, Matcher
 from metatracer.optimizer.state import (
+    MAX_INT,
+    MIN_INT,
     FactKey,
     Pending,
     State,
@@ -36,7 +38,7 @@ from metatracer.optimizer.state import (
 from metatracer.optimizer.verdicts import Contradiction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from metatracer.ir.values import Snapshot
     from metatracer.optimizer.versions import Goal
@@ -235,6 +237,33 @@ class LabelState:
         self.bits = []
         return found
 
+    def free_bounds(self, values: Iterable[Value]) -> dict[Value, tuple[int, int]]:
+        """Give integers the bounds from before comparisons with constants; returns those that were changed, as they were."""
+        freed: dict[Value, tuple[int, int]] = {}
+        for value in values:
+            given = self.forward.ranges.given.get(value)
+            info = self.state.infos.get(value)
+            if given is None or info is None:
+                continue
+            lo, hi = min(given[0], info.lo), max(given[1], info.hi)
+            if MIN_INT < info.lo != lo or MAX_INT > info.hi != hi:
+                freed[value] = info.lo, info.hi
+                info.lo, info.hi = lo, hi
+                self.forward.ranges.forget_edge(value)
+        return freed
+
+    def take_bits(self) -> list[tuple[FactKey, Value]]:
+        """Forget the facts about bits; gives them for `put_bits`."""
+        taken = [(fact, value) for fact in self.bits if (value := self.state.lookup(*fact)) is not None]
+        for fact, _ in taken:
+            self.state.forget(*fact)
+        return taken
+
+    def put_bits(self, taken: list[tuple[FactKey, Value]]) -> None:
+        """Take note of facts about bits again."""
+        for fact, value in taken:
+            self.state.note_fact(*fact, value)
+
     @staticmethod
     def _rename_store(store: Pending, rename: Callable[[Value], Value]) -> Pending:
         return Pending(store.opcode, tuple([rename(arg) for arg in store.args]), store.descr)
@@ -266,12 +295,49 @@ def peel_loop(trace: Trace, enabled: Collection[str], goal: Goal) -> Trace | Non
             ends = [body.state.resolve(arg) for arg in jump.args]
             matched = _match(label, body, ends)
             if matched is not None:
+                body, renaming, matched = _without_bounds(trace, label, body, renaming, matched)
                 operations = _assemble(preamble, length, body, renaming, matched)
                 entry = _entry(trace, label, body, renaming)
                 return Trace(preamble.inputs, operations, trace.assumptions, trace.name, entry, classes=trace.classes)
     except Contradiction:
         return None
     return None
+
+
+def _without_bounds(
+    trace: Trace, label: LabelState, body: Forward, renaming: Renaming, matched: dict[Value, Value]
+) -> tuple[Forward, Renaming, dict[Value, Value]]:
+    """The loop again without bounds that comparisons with constants told, if it is as good.
+
+    Whoever goes the other way has other bounds, and could not enter at the label. The bits that are known are forgotten, too, as
+    some follow from these bounds.
+    """
+    freed = label.free_bounds([value for value, param in renaming.params.items() if param in body.state.infos])
+    if not freed:
+        return body, renaming, matched
+    bits = label.take_bits()
+    recorded, jump = trace.operations[:-1], trace.operations[-1]
+    again = Forward(body.pool, body.enabled)
+    again.state.classes = trace.classes
+    renamed = label.enter(again, trace.inputs)
+    try:
+        again.run_all(recorded)
+        again.heap.appends.flush_all()
+        found = _match(label, again, [again.state.resolve(arg) for arg in jump.args], may_weaken=False)
+    except Contradiction:
+        found = None
+    if found is not None and _cost(again) <= _cost(body):
+        return again, renamed, found
+    for value, bounds in freed.items():
+        info = label.state.info(value)
+        info.lo, info.hi = bounds
+    label.put_bits(bits)
+    return body, renaming, matched
+
+
+def _cost(body: Forward) -> int:
+    """A number for a loop's operations; those that check something count twice."""
+    return sum([2 if op.opcode.is_guard else 1 for op in body.out])
 
 
 def _entry(trace: Trace, label: LabelState, body: Forward, renaming: Renaming) -> Entry | None:
@@ -293,11 +359,15 @@ def _entry(trace: Trace, label: LabelState, body: Forward, renaming: Renaming) -
     )
 
 
-def _match(label: LabelState, body: Forward, ends: list[Value]) -> dict[Value, Value] | None:
-    """Pair the label state with the end of the body; None when the label state had to be weakened."""
+def _match(
+    label: LabelState, body: Forward, ends: list[Value], *, may_weaken: bool = True
+) -> dict[Value, Value] | None:
+    """Pair the label state with the end of the body; None when the label state had (or has) to be weakened."""
     while True:
         matcher = Matcher(label, body, ends)
         matcher.match()
+        if matcher.is_stronger and not may_weaken:
+            return None
         if matcher.weaken():
             return None
         if not matcher.settle():

@@ -96,7 +96,12 @@ _UNSIGNED_COMPARISONS: dict[Opcode, Opcode] = {UINT_LT: INT_LT, UINT_LE: INT_LE,
 
 
 class Ranges:
-    """See the module's docstring."""
+    """See the module's docstring.
+
+    Attributes:
+        relations: The orders of integers.
+        given: The bounds that integers had before guards compared them with constants.
+    """
 
     def __init__(self, forward: Forward) -> None:
         self._forward = forward
@@ -104,6 +109,7 @@ class Ranges:
         self._pool = forward.pool
         self._rules = Rewriter(forward, "ranges")
         self.relations = Relations(forward.state)
+        self.given: dict[Value, Bounds] = {}
         self._relates = "relations" in forward.enabled
 
     def handlers(self) -> Handlers:
@@ -290,6 +296,10 @@ class Ranges:
             opcode, left, right = (INT_LT if opcode is INT_GT else INT_LE), right, left
         a, b = self._state.bounds(left)
         c, d = self._state.bounds(right)
+        if isinstance(right, Const):
+            self.given.setdefault(left, (a, b))
+        elif isinstance(left, Const):
+            self.given.setdefault(right, (c, d))
         if self._relates:
             self._learn_order(opcode, left, right)
         if opcode is INT_LT:

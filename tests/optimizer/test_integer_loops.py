@@ -164,7 +164,39 @@ def test_that_a_sum_has_not_overflowed_is_no_bound_at_the_label() -> None:
     assert carried(" i8 = int_sub_ovf(i1, 3) -> [r0]") == (-(2**63), 2**63 - 1)
 
 
-def test_bounds_from_guards_stay_at_the_label() -> None:
-    limited = " i8 = int_add_ovf(i1, 3) -> [r0]\n b2 = int_lt(i8, 9223372036854775806)\n guard_true(b2) -> [r0]"
-    assert carried(limited) == (-(2**63), 2**63 - 3)
+def test_bounds_from_guards_stay_at_the_label_where_they_save_a_check() -> None:
+    limited = " i8 = int_add_ovf(i1, 3) -> [r0]\n b2 = int_lt(i8, 1000)\n guard_true(b2) -> [r0]"
+    assert carried(limited) == (-(2**63), 999)
     assert carried(" b2 = int_le(0, i1)\n guard_true(b2) -> [r0]\n i8 = int_add_ovf(i1, 3) -> [r0]") == (3, 2**63 - 1)
+
+
+def test_bounds_from_guards_that_save_nothing_are_none_at_the_label() -> None:
+    """Who has gone the other way enters there, too: it has other bounds."""
+    limited = " i8 = int_add_ovf(i1, 3) -> [r0]\n b2 = int_lt(i8, 9223372036854775806)\n guard_true(b2) -> [r0]"
+    assert carried(limited) == (-(2**63), 2**63 - 1)
+    other_way = """ i7 = int_mul(i1, 1103515245)
+ i8 = int_and(i7, 2147483647)
+ b2 = int_lt(i8, 1073741824)
+ guard_false(b2) -> [r0]"""
+    assert carried(other_way) == (0, 2**31 - 1)
+
+
+def test_what_follows_from_a_bound_that_is_given_up_is_not_relied_on() -> None:
+    """That bit 30 is set, here; the comparison is made in each iteration."""
+    trace = optimized(
+        """t(r0: int, r1: int)
+        guard_no_attention() -> [r0, r1]
+        i2 = int_unbox(r0) -> [r0, r1]
+        i3 = int_unbox(r1) -> [r0, r1]
+        i4 = int_xor(i2, i3)
+        i5 = int_and(i4, 2147483647)
+        b6 = int_lt(i5, 1073741824)
+        guard_false(b6) -> [r0, r1]
+        r7 = int_box(i5)
+        jump(r7, r1)"""
+    )
+    assert trace.label is not None
+    inside = trace.operations[trace.operations.index(trace.label) :]
+    assert [op.opcode.name for op in inside if op.opcode.name.startswith("int_")] == ["int_xor", "int_and", "int_lt"]
+    assert trace.entry is not None
+    assert [fact for fact in trace.entry.used if fact[1][0].name == "int_and"] == []
