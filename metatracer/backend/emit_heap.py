@@ -9,7 +9,7 @@ from __future__ import annotations
 from metatracer.backend import support
 from metatracer.backend.emit import Emitter, emits, pointer
 from metatracer.backend.emit_dicts import field_place, guard_absent, guard_field, key_of, own_dict
-from metatracer.backend.fields import shadow_check
+from metatracer.backend.fields import attribute_words, shadow_check
 from metatracer.backend.free_lists import is_plain
 from metatracer.backend.layout import TPFLAGS_IS_ABSTRACT, TPFLAGS_MANAGED_DICT, WORD, read_word
 from metatracer.backend.reuse import STORE_NEW, Construction
@@ -124,10 +124,17 @@ def emit_guard_dict_field(e: Emitter, op: Operation) -> None:
 @emits(ops.GUARD_NOT_SHADOWED)
 def emit_guard_not_shadowed(e: Emitter, op: Operation) -> None:
     """What `fields.ShadowCheck` says."""
+    instance = e.arg(op.args[0])
+    if op.descr.storage == "none":
+        words = [e.load("i64", instance, place) for place in attribute_words(op.descr.owner)]
+        together = words[0]
+        for word in words[1:]:
+            together = e.value(f"or i64 {together}, {word}")
+        e.guard(op, e.value(f"icmp eq i64 {together}, 0"))
+        return
     if op.descr.storage != "inline":
         guard_absent(e, op)
         return
-    instance = e.arg(op.args[0])
     check = shadow_check(op.descr.owner, op.descr.name)
     if check.kind == "never":
         e.guard(op, "true")

@@ -596,13 +596,23 @@ def is_not_shadowed(instance: object, check: ShadowCheck) -> bool:
     return read_signed(check.address) == check.count
 
 
+def attribute_words(cls: type) -> tuple[int, ...]:
+    """Offsets in instances with a managed dict of the words that refer to their values or their dict."""
+    figures = layout()
+    places = {dict_place(cls), figures.dict_word}
+    return tuple(sorted(places | {figures.values_word} if figures.values_mode == "pointer" else places))
+
+
 def shadow_field(cls: type, name: str, instance: object) -> Field | None:
     """The descriptor of `guard_not_shadowed` that holds for an instance now; None if it cannot be checked cheaply.
 
-    Its storage says how: "inline" as `shadow_check` says; for instances with a dict of their own, as `place_of_absence` does.
+    Its storage says how: "inline" as `shadow_check` says; "none": it has neither values nor a dict yet (a dict or list of
+    a subclass, just made); for instances with a dict of their own, as `place_of_absence` does.
     """
     if is_not_shadowed(instance, shadow_check(cls, name)):
         index = inline_index(cls, name)
         return Field(cls, name, "inline", -1 if index is None else index)
+    if has_inline_values(cls) and not any(read_word(id(instance) + place) for place in attribute_words(cls)):
+        return Field(cls, name, "none", -1)
     place = place_of_absence(instance, name)
     return None if place is None else Field(cls, name, *place)

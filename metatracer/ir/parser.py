@@ -48,7 +48,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
-_STORAGES = ("slot", "inline", "entry", "split", "item", "keys")
+_STORAGES = ("slot", "inline", "entry", "split", "item", "keys", "none")
 _SPELLED = {"name": "a name", "int": "a whole number", "string": "a string"}
 
 

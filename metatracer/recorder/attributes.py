@@ -387,10 +387,9 @@ def load_method(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
         frame.registers[upper] = box
     elif found.box is not None:
         plain(found.box)
-    elif _is_builtin_method(box, instruction.arg):
+    elif _is_builtin_method(meta, box, instruction.arg):
         # A method of a builtin class: what CPython's own LOAD_METHOD gives, (method descriptor, self).
         cls = type(box.object)
-        meta.guard_class(box)
         frame.registers[lower] = const_box(raw_lookup(cls, instruction.arg)[0])
         frame.registers[upper] = box
     elif found.getter is not None and null_first:
@@ -401,12 +400,20 @@ def load_method(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
         _ask(meta, frame, instruction, box, plain)
 
 
-def _is_builtin_method(box: Box, name: str) -> bool:
-    """Whether a class that nobody can change, written in C, has the method, and instances have no attributes before it."""
+def _is_builtin_method(meta: MetaInterpreter, box: Box, name: str) -> bool:
+    """Whether the class, or a base written in C, has the method, and the instance nothing of this name before it; guards that."""
     cls = type(box.object)
-    if not is_immutable_type(cls) or has_instance_dict(cls) or has_custom_getattribute(cls):
+    if has_custom_getattribute(cls) or type(raw_lookup(cls, name)[0]) is not MethodDescriptorType:
         return False
-    return type(raw_lookup(cls, name)[0]) is MethodDescriptorType
+    if is_immutable_type(cls):
+        if has_instance_dict(cls):
+            return False
+        meta.guard_class(box)
+        return True
+    if isinstance(box.object, type) or not meta.is_steady(cls):
+        return False
+    _know_class(meta, box, cls)
+    return _guard_not_shadowed(meta, box, cls, name)
 
 
 # --- super --------------------------------------------------------------------------------------------------------------
@@ -440,7 +447,7 @@ def _find_super(meta: MetaInterpreter, cls: Box, obj: Box, name: str) -> Any:
             break
     else:
         return _ABSENT
-    is_call_known = type(attribute) is FunctionType or attribute is object.__init__
+    is_call_known = type(attribute) is FunctionType or attribute is object.__init__ or attribute is dict.__init__
     # Of an exception that has not been made, `__init__` sets its arguments (`calls`).
     if not is_call_known and not (is_base_initializer(attribute) and is_virtual_exception(obj)):
         return _ABSENT

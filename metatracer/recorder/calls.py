@@ -453,7 +453,7 @@ def _call_intrinsic(
     if is_base_initializer(target):
         return _set_arguments(meta, frame, instruction, function, arguments)
     # Only of these classes are there intrinsics; the hash of anything else may be code of the guest.
-    if type(target) not in (FunctionType, BuiltinFunctionType, MethodDescriptorType, type):
+    if type(target) not in (FunctionType, BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType, type):
         return False
     handler = INTRINSICS.get(target)
     if handler is None:

@@ -15,10 +15,11 @@ from metatracer.recorder.containers import advance
 from metatracer.recorder.dicts import note_made
 from metatracer.recorder.frames import Box, Pending, const_box
 from metatracer.recorder.generators import is_held_once, is_virtual_generator, take_from_locals
+from metatracer.recorder.hashing import is_dict_class, know_dict
 from metatracer.recorder.intrinsics import extreme_of_numbers
 from metatracer.recorder.lists import new_list
 from metatracer.recorder.tuples import new_tuple
-from metatracer.recorder.virtuals import VirtualBox, is_virtual_mapping
+from metatracer.recorder.virtuals import VirtualBox, is_virtual_dict, is_virtual_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,10 +152,59 @@ def _next(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box
 
 @intrinsic(dict)
 def _dict(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
-    if boxes:
-        return len(boxes) == 1 and consume(meta, frame, instruction, "dict", boxes[0])
-    note_made(meta, meta.c_call(frame, instruction, c.NEW_DICT, [], [], known=dict))
-    return True
+    if boxes and (len(boxes) > 1 or consume(meta, frame, instruction, "dict", boxes[0])):
+        return len(boxes) == 1
+    if boxes and not _gives_pairs(boxes[0]):
+        return False
+    start = meta.snapshot()
+    made = meta.c_call(frame, instruction, c.NEW_DICT, [], [], known=dict, store=lambda _: None, snapshot=lambda: start)
+    meta.effect_done = False  # nobody has seen it
+    note_made(meta, made)
+    if not boxes:
+        set_result(frame, instruction, made)
+        return True
+    return _fill(meta, frame, instruction, boxes[0], made, Pending(instruction, deliver_result))
+
+
+def _gives_pairs(box: Box) -> bool:
+    """Whether this is an iterator in parts whose items are pairs."""
+    if not isinstance(box, VirtualBox) or not box.is_virtual:
+        return False
+    return box.cls is enumerate or (box.cls is zip and len(box.parts) == 2)  # noqa: PLR2004 - a key and a value
+
+
+def _fill(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, pairs: Box, target: Box, pending: Pending
+) -> bool:
+    """Enter the function that stores pairs in a dict; False if it is not looked into, or somebody else has the iterator."""
+    assert isinstance(pairs, VirtualBox)
+    filler = meta.host.collector(pairs.cls, "dict")
+    if filler is None or refusal(meta, filler) or not is_held_once(meta, pairs, instruction.next_index):
+        return False
+    take_from_locals(meta, pairs)
+    for register in instruction.src:
+        if frame.registers[register] is pairs:
+            frame.registers[register] = None
+    return call_python(meta, frame, filler, [pairs, target], pending)
+
+
+def finish_update(_result: Any) -> None:
+    """`dict.update` gives None."""
+
+
+@intrinsic(dict.update, dict.__init__)
+def _update(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    """`d.update(zip(names, values))`, also of a subclass that stores as dicts do."""
+    if len(boxes) != 2 or not _gives_pairs(boxes[1]) or is_virtual_dict(boxes[0]):  # noqa: PLR2004 - the dict and the pairs
+        return False
+    target = boxes[0]
+    if not is_dict_class(type(target.object)) or not know_dict(meta, target, "__setitem__"):
+        return False
+
+    def deliver(_meta: MetaInterpreter, below: MetaFrame, _result: Box) -> None:
+        set_result(below, instruction, const_box(None))
+
+    return _fill(meta, frame, instruction, boxes[1], target, Pending(instruction, deliver, finish_update))
 
 
 @intrinsic(tuple)

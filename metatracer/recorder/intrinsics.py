@@ -20,7 +20,7 @@ from metatracer.recorder.calls import intrinsic, set_result
 from metatracer.recorder.containers import length_of
 from metatracer.recorder.dicts import get_item
 from metatracer.recorder.frames import Box, MetaFrame, const_box
-from metatracer.recorder.lists import append_item, forget_bounds, forget_items
+from metatracer.recorder.lists import append_item, forget_bounds, forget_items, guard_length, list_item, store_item
 from metatracer.recorder.metainterp import is_base
 from metatracer.recorder.numeric import as_float, as_int, compare_numbers
 from metatracer.recorder.truth import truth_raw
@@ -529,8 +529,10 @@ def _append(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, b
 
 @intrinsic(list.pop)
 def _pop(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
-    if len(boxes) != 1 or type(boxes[0].object) is not list or not boxes[0].object:
+    if type(boxes[0].object) is not list or not boxes[0].object:
         return False
+    if len(boxes) != 1:
+        return len(boxes) == 2 and _pop_at(meta, frame, instruction, *boxes)
     target = boxes[0]
     length = length_of(meta, target)
     assert length is not None
@@ -541,6 +543,31 @@ def _pop(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxe
     forget_items(meta)
     forget_bounds(meta)
     set_result(frame, instruction, meta.ref_box(item, op))
+    return True
+
+
+_MOST_MOVED = 16
+
+
+def _pop_at(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, target: Box, index: Box) -> bool:
+    """`x.pop(0)` of a list that the trace has made: what is behind the item moves down. Nothing is done if the list is not made."""
+    count, place = len(target.object), index.object
+    is_made = isinstance(target.ref, Operation) and target.ref.opcode is ops.NEW_LIST
+    if not is_made or not index.is_const or type(place) is not int or not -count <= place < count or count > _MOST_MOVED:
+        return False
+    place %= count
+    guard_length(meta, target)
+    owner = meta.ref(target)
+    boxes = [list_item(meta, owner, Const("i", number), target.object[number]) for number in range(place, count)]
+    refs = [meta.ref(box) for box in boxes]
+    for number, ref in enumerate(refs[1:], place):
+        store_item(meta, owner, Const("i", number), ref)
+    meta.emit(ops.LIST_POP, owner)
+    meta.effect_done = True
+    target.object.pop(place)
+    forget_items(meta)
+    forget_bounds(meta)
+    set_result(frame, instruction, boxes[0])
     return True
 
 

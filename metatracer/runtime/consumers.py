@@ -251,10 +251,23 @@ def _all_mapped(function: Any, it: Iterable[Any], _result: Any) -> Any:
     return True
 
 
+def _fill(it: Iterable[Any], target: Any) -> Any:
+    """Items of a `zip` of two, or of an `enumerate`, into a dict."""
+    try:
+        for key, value in it:
+            target[key] = value
+    except BaseException as error:
+        without_entry(error)
+        raise
+    return target
+
+
 COLLECTORS: dict[tuple[type, str], Callable[..., Any]] = {
     (map, "list"): _collect_mapped,
     (filter, "list"): _collect_filtered,
     (map, "any"): _any_mapped,
     (map, "all"): _all_mapped,
+    (zip, "dict"): _fill,
+    (enumerate, "dict"): _fill,
 }
-"""By class and what is wanted. They are given the function, an iterator, and an empty list for the items."""
+"""By class and what is wanted. Those of `map` and `filter` are given the function, an iterator, and an empty list for the items."""
