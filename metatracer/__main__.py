@@ -1,5 +1,5 @@
 """`python -m metatracer`: the command."""
 
-from metatracer.tools.cli import main
+from metatracer.tools.command import main
 
 main()

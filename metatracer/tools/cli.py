@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from metatracer.errors import MetatracerError, UsageError
+from metatracer.errors import UsageError
 from metatracer.tools import guest, report, traces
 from metatracer.tools.comparison import Comparison, compare
 from metatracer.tools.facts import collect, show_facts
@@ -219,16 +218,3 @@ def scheme_command(context: typer.Context) -> None:
     from interpreters.scheme.command import main as run_scheme
 
     raise typer.Exit(run_scheme(context.args))
-
-
-def main() -> None:
-    """Run the command; a mistake is told in a sentence, with status 2."""
-    try:
-        app(standalone_mode=True)
-    except MetatracerError as error:
-        typer.echo(f"metatracer: {error}", err=True)
-        sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()

@@ -45,7 +45,7 @@ def test_pre_commit_runs_what_ci_runs():
 
 
 def test_command_and_version(project):
-    assert project["project"]["scripts"] == {"metatracer": "metatracer.tools.cli:main"}
+    assert project["project"]["scripts"] == {"metatracer": "metatracer.tools.command:main"}
     assert re.fullmatch(r"\d+\.\d+\.\d+", metatracer.__version__)
 
 

@@ -90,7 +90,7 @@ def test_mistakes_are_sentences(command, script):
 
 def test_the_command_itself_tells_mistakes_with_status_2():
     done = subprocess.run(
-        [sys.executable, "-m", "metatracer.tools.cli", "run", "nowhere.py"],
+        [sys.executable, "-m", "metatracer", "run", "nowhere.py"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -113,3 +113,16 @@ def test_examples_are_found_by_name():
 
 def test_program_names_are_left_alone_for_other_scripts(script):
     assert guest.find_programs(script(""), ["count.rvm"]) == ["count.rvm"]
+
+
+def test_a_bundled_language_starts_without_the_command_line(tmp_path):
+    program = tmp_path / "program.lua"
+    program.write_text("print(package.loaded ~= nil, arg[1]) os.exit(3)")
+    code = (
+        "import sys\n"
+        f"sys.argv = ['metatracer', 'lua', {str(program)!r}, '--', 'x']\n"
+        "from metatracer.tools.command import main\n"
+        "try:\n    main()\nfinally:\n    print('typer' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "true\t--\nFalse\n"), done.stderr
