@@ -21,9 +21,6 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llvmlite import binding  # type: ignore[import-untyped]  # it has no stubs
-from llvmlite.binding import ffi  # type: ignore[import-untyped]
-
 from metatracer.backend.once import once
 
 if TYPE_CHECKING:
@@ -71,10 +68,18 @@ class Machine:
 
 
 @functools.lru_cache(maxsize=1)
+def _llvmlite() -> Any:
+    """The library, which takes 30 ms to load: with the first trace."""
+    from llvmlite import binding  # type: ignore[import-untyped]  # it has no stubs
+
+    return binding
+
+
+@functools.lru_cache(maxsize=1)
 def _initialize() -> Any:
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    return binding.Target.from_default_triple()
+    _llvmlite().initialize_native_target()
+    _llvmlite().initialize_native_asmprinter()
+    return _llvmlite().Target.from_default_triple()
 
 
 class _Generator:
@@ -95,11 +100,11 @@ class _Generator:
         )
         self._passes: tuple[Any, Any] | None = None
         if _PASSES[level]:
-            options = binding.create_pipeline_tuning_options(speed_level=min(level + 1, 2))
-            manager = binding.create_new_module_pass_manager()
+            options = _llvmlite().create_pipeline_tuning_options(speed_level=min(level + 1, 2))
+            manager = _llvmlite().create_new_module_pass_manager()
             for name in _PASSES[level]:
                 getattr(manager, f"add_{name}_pass")()
-            self._passes = manager, binding.create_pass_builder(self.machine, options)
+            self._passes = manager, _llvmlite().create_pass_builder(self.machine, options)
         self._parse = _entry("LLVMPY_ParseAssembly", is_apart)
         self._run = _entry("LLVMPY_RunNewModulePassManager", is_apart)
         self._emit = _entry("LLVMPY_TargetMachineEmitToMemory", is_apart)
@@ -112,10 +117,10 @@ class _Generator:
         Raises:
             RuntimeError: LLVM does not understand the text.
         """
-        with self._turn, contextlib.closing(binding.create_context()) as context:
+        with self._turn, contextlib.closing(_llvmlite().create_context()) as context:
             start = time.perf_counter()
-            with ffi.OutputString() as message:
-                module = binding.ModuleRef(self._parse(context, ctypes.c_char_p(text.encode()), message), context)
+            with _llvmlite().ffi.OutputString() as message:
+                module = _llvmlite().ModuleRef(self._parse(context, ctypes.c_char_p(text.encode()), message), context)
                 with contextlib.closing(module):
                     if message:
                         raise RuntimeError(f"LLVM does not understand its text: {message}")
@@ -130,6 +135,7 @@ class _Generator:
 
     def object_file(self, module: Any) -> bytes:
         """The machine code of a module of `module`."""
+        ffi = _llvmlite().ffi
         with ffi.OutputString() as message:
             buffer = self._emit(self.machine, module, 1, message)
             if not buffer:
@@ -142,7 +148,7 @@ class _Generator:
 
 def _entry(name: str, is_apart: bool) -> Any:
     """A function of LLVM's, without llvmlite's lock if it is to be apart (and llvmlite still keeps the function there)."""
-    function = getattr(ffi.lib, name)
+    function = getattr(_llvmlite().ffi.lib, name)
     return getattr(function, "_cfn", function) if is_apart else function
 
 
@@ -165,7 +171,7 @@ def pass_names(level: int) -> tuple[str, ...]:
 @once
 def host() -> tuple[str, str]:
     """Name and features of the processor that code is generated for."""
-    return binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
+    return _llvmlite().get_host_cpu_name(), _llvmlite().get_host_cpu_features().flatten()
 
 
 @once
@@ -182,7 +188,7 @@ class Linker:
     """
 
     def __init__(self) -> None:
-        self.compiler = binding.create_lljit_compiler(_linking_machine(), use_jit_link=False, suppress_errors=False)
+        self.compiler = _llvmlite().create_lljit_compiler(_linking_machine(), use_jit_link=False, suppress_errors=False)
         self.freed = 0
 
 
@@ -229,7 +235,7 @@ def link(image: bytes, exports: Iterable[str], imports: dict[str, int], seconds:
     """Link an object file; `imports` gives the addresses of its undefined symbols."""
     _initialize()
     start = time.perf_counter()
-    builder = binding.JITLibraryBuilder().add_object_img(image)
+    builder = _llvmlite().JITLibraryBuilder().add_object_img(image)
     names = tuple(exports)
     for name in names:
         builder.export_symbol(name)
@@ -284,7 +290,7 @@ def symbol_address(name: str) -> int:
     Raises:
         KeyError: There is no such symbol.
     """
-    address = binding.address_of_symbol(name)
+    address = _llvmlite().address_of_symbol(name)
     if address is None:
         try:
             address = ctypes.cast(getattr(ctypes.CDLL(None), name), ctypes.c_void_p).value

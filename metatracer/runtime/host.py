@@ -19,7 +19,7 @@ from metatracer.statistics import STATISTICS, ResidualCall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import CodeType, FunctionType
+    from types import CodeType, FrameType, FunctionType
 
     from metatracer.frontend.jitcode import JitCode
     from metatracer.ir.values import LoopRef
@@ -99,7 +99,7 @@ class RecordingHost:
 
     def is_running(self, code: CodeType) -> bool:
         """Whether a frame with this code of an author's is on the stack of this thread, below the recording."""
-        frame = sys._getframe(1)
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None and author_code(frame.f_code) is not code:
             frame = frame.f_back
         return frame is not None
