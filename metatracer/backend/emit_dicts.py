@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from metatracer.backend.emit import pointer
-from metatracer.backend.layout import DICT_KEYS_UNICODE, WORD, object_at, read_signed
-from metatracer.backend.own_dicts import dict_place, entries, entry_offset, shared_keys, values_items
+from metatracer.backend.layout import WORD, object_at, read_signed
+from metatracer.backend.own_dicts import dict_place, entries, entry_offset, shared_keys, table_shape, values_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ def guard_field(e: Emitter, op: Operation) -> None:
             value = e.load("ptr", _values(e, mapping), WORD * field.position)
             return e.value(f"icmp ne ptr {value}, null")
         shape = e.value(f"load i16, ptr {e.field(keys, e.layout.keys_log2_index_bytes)}, align 1")
-        need(e.value(f"icmp eq i16 {shape}, {field.position & 0xFF | DICT_KEYS_UNICODE << 8}"))
+        need(e.value(f"icmp eq i16 {shape}, {table_shape(field.position)}"))
         key = e.load("ptr", keys, entry_offset(field.position))
         return e.value(f"icmp eq ptr {key}, {key_of(e, field)}")
 

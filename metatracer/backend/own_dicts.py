@@ -8,7 +8,8 @@ assigned, and so has an item of a dict that is no instance's:
 * ``"entry"``: the dict has keys of its own, which are strings only. The place is an entry of its table; that the entry is
   still this attribute's is seen from its key. `Field.position` is the number of the entry times 256, plus the
   binary logarithm of the size of the table's indices, which stand in front of the entries: a table of another size is not read.
-* ``"item"``: the same for the object itself, which is a dict.
+* ``"item"``: the same for the object itself, which is a dict. If its keys are not all strings, its entries are larger, and
+  `Field.position` has the bit `GENERAL`.
 * ``"split"``: it shares the keys of the class, and `Field.position` is the number of the value, for ever.
 
 That an attribute is *not* there is seen from the version of the keys (3.11's ``dk_version``): while it stays the same, no
@@ -22,6 +23,7 @@ import ctypes
 import itertools
 import struct
 import sys
+import weakref
 from typing import Any
 
 from metatracer.backend import layout as lay
@@ -83,9 +85,23 @@ def values_items() -> int:
     return figures.values_items - figures.values_capacity if figures.values_mode == "embedded" else 0
 
 
+GENERAL = 0x80
+_GENERAL_SIZE = 24
+"""An entry of a table whose keys are not all strings: hash, key and value."""
+
+
 def entry_offset(position: int) -> int:
-    """Distance of an entry, which is a key and a value, from the keys' address; `position` is that of a Field."""
-    return layout().keys_indices + (1 << (position & 0xFF)) + ENTRY_SIZE * (position >> 8)
+    """Distance of an entry's key, behind which its value stands, from the keys' address; `position` is that of a Field."""
+    start = layout().keys_indices + (1 << (position & ~GENERAL & 0xFF))
+    if position & GENERAL:
+        return start + _GENERAL_SIZE * (position >> 8) + lay.WORD
+    return start + ENTRY_SIZE * (position >> 8)
+
+
+def table_shape(position: int) -> int:
+    """The two bytes that tell a table's size and what keys it has, as the table at a Field's position has them."""
+    kind = lay.DICT_KEYS_GENERAL if position & GENERAL else lay.DICT_KEYS_UNICODE
+    return position & ~GENERAL & 0xFF | kind << 8
 
 
 def find_place(instance: object, name: str) -> tuple[str, int] | None:
@@ -125,20 +141,50 @@ def position_at_first(number: int) -> int:
     return number << 8 | _FIRST_SIZE
 
 
-def find_item(mapping: dict[Any, Any], key: str) -> tuple[str, int] | None:
-    """The key, as the dict has it, and its position in a dict that has keys of its own, strings only; None otherwise."""
-    if key not in mapping or len(mapping) > _MOST_SEARCHED:
+def find_item(mapping: dict[Any, Any], key: Any) -> tuple[Any, int] | None:
+    """The key, as the dict has it, and its position, in a dict that has keys of its own; None otherwise.
+
+    Args:
+        mapping: The dict.
+        key: Its hash and its equality run no code of the guest.
+    """
+    if len(mapping) > _MOST_SEARCHED or key not in mapping:
         return None
     keys = keys_address(mapping)
-    if values_start(mapping) or read_byte(keys + layout().keys_kind) != lay.DICT_KEYS_UNICODE:
+    kind = read_byte(keys + layout().keys_kind)
+    if values_start(mapping) or kind not in (lay.DICT_KEYS_UNICODE, lay.DICT_KEYS_GENERAL):
         return None
-    addresses = entries(keys)[::2]
-    same = id(key)
-    if same not in addresses:  # an equal string
-        same = next(address for address in addresses if address and lay.object_at(address) == key)
-    name: Any = lay.object_at(same)
-    position = _entry(keys, same)
-    return None if position is None or type(name) is not str else (name, position)
+    is_general = kind == lay.DICT_KEYS_GENERAL
+    addresses = _general_keys(keys) if is_general else entries(keys)[::2]
+    wanted = id(key)
+    if wanted in addresses:
+        number = addresses.index(wanted)
+    else:  # an equal one
+        equal = (number for number, address in enumerate(addresses) if address and _is_same_key(lay.object_at(address), key))
+        number = next(equal, -1)
+    if number < 0:
+        return None
+    position = number << 8 | read_byte(keys + layout().keys_log2_index_bytes) | (GENERAL if is_general else 0)
+    return lay.object_at(addresses[number]), position
+
+
+def _general_keys(keys: int) -> tuple[int, ...]:
+    """The addresses of the keys of a table whose keys are not all strings (0: deleted)."""
+    figures = layout()
+    count = read_signed(keys + figures.keys_nentries)
+    start = keys + figures.keys_indices + (1 << read_byte(keys + figures.keys_log2_index_bytes))
+    return struct.unpack(f"<{3 * count}Q", ctypes.string_at(start, _GENERAL_SIZE * count))[1::3]
+
+
+_PLAIN_KEYS = frozenset({str, int, bytes, float, bool, type(None)})
+
+
+def _is_same_key(found: Any, key: Any) -> bool:
+    """Whether a key of a dict is equal to one that compares plainly; others of the guest's classes are not asked."""
+    cls = type(found)
+    if cls is weakref.ReferenceType:
+        return type(key) is cls and found() is not None and found() is key()
+    return (cls in _PLAIN_KEYS or cls is type(key)) and bool(found == key)
 
 
 def place_of_absence(instance: object, name: str) -> tuple[str, int] | None:

@@ -190,7 +190,9 @@ class Printer:
 
     def field(self, field: Field) -> str:
         """A field without its braces."""
-        part = f"[{field.name!r}]" if field.storage == "item" else f".{field.name}"
+        part = f".{field.name}"
+        if field.storage == "item":
+            part = f"[{field.name!r}]" if type(field.name) is str else f"[{self.name(field.name)}]"
         text = f"{self.name(field.owner)}{part} {field.storage}:{field.position}"
         flags = [("immutable", field.immutable), ("quasi", field.quasi), ("items", field.immutable_items)]
         return " ".join([text, *(name for name, is_set in flags if is_set)])

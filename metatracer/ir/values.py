@@ -140,7 +140,8 @@ class Field:
         owner: For slots the class that defines the slot; for all else the exact class of the object.
         name: Attribute name, or the key.
         storage: "slot" (offset in bytes from the object), "inline" (index into the inline values), in a dict of the
-            instance's own, "entry" or "split" (`backend.own_dicts`), or "item": the value at a key of a dict, which `name` is.
+            instance's own, "entry" or "split" (`backend.own_dicts`), or "item": the value at a key of a dict, which `name` is (it
+            need be no string then, but hashes and compares without code of the guest).
         position: That offset, index or place.
         immutable: Declared in `_immutable_fields_`: set once, before anyone reads it.
         quasi: Declared as 'name?': constant to a trace, which is invalidated when it changes.

@@ -170,7 +170,7 @@ def _gives_pairs(box: Box) -> bool:
     """Whether this is an iterator in parts whose items are pairs."""
     if not isinstance(box, VirtualBox) or not box.is_virtual:
         return False
-    return box.cls is enumerate or (box.cls is zip and len(box.parts) == 2)  # noqa: PLR2004 - a key and a value
+    return box.cls is enumerate or (box.cls is zip and len(box.parts) == 2)
 
 
 def _fill(
@@ -195,7 +195,7 @@ def finish_update(_result: Any) -> None:
 @intrinsic(dict.update, dict.__init__)
 def _update(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
     """`d.update(zip(names, values))`, also of a subclass that stores as dicts do."""
-    if len(boxes) != 2 or not _gives_pairs(boxes[1]) or is_virtual_dict(boxes[0]):  # noqa: PLR2004 - the dict and the pairs
+    if len(boxes) != 2 or not _gives_pairs(boxes[1]) or is_virtual_dict(boxes[0]):
         return False
     target = boxes[0]
     if not is_dict_class(type(target.object)) or not know_dict(meta, target, "__setitem__"):

@@ -1,6 +1,6 @@
 """Items of dicts: `d[k]`, `d.get(k)`, `k in d` and `d[k] = v`, with keys whose hash runs no code.
 
-An item whose key is a constant string, or one that a field of an object has had few of, is read and written in its
+An item whose key is a constant, or a string that a field of an object has had few of, is read and written in its
 place in the dict's table (`backend.own_dicts`), as an attribute is: it is known afterwards, and stays in a register while
 nothing can see it. Where the place has turned out to change, and for other keys, the dict is searched.
 """
@@ -134,16 +134,16 @@ def _search(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, m
 def fixed_item(
     meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, mapping: Box, key: Box
 ) -> Field | None:
-    """The place of an item with a constant string as its key, guarded; None if it is to be searched."""
+    """The place of an item with a constant key, guarded; None if it is to be searched."""
     name = key.object
-    if type(name) is not str or not (key.is_const or _is_attribute(key)):
+    if not key.is_const and (type(name) is not str or not _is_attribute(key)):
         return None
     if "__builtins__" in mapping.object and not meta.host.is_stored_item(mapping.object, name):
         return None  # somebody's globals: assumptions are made on them
     if meta.host.moves_of_item(frame.jitcode.code, instruction.index, name) >= MOST_MOVES:
         return None
     place = find_item(mapping.object, name)
-    if place is None or not _has_constant_name(meta, key):
+    if place is None or not know_constant(meta, key):
         return None
     field = Field(type(mapping.object), place[0], "item", place[1])
     meta.guard_place(meta.ref(mapping), field)

@@ -550,7 +550,7 @@ _MOST_MOVED = 16
 
 
 def _pop_at(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, target: Box, index: Box) -> bool:
-    """`x.pop(0)` of a list that the trace has made: what is behind the item moves down. Nothing is done if the list is not made."""
+    """`x.pop(0)` of a list that the trace has made: what is behind the item moves down, if the list has to exist at all."""
     count, place = len(target.object), index.object
     is_made = isinstance(target.ref, Operation) and target.ref.opcode is ops.NEW_LIST
     if not is_made or not index.is_const or type(place) is not int or not -count <= place < count or count > _MOST_MOVED:

@@ -35,7 +35,7 @@ PORTALS: dict[CodeType, Portal] = {}
 _STORED_CLASS_WEIGHT = 3
 """A store that a trace itself would do is likely to come again."""
 
-_moved_items: dict[tuple[CodeType, int, str], int] = {}
+_moved_items: dict[tuple[CodeType, int, str | int], int] = {}
 
 
 def portal_entered(function: FunctionType) -> Portal | None:
@@ -150,13 +150,13 @@ class RecordingHost:
         """Whether `note_mutable_item` has been told of a global."""
         return assumptions.is_stored_item(namespace, name)
 
-    def moves_of_item(self, code: CodeType, index: int, name: str) -> int:
+    def moves_of_item(self, code: CodeType, index: int, name: Any) -> int:
         """How often an item of a dict was not where an instruction wanted it."""
-        return _moved_items.get((code, index, name), 0)
+        return _moved_items.get((code, index, name if type(name) is str else id(name)), 0)
 
-    def note_moved_item(self, code: CodeType, index: int, name: str) -> None:
+    def note_moved_item(self, code: CodeType, index: int, name: Any) -> None:
         """It was not there once more."""
-        _moved_items[code, index, name] = self.moves_of_item(code, index, name) + 1
+        _moved_items[code, index, name if type(name) is str else id(name)] = self.moves_of_item(code, index, name) + 1
 
     def class_unchanged(self, cls: type) -> ClassUnchanged:
         """The assumption that a class and its bases stay as they are."""
