@@ -6,7 +6,8 @@ instance of any class that holds an int and a reference; ``l`` in front: the pla
     void store_new(ptr place, [ptr class,] leaves...)
     void store_new(ptr list, i64 index, [ptr class,] leaves...)
 
-They take over the references among the leaves. The place holds a reference or NULL.
+They take over the references among the leaves. The place holds a reference or NULL. They begin an epoch (`emit.Addresses`) where
+code may have run.
 """
 
 from __future__ import annotations
@@ -22,17 +23,18 @@ if TYPE_CHECKING:
 _HEADER = object.__basicsize__
 
 
-def store_text(name: str, structure: str, function: Callable[[str], int]) -> str:
-    """LLVM text of the function of a structure."""
-    return _Functions(layout(), function, structure).text(name)
+def store_text(name: str, structure: str, function: Callable[[str], int], epoch: int) -> str:
+    """LLVM text of the function of a structure; `epoch` is the address of the word of `emit.Addresses.epoch`."""
+    return _Functions(layout(), function, structure, epoch).text(name)
 
 
 class _Functions:
     """Writes the function of one structure."""
 
-    def __init__(self, figures: Layout, function: Callable[[str], int], structure: str) -> None:
+    def __init__(self, figures: Layout, function: Callable[[str], int], structure: str, epoch: int) -> None:
         self._figures = figures
         self._function = function
+        self._epoch = pointer(epoch)
         self._in_list = structure.startswith("l")
         self._is_instance = structure.endswith(")")
         self._kinds = structure.removeprefix("l").strip("()")
@@ -56,6 +58,7 @@ make:
   %last = load ptr, ptr {self._place("end")}
   store ptr %new, ptr {self._place("end")}
   call void {self._c("Py_DecRef")}(ptr %last)
+{self._begin_epoch("made")}
   ret void
 done:
   ret void
@@ -156,7 +159,14 @@ write{n}:
 references:
 {swaps}
 {drops}
+{self._begin_epoch("dropped") if references else ""}
   ret void"""
+
+    def _begin_epoch(self, name: str) -> str:
+        """Code may have run: of a finalizer, or of what is collected in an allocation. Not where a number is put in place."""
+        return f"""  %{name} = load i64, ptr {self._epoch}
+  %{name}.next = add i64 %{name}, 1
+  store i64 %{name}.next, ptr {self._epoch}"""
 
     def _word(self, n: int) -> str:
         return f"  %word{n} = getelementptr i8, ptr %old, i64 {_HEADER + WORD * n}"

@@ -647,7 +647,7 @@ def store_new(structure: str) -> int:
     """Address of the function of `reuse_code` for a structure."""
     _base()
     name = f"store_new{next(_store_numbers)}"
-    _link(store_text(name, structure, function_address), [name])
+    _link(store_text(name, structure, function_address, ctypes.addressof(_epoch)), [name])
     return _functions[name]
 
 

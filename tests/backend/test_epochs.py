@@ -11,6 +11,7 @@ import pytest
 
 from metatracer.backend.compile import compile_trace, set_cell, set_exit_handler
 from metatracer.backend.emit_control import MOST_INLINE_WORDS, POLLING_FUNCTION
+from metatracer.backend.support import addresses
 from metatracer.ir.text import parse_trace
 from metatracer.ir.values import LoopRef
 from tests.backend.machine import outcome
@@ -97,6 +98,34 @@ def test_a_finalizer_of_what_an_instance_held_that_is_used_again() -> None:
     words = Words()
     body = "  r1 = new() {Box}\n  setfield(r1, None) {Box.value}\n  list_setitem(r0, 0, r1)"
     assert ends(code_for(words, body, "r0: list"), [breaking_box(words)]) == "guard_not_invalidated"
+
+
+def test_a_number_put_into_the_old_object_begins_no_epoch() -> None:
+    trace = parse_trace(
+        """trace t(r0: list, r1: int)
+          i2 = int_unbox(r1) -> []
+          f3 = int_to_float(i2)
+          r4 = float_box(f3)
+          list_setitem(r0, 0, r4)
+          finish(None)""",
+        {},
+    )
+    code = compile_trace(trace)
+    items = [float("1.5")]
+    epoch = ctypes.c_int64.from_address(addresses().epoch)
+
+    def epochs(number: int) -> int:
+        before = epoch.value
+        assert outcome(code, items, number)[0] == "finish"
+        assert items == [float(number)]
+        return epoch.value - before
+
+    entering = epochs(1000)
+    assert epochs(2000) == entering
+    shared = items[0]
+    assert epochs(3000) == entering + 1
+    assert shared == 2000.0
+    code.free()
 
 
 def test_a_finalizer_that_the_end_of_a_value_runs() -> None:
