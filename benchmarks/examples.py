@@ -22,7 +22,18 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks.common import DOCS, ROOT, machine, median, run_json, show_ratio, show_seconds, write_json, write_section
+from benchmarks.common import (
+    DOCS,
+    ROOT,
+    machine,
+    median,
+    modules_kept,
+    run_json,
+    show_ratio,
+    show_seconds,
+    write_json,
+    write_section,
+)
 
 MODULES = {
     "registervm": "examples.registervm.vm",
@@ -222,7 +233,7 @@ def main(
     processes = kinds(warm, found_pypy)
     results: list[Measured] = []
     console = Console()
-    with tempfile.TemporaryDirectory() as folder, Progress(console=console, transient=True) as progress:
+    with modules_kept(), tempfile.TemporaryDirectory() as folder, Progress(console=console, transient=True) as progress:
         binaries = compile_c(Path(folder))
         task = progress.add_task("measuring", total=len(chosen))
         for name, arguments in chosen.items():

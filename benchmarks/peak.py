@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.common import ROOT, median, run_json, show_ratio, show_seconds, show_table
+from benchmarks.common import ROOT, median, modules_kept, run_json, show_ratio, show_seconds, show_table
 from benchmarks.examples import MODULES, PROGRAMS, Kind, kinds
 
 IN_A_ROW = 3
@@ -71,7 +71,17 @@ def main(
     found = shutil.which(pypy)
     processes = [kind for kind in kinds(0.0, found) if kind.name != "untraced"]
     headings = ("program", "size", "traced: time to 90 % of peak", "PyPy: the same", "traced / PyPy", "peak: traced", "PyPy")
-    rows, results = [], []
+    with modules_kept():
+        rows, results = measure_all(only, rounds, seconds, processes)
+    show_table("peak", headings, rows, results, json_path, write_docs=docs, note=f"load average {os.getloadavg()[0]:.1f}, ")
+
+
+def measure_all(
+    only: str, rounds: int, seconds: float, processes: list[Kind]
+) -> tuple[list[list[str]], list[dict[str, Any]]]:
+    """The rows of the table, and what they were made from."""
+    rows: list[list[str]] = []
+    results: list[dict[str, Any]] = []
     for program in SIZES:
         if only not in program:
             continue
@@ -95,7 +105,7 @@ def main(
             program, str(size_of(program)), show_seconds(traced), show_seconds(other), show_ratio(traced, other),
             show_seconds(peak.get("traced")), show_seconds(peak.get("pypy")),
         ])  # fmt: skip
-    show_table("peak", headings, rows, results, json_path, write_docs=docs, note=f"load average {os.getloadavg()[0]:.1f}, ")
+    return rows, results
 
 
 if __name__ == "__main__":

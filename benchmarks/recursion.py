@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks.common import ROOT, median, run_json, show_ratio, show_seconds, show_table
+from benchmarks.common import ROOT, median, modules_kept, run_json, show_ratio, show_seconds, show_table
 
 SIZES = {"environments": (24, 29), "visitor": (22, 28), "closures": (25, 31)}
 """Of the Fibonacci number that is asked for: below a second untraced, and some seconds."""
@@ -27,20 +26,16 @@ def main(
     write_docs: Annotated[bool, typer.Option(help="Put the table into docs/performance.md.")] = False,
 ) -> None:
     """Measure what finding recursion outside of loops gains."""
-    with tempfile.TemporaryDirectory() as directory:
-        # The modules are compiled once, as they are for users, whatever the setting of this shell is.
-        kept = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": directory}
-        results, rows = measure(rounds, pypy, kept)
+    with modules_kept():
+        results, rows = measure(rounds, pypy)
     headings = ["program", "untraced", "traced", "PyPy", "untraced / traced", "traced / PyPy"]
     show_table("recursion", headings, rows, results, json_path, write_docs=write_docs)
 
 
-def measure(
-    rounds: int, pypy: str, kept: dict[str, str]
-) -> tuple[dict[str, dict[str, list[float]]], list[list[str]]]:
+def measure(rounds: int, pypy: str) -> tuple[dict[str, dict[str, list[float]]], list[list[str]]]:
     """The seconds of each kind of process, and the table's rows."""
     found_pypy = shutil.which(pypy)
-    kinds = {"untraced": (sys.executable, {"METATRACER": "off", **kept}), "traced": (sys.executable, {"METATRACER": "", **kept})}
+    kinds = {"untraced": (sys.executable, {"METATRACER": "off"}), "traced": (sys.executable, {"METATRACER": ""})}
     if found_pypy is not None:
         kinds["PyPy"] = (found_pypy, {"PYTHONPATH": str(ROOT / "benchmarks" / "pypy_shim")})
     results: dict[str, dict[str, list[float]]] = {}

@@ -25,7 +25,17 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks.common import ROOT, machine, median, run_json, show_ratio, show_seconds, write_json, write_section
+from benchmarks.common import (
+    ROOT,
+    machine,
+    median,
+    modules_kept,
+    run_json,
+    show_ratio,
+    show_seconds,
+    write_json,
+    write_section,
+)
 
 PROGRAMS = ROOT / "interpreters" / "scheme" / "benchmarks"
 MEASURING = ROOT / "benchmarks" / "measuring"
@@ -186,7 +196,7 @@ def main(
     found = [side for side in sides() if not only_sides or side.name in only_sides.split(",")]
     results: list[Measured] = []
     console = Console() if sys.stdout.isatty() else Console(width=240)
-    with Progress(console=console, transient=True) as progress:
+    with modules_kept(), Progress(console=console, transient=True) as progress:
         task = progress.add_task("measuring", total=len(names))
         for name in names:
             progress.update(task, description=name)

@@ -270,4 +270,4 @@ COLLECTORS: dict[tuple[type, str], Callable[..., Any]] = {
     (zip, "dict"): _fill,
     (enumerate, "dict"): _fill,
 }
-"""By class and what is wanted. Those of `map` and `filter` are given the function, an iterator, and an empty list for the items."""
+"""By class and what is wanted. Those of `map` and `filter` are given the function, an iterator, and an empty list for items."""

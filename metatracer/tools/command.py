@@ -1,4 +1,4 @@
-"""What `metatracer` starts: a bundled language at once, all else through the command line (`cli`), whose modules take 0.1 s to load."""
+"""What `metatracer` starts: a bundled language at once, all else through the command line, whose modules take 0.1 s to load."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def main() -> None:
 
         app(standalone_mode=True)
     except MetatracerError as error:
-        print(f"metatracer: {error}", file=sys.stderr)
+        sys.stderr.write(f"metatracer: {error}\n")
         sys.exit(2)
