@@ -43,7 +43,7 @@ from metatracer.recorder.lists import (
 )
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.numeric import as_int, plain_number
-from metatracer.recorder.slicing import is_number_read, is_plain, take_slice
+from metatracer.recorder.slicing import drop_top, is_number_read, is_plain, items_on_top, take_slice
 from metatracer.recorder.stepping import begin_generator, enter_generator
 from metatracer.recorder.tuples import guard_bound, guard_tuple_length, lasting_length, new_tuple, tuple_item
 from metatracer.recorder.virtuals import GeneratorBox, VirtualBox, is_virtual_dict, step, virtual_iterator
@@ -272,6 +272,11 @@ def _guard_typecode(meta: MetaInterpreter, owner: Value, typecode: str) -> None:
 def delitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """`del x[key]`."""
     boxes = [frame.box(register) for register in instruction.src]
+    container, key = boxes
+    if isinstance(key, VirtualBox) and key.is_virtual and key.cls is slice:
+        count = items_on_top(container, key.parts)
+        if count and drop_top(meta, container, count):
+            return
     refs, objects = [meta.ref(box) for box in boxes], [box.object for box in boxes]
     meta.c_call(frame, instruction, c.OBJECT_DELITEM, refs, objects, store=lambda _: None)
 

@@ -260,8 +260,13 @@ _HEAP_TYPE = 1 << 9
 
 
 def _is_observed(obj: Any) -> bool:
-    """Whether somebody notices when the object is freed: its class has a finalizer, or a weak reference exists."""
+    """Whether somebody notices when the object is freed: its class has a finalizer, or a weak reference exists.
+
+    Or it is a small list, tuple or dict of such objects.
+    """
     cls = type(obj)
+    if cls in _OPENED:
+        return runs_code_at_end(obj)
     if cls is ReferenceType:
         return True  # its callback comes only while it lives
     return _is_finalized(obj) or (
