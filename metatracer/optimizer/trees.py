@@ -105,6 +105,7 @@ class _Walk(Forward):
         self.forced = forced
         self.scope: set[Value] = set()
         self.depth = 0
+        self._real: dict[Value, Value] = {}
         self.state.classes = part.trace.classes or ClassFacts(has_fickle=True)
         self._definitions: dict[Value, FactKey] | None = None
 
@@ -155,17 +156,22 @@ class _Walk(Forward):
                 self.result.extras[old] = fork.extras
 
     def run_old(self, old: Operation) -> None:
-        """Note what an operation does; it stays as it is."""
-        args, snapshot, descr = old.args, old.snapshot, old.descr
-        old.args = tuple([self.state.resolve(arg) for arg in args])
-        try:
-            verdict = self.run(old)
-        finally:
-            old.args, old.snapshot, old.descr = args, snapshot, descr
-        if old.opcode.result and verdict is not old:
+        """Note what an operation does; it stays as it is, and what is known is known of a copy.
+
+        (Other threads may be reading the trace.)
+        """
+        new = Operation(old.opcode, [self.state.resolve(arg) for arg in old.args], old.descr)
+        verdict = self.run(new)
+        if old.opcode.result:
             assert isinstance(verdict, Value)
             self.state.replaced[old] = verdict
-        self.scope.add(old)
+            if verdict is new:
+                self._real[new] = old
+                self.scope.add(new)
+
+    def real(self, value: Value) -> Value:
+        """The value in the code."""
+        return self._real.get(value, value)
 
     def run(self, op: Operation) -> Verdict:
         return self.emit(op) if op.opcode in _AS_THEY_ARE else super().run(op)
@@ -181,6 +187,7 @@ class _Walk(Forward):
         Bridges one behind the other for the values of one promotion stay as they are where the backend makes a switch of
         them, which passes them by.
         """
+        self._definitions = None
         bridge = self.part.bridges[guard]
         same_place = guard.opcode in _CHAINED and _first_guard(bridge.trace) is guard.opcode
         depth = self.depth + 1 if guard.opcode in _CHAINED else 0
@@ -204,7 +211,7 @@ class _Walk(Forward):
         return isinstance(value, Const) or value in self.scope
 
     def definition(self, value: Value) -> FactKey | None:
-        """A fact by which a value can be had."""
+        """A fact by which a value can be had at the guard in hand."""
         if self._definitions is None:
             self._definitions = {}
             for table, head, args, known in self.state.facts():
@@ -358,11 +365,14 @@ class _Bridge(_Walk):
             self.state.substitute(name, load)
 
     def emit(self, op: Operation) -> Operation:
-        self.scope.add(op)
+        if not self._is_kept:
+            self.scope.add(op)
         return super().emit(op)
 
     def exit_of(self, op: Operation) -> Snapshot | None:
         """The exit of the guard that this one stands for, with the values as they are now, in the same order."""
+        if self._is_kept:
+            return None
         old = self.old
         if old is None or not old.opcode.is_guard or old.snapshot is None or old in self._left_by:
             raise Contradiction
@@ -408,7 +418,7 @@ class _Bridge(_Walk):
     def _finish(self, used: list[Value]) -> None:
         trace = self.part.trace
         further = [value for value in used if isinstance(value, Input) and value not in self._inputs]
-        self.extras = tuple([self._of[value] for value in further])
+        self.extras = tuple([self.parent.real(self._of[value]) for value in further])
         inputs = (*trace.inputs, *further)
         new = Trace(inputs, self.out, trace.assumptions, trace.name, trace.entry, trace.repeats, trace.classes)
         kept = set(self.out)

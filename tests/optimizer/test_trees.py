@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from metatracer.backend import switches
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.text import parse_trace
 from metatracer.ir.values import Const, LabelRef, Operation, Trace, Value
@@ -258,3 +259,41 @@ def test_a_bridge_that_cannot_happen_stays_as_it_is() -> None:
     )
     assert Shown(part).lines[-2:] == ["guard_type(r2)", "finish(r2)"]
     assert tree.extras == {}
+
+
+def test_bridges_that_become_a_switch_stay_as_they_are_and_give_what_they_have_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(switches, "LEAST_CASES", 2)
+    root = parse_trace("trace " + ROOT.replace(" b6 = int_lt", " guard_int_value(i3) {1} -> [r2, i3]\n b6 = int_lt") + "\n", {})
+    first = parse(
+        """b(r0: list, i1)
+        guard_not_invalidated() -> [r0, i1]
+        guard_int_value(i1) {2} -> [r0, i1]
+        r2 = list_getitem(r0, 1)
+        r3 = list_getitem(r0, 1)
+        b4 = ptr_eq(r2, None)
+        guard_true(b4) -> [r0, r3]
+        finish(r2)"""
+    )
+    text = """b(r0: list, r1)
+        guard_not_invalidated() -> [r0, r1]
+        r2 = list_getitem(r0, 1)
+        r3 = list_getitem(r0, 0)
+        r4 = new_tuple(r2, r3)
+        finish(r4)"""
+    last = parse("b(r0: list, i1)\n guard_not_invalidated() -> [r0, i1]\n finish(r0)")
+    outer, inner, leaving = (
+        guard_of(root, "guard_int_value"), guard_of(first, "guard_int_value"), guard_of(first, "guard_true"),
+    )  # fmt: skip
+    tree = refined(Part(root, {outer: Part(first, {inner: Part(last), leaving: Part(parse(text))})}))
+    part = tree.bridges[outer]
+    assert part.trace is first
+    assert part.bridges[inner].trace is last
+    assert tree.extras == {}
+    # Item 0 is in a register of the root only, which a switch would pass by.
+    shown = Shown(part.bridges[leaving])
+    assert shown.lines == [
+        "guard_not_invalidated()", "r2 = list_getitem(r0, 0)", "r3 = new_tuple(r1, r2)", "finish(r3)",
+    ]  # fmt: skip
+    assert part.extras == {}
