@@ -11,7 +11,7 @@ from metatracer import hooks, log
 from metatracer.backend.compile import compile_trace, set_cell
 from metatracer.errors import AbortReason
 from metatracer.frontend.decode import jitcode_for
-from metatracer.ir.opcodes import FINISH, GUARD_FALSE, GUARD_NOT_INVALIDATED, PTR_EQ
+from metatracer.ir.opcodes import FINISH, GUARD_FALSE, GUARD_NOT_INVALIDATED, LABEL, PTR_EQ
 from metatracer.ir.values import (
     Const,
     FrameState,
@@ -81,7 +81,13 @@ def optimized_trace(trace: Trace, **how: Any) -> Trace:
     return result
 
 
-def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: GuardState | None, seconds: float) -> Piece | None:
+class NotRepeated(Exception):
+    """A root cannot be peeled: its iteration does not fit the state in which it ends."""
+
+
+def install_recorded(
+    loop: Loop, ended: Ended, host: RecordingHost, guard: GuardState | None, seconds: float, *, repeated_only: bool = False
+) -> Piece | None:
     """Optimize, compile and put in place what was recorded.
 
     Args:
@@ -90,9 +96,13 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
         host: Where its residual calls were noted.
         guard: For a bridge, the guard it hangs on.
         seconds: What recording took.
+        repeated_only: Nothing is put in place of a loop that cannot be peeled.
 
     Returns:
         The code in place, or None if it could not be used (an assumption broke meanwhile).
+
+    Raises:
+        NotRepeated: Such a loop.
     """
     assert ended.recorded is not None
     trace = ended.recorded.trace
@@ -107,6 +117,8 @@ def install_recorded(loop: Loop, ended: Ended, host: RecordingHost, guard: Guard
     with collecting() as reliances:
         optimized = optimized_trace(trace, peel=is_loop, repeat=repeat, guess=guess, goal=_goal(loop, trace, guard))
     optimizing = time.perf_counter() - start
+    if repeated_only and is_loop and optimized.operations[0].opcode is LABEL:
+        raise NotRepeated
     piece = install_optimized(loop, trace, optimized, guard, reliances, seconds, optimizing)
     if piece is None:
         return None

@@ -30,7 +30,7 @@ from metatracer.recorder.polymorphism import Branches, merge_context
 from metatracer.recorder.record import record_bridge, record_loop
 from metatracer.recorder.tracebacks import without_toolkit
 from metatracer.runtime import assumptions, hotness, replacing
-from metatracer.runtime.compiling import install_recorded, note_abort, note_miss
+from metatracer.runtime.compiling import NotRepeated, install_recorded, note_abort, note_miss
 from metatracer.runtime.host import RecordingHost
 from metatracer.runtime.hotness import CLOCK
 from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended
@@ -410,13 +410,18 @@ class _Driving:
         if where is None and not _is_wanted(own, recorded):
             return
         try:
-            piece = install_recorded(own, ended_, host, where, seconds)
+            tries_others = where is None and own.misses < _MOST_UNREPEATED
+            piece = install_recorded(own, ended_, host, where, seconds, repeated_only=tries_others)
             if piece is None:
                 aborted = RecordingAborted(AbortReason.ASSUMPTION_BROKEN)
             elif where is None:
                 replacing.watch(own)
             else:
                 replacing.bridge_added(piece)
+        except NotRepeated:
+            own.misses += 1
+            note_miss(own, AbortReason.NOT_REPEATED)
+            return
         except Exception as error:  # noqa: BLE001 - whatever it is: the guest goes on in the interpreter
             detail = "".join(traceback.format_exception(error)).strip()
             aborted = RecordingAborted(AbortReason.COMPILE_FAILED, detail)
@@ -547,6 +552,8 @@ def _note_unwound(guard: GuardState, inner: tuple[Any, ...]) -> None:
 
 
 _MOST_MISSES = 4
+_MOST_UNREPEATED = 2
+"""Roots that cannot be peeled, thrown away. Their versions allocate what they are given, only to go on in the root."""
 _PATIENCE = 8
 """Factor on `trace_eagerness` in front of a loop's label."""
 

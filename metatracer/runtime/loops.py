@@ -44,7 +44,8 @@ class Loop:
         count: Back-edges counted since the last attempt. entries: function entries, likewise.
         spent: Seconds of the interpreter since then. charged: When some were added last (see `hotness`).
         until_look: Visits until the next one that is counted (`Portal.look`).
-        misses: Recordings thrown away because they left the loop. ways_missed: Because they went a way to be avoided.
+        misses: Recordings thrown away because they left the loop, or could not be peeled. ways_missed: Because they went a way
+            to be avoided.
         waited_for: Recordings given up because they want to call this loop and it has no code yet.
         wait: Factor on the thresholds; grows with each abort.
         attempts: Recordings given up since the last success.
