@@ -90,8 +90,10 @@ def _repeated(meta: MetaInterpreter, callee: MetaFrame) -> list[int] | None:
     function that recurs is on the stack once more: in the trace, or below the frame that the recording began with.
     """
     found = []
-    for frame in meta.frames:
+    for number, frame in enumerate(meta.frames):
         if frame.jitcode is callee.jitcode and frame.given:
+            if any(inner.portal is not None for inner in meta.frames[number + 1 :]):
+                return None  # it goes through a portal of the author's, which is called natively where it recurs
             greens = _same(frame.given, callee.registers)
             if greens is not None:
                 found.append(greens)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from metatracer import parameters
+from metatracer import JitDriver, parameters
 from metatracer.runtime.implicit import original_code
 from metatracer.runtime.implicit_entry import entry_of
 from metatracer.statistics import STATISTICS
@@ -118,3 +118,28 @@ def test_what_calls_itself_once_is_no_recursion():
     with parameters(**EAGERLY):
         assert run(step, 300) == 300
     assert entry_of(apply) is None
+
+
+def test_what_recurs_through_a_portal_is_left_to_the_portal():
+    driver = JitDriver(greens=["body"], reds="auto", name="bodies")
+
+    class Function:
+        """Made anew by each run of the guest, as its definitions are."""
+
+        def __init__(self, body: tuple[str, int]) -> None:
+            self.body = body
+
+    def call(function: Function, n: int) -> int:
+        return execute(function.body, function, n)
+
+    @driver.portal
+    def execute(body: tuple[str, int], function: Function, n: int) -> int:
+        driver.jit_merge_point(body=body)
+        if body[0] == "main":
+            fib = Function(("fib", 2))
+            return run(lambda i: call(fib, 8), n)
+        return n if n < body[1] else call(function, n - 1) + call(function, n - 2)
+
+    with parameters(**EAGERLY):
+        assert call(Function(("main", 0)), 300) == 300 * 21
+    assert entry_of(call) is None
