@@ -117,7 +117,7 @@ def install_recorded(
     with collecting() as reliances:
         optimized = optimized_trace(trace, peel=is_loop, repeat=repeat, guess=guess, goal=_goal(loop, trace, guard))
     optimizing = time.perf_counter() - start
-    if repeated_only and is_loop and optimized.operations[0].opcode is LABEL:
+    if repeated_only and is_loop and optimized.operations[0].opcode is LABEL and _peels():
         raise NotRepeated
     piece = install_optimized(loop, trace, optimized, guard, reliances, seconds, optimizing)
     if piece is None:
@@ -129,6 +129,13 @@ def install_recorded(
     for call in host.residual_calls:
         loop.record.add_residual_call(call)
     return piece
+
+
+def _peels() -> bool:
+    """Whether METATRACER_OPT lets loops be peeled."""
+    from metatracer.optimizer.pipeline import selected_passes
+
+    return "peel" in selected_passes()
 
 
 def _goal(loop: Loop, trace: Trace, guard: GuardState | None) -> Goal:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from metatracer.errors import UsageError
 from metatracer.tools import guest, report, traces
+from metatracer.tools.command import run_language
 from metatracer.tools.comparison import Comparison, compare
 from metatracer.tools.facts import collect, show_facts
 from metatracer.tools.guest import Job
@@ -204,9 +205,7 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] 
 )  # fmt: skip
 def lua_command(context: typer.Context) -> None:
     """Run Lua: options and arguments are those of `lua`, and more (`metatracer lua --help`)."""
-    from interpreters.lua.command import main as run_lua
-
-    raise typer.Exit(run_lua(context.args))
+    raise typer.Exit(run_language("lua", context.args))
 
 
 @app.command(
@@ -215,6 +214,4 @@ def lua_command(context: typer.Context) -> None:
 )  # fmt: skip
 def scheme_command(context: typer.Context) -> None:
     """Run Scheme: a file, an expression, or a dialogue (`metatracer scheme --help`)."""
-    from interpreters.scheme.command import main as run_scheme
-
-    raise typer.Exit(run_scheme(context.args))
+    raise typer.Exit(run_language("scheme", context.args))

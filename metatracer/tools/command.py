@@ -10,11 +10,17 @@ from metatracer.errors import MetatracerError
 LANGUAGES = ("lua", "scheme")
 
 
+def run_language(name: str, arguments: list[str]) -> int:
+    """Run the command of a bundled language; gives its exit status."""
+    status: int = importlib.import_module(f"interpreters.{name}.command").main(arguments)
+    return status
+
+
 def main() -> None:
     """Run the command; a mistake is told in a sentence, with status 2."""
     try:
         if sys.argv[1:2] and sys.argv[1] in LANGUAGES:
-            sys.exit(importlib.import_module(f"interpreters.{sys.argv[1]}.command").main(sys.argv[2:]))
+            sys.exit(run_language(sys.argv[1], sys.argv[2:]))
         from metatracer.tools.cli import app
 
         app(standalone_mode=True)

@@ -59,3 +59,13 @@ def test_an_iteration_that_leaves_another_state_is_not_the_first_root(following:
     (loop,) = [loop for loop in PORTALS[run.__code__].loops.values() if loop.piece is not None]
     is_simple = loop.piece.trace.operations[0].opcode is LABEL
     assert is_simple == (missed == 2)
+
+
+def test_without_peeling_no_other_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METATRACER_OPT", "-peel")
+    before = STATISTICS.aborts.get(AbortReason.NOT_REPEATED.name, 0)
+    run = machine({"a": "a"})
+    with parameters(threshold=7, function_threshold=10_000):
+        assert run("a", 500) == 500
+    assert STATISTICS.aborts.get(AbortReason.NOT_REPEATED.name, 0) == before
+    assert any(loop.piece is not None for loop in PORTALS[run.__code__].loops.values())
