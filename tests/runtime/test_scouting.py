@@ -303,13 +303,17 @@ def test_there_is_no_thread_where_thresholds_are_counts():
             while n:
                 driver.jit_merge_point()
                 n -= 1
+        def become(count):
+            end = time.monotonic() + 60
+            while _thread._count() != count and time.monotonic() < end:
+                time.sleep(0.01)
+            return _thread._count()
         run(1)
         time.sleep(0.1)
         counts = [_thread._count()]
         for threshold in (0, 100):
             metatracer.set_param(None, "threshold", threshold)
-            time.sleep(0.7)
-            counts.append(_thread._count())
+            counts.append(become(not threshold))
         print(counts)
     """
     assert python(text) == "[0, 1, 0]\n"
@@ -326,13 +330,16 @@ def test_a_process_forks_without_the_thread():
             while n:
                 driver.jit_merge_point()
                 n -= 1
+        def threads():
+            end = time.monotonic() + 60
+            while not _thread._count() and time.monotonic() < end:
+                time.sleep(0.01)
+            return _thread._count()
         run(1)
-        time.sleep(0.1)
-        before = _thread._count()
+        before = threads()
         child = os.fork()
         if not child:
-            time.sleep(0.1)
-            os._exit(_thread._count())
+            os._exit(threads())
         here = _thread._count()
         print(before, here, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """
@@ -356,5 +363,5 @@ def test_a_mistake_of_the_thread_is_told_and_ends_it(monkeypatch):
     bell.acquire()
     ended.acquire()
     scouting._run(bell, ended)
-    assert told == ["what only recurs"]
+    assert set(told) == {"what only recurs"}  # the process' own thread may have looked, too
     assert not ended.locked()
