@@ -374,12 +374,34 @@ def partial_fields() -> tuple[Field, Field, Field]:
     return function, arguments, keywords
 
 
+@once
+def function_fields() -> dict[str, Field]:
+    """The places of a function's parts, found in one that is made for that; closure and globals stay as they are."""
+    held = object()
+
+    def made(first: object = held, *, second: object = held) -> object:
+        return held, first, second
+
+    vars(made)["mark"] = held
+    places = {}
+    for name in ("__code__", "__closure__", "__globals__", "__defaults__", "__kwdefaults__", "__dict__"):
+        immutable = name in ("__closure__", "__globals__")
+        places[name] = _places_in(made, {name: getattr(made, name)}, immutable=immutable)[0]
+    return places
+
+
+def is_unmarked(function: FunctionType) -> bool:
+    """Whether a function has no attributes of its own; asking makes no dict for them."""
+    return not read_word(id(function) + function_fields()["__dict__"].position) or not vars(function)
+
+
 def _places_in(instance: object, parts: dict[str, object], *, immutable: bool = False) -> list[Field]:
     """The places of a builtin class's members in an instance, whose parts are objects that stand there once."""
     places = []
+    size = int(type.__dict__["__basicsize__"].__get__(type(instance)))
     for name, part in parts.items():
         offsets = [
-            offset for offset in range(2 * lay.WORD, 6 * lay.WORD, lay.WORD) if read_word(id(instance) + offset) == id(part)
+            offset for offset in range(2 * lay.WORD, size, lay.WORD) if read_word(id(instance) + offset) == id(part)
         ]
         if len(offsets) != 1:
             raise LayoutError(f"{name} was not found in a {type(instance).__name__}")

@@ -508,22 +508,12 @@ def setattr_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     """`x.name = value`."""
     box, value = frame.box(instruction.src[0]), frame.box(instruction.src[1])
     name = instruction.arg
-    cls = type(box.object)
     if is_virtual_exception(box) and write_attribute(meta, box, name, value):
         return
     if isinstance(box.object, type):
         meta.note_class_store(box.object)
-    elif not isinstance(box.object, ModuleType | FunctionType) and meta.is_steady(cls) and not has_custom_setattr(cls):
-        found = lookup_attribute(cls, name)
-        if found.kind == "data_descriptor":
-            setter: Any = found.attribute.fset if type(found.attribute) is property else None
-            if setter is not None and can_inline(meta, setter):
-                _know_class(meta, box, cls)
-                pending = Pending(instruction, _discard, finish_discard, (), False)
-                if call_python(meta, frame, setter, [box, value], pending):
-                    return
-        elif _store_fixed(meta, box, value, cls, name, found.kind == "slot"):
-            return
+    elif store_attribute(meta, frame, box, name, value, Pending(instruction, _discard, finish_discard, (), False)):
+        return
     arguments = [meta.ref(box), Const("r", name), meta.ref(value)]
     meta.c_call(
         frame,
@@ -533,6 +523,23 @@ def setattr_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
         [box.object, name, value.object],
         store=lambda _: None,
     )
+
+
+def store_attribute(
+    meta: MetaInterpreter, frame: MetaFrame, box: Box, name: str, value: Box, pending: Pending
+) -> bool:
+    """Store an attribute in its place, or look into its property's function, behind which `pending` goes on; whether it is done."""
+    cls = type(box.object)
+    if isinstance(box.object, ModuleType | FunctionType) or not meta.is_steady(cls) or has_custom_setattr(cls):
+        return False
+    found = lookup_attribute(cls, name)
+    if found.kind != "data_descriptor":
+        return _store_fixed(meta, box, value, cls, name, found.kind == "slot")
+    setter: Any = found.attribute.fset if type(found.attribute) is property else None
+    if setter is None or not can_inline(meta, setter):
+        return False
+    _know_class(meta, box, cls)
+    return call_python(meta, frame, setter, [box, value], pending)
 
 
 def _discard(meta: MetaInterpreter, frame: MetaFrame, _result: Box) -> None:

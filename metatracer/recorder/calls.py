@@ -22,6 +22,7 @@ from metatracer.backend.fields import (
     container_creation,
     has_default_initializer,
     has_finalizer,
+    is_unmarked,
     lookup_attribute,
     method_fields,
     own_creation,
@@ -33,8 +34,10 @@ from metatracer.frontend.decode import jitcode_for
 from metatracer.hints import HINT_FLAGS, PROMOTING_FLAGS, hint
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
+from metatracer.ir.opcodes import fits_i64
 from metatracer.ir.pure_calls import NOTHING, fold, is_immutable, is_pure
 from metatracer.ir.values import NULL_OBJECT, Const
+from metatracer.recorder.closures import closure_by_code
 from metatracer.recorder.control import make_cell
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box
 from metatracer.recorder.generators import is_generator_function, take_from_locals, virtual_generator
@@ -130,8 +133,8 @@ def can_inline(meta: MetaInterpreter, function: Any) -> bool:
 
 
 def _has_hint(function: FunctionType) -> bool:
-    return bool(function.__dict__) and any(
-        name in function.__dict__ for name in ("_jit_elidable_", "_jit_loop_invariant_", "_jit_look_inside_iff_")
+    return not is_unmarked(function) and any(
+        name in vars(function) for name in ("_jit_elidable_", "_jit_loop_invariant_", "_jit_look_inside_iff_")
     )
 
 
@@ -164,6 +167,10 @@ def call_python(
     _give_arguments(meta, callee, bound)
     callee.context = call_context(frame, jitcode, callee.registers)
     called = None
+    if closure is not None:
+        for register, cell in zip(jitcode.free_registers, closure, strict=True):
+            callee.registers[register] = cell
+        callee.function = _template(function.__code__, function)
     if callee.context in meta.polymorphism.called and callee.portal is None:
         called = None if closure is not None else branching_call(meta, callee)
         if called is None:
@@ -172,10 +179,6 @@ def call_python(
     if closure is None:
         called = called or native_call(meta, callee)
         meta.assume(meta.host.function_unchanged(function))
-    else:
-        for register, cell in zip(jitcode.free_registers, closure, strict=True):
-            callee.registers[register] = cell
-        callee.function = _template(function.__code__, function)
     meta.push_frame(callee, pending)
     if called is not None:
         _make_cells(meta, callee)
@@ -502,7 +505,7 @@ def _call_function(
     keywords: tuple[str, ...],
 ) -> bool:
     target = function.object
-    marks = target.__dict__
+    marks = {} if is_unmarked(target) else vars(target)
     if marks and (marks.get("_jit_elidable_") or marks.get("_jit_loop_invariant_")):
         if _call_elidable(meta, frame, instruction, function, arguments, keywords):
             return True
@@ -526,9 +529,11 @@ def _call_function(
         closure = closure_of(meta, function)
         if closure is None:
             return False
-    elif not function.is_const and not meta.promote_unless_polymorphic(function):
-        _note(meta, frame, target, _POLYMORPHIC)
-        return False
+    elif not function.is_const:
+        closure = closure_by_code(meta, function)
+        if closure is None and not meta.promote_unless_polymorphic(function):
+            _note(meta, frame, target, _POLYMORPHIC)
+            return False
     return _enter(meta, frame, target, arguments, keywords, Pending(instruction, deliver_result), closure)
 
 
@@ -587,17 +592,34 @@ def _call_elidable(
 
 
 def _call_enum(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, function: Box, argument: Box) -> bool:
-    """`Op(value)`: the member that has a value which the trace knows."""
+    """`Op(value)`: the member that has a value, which is made a constant; a member itself is what it gives."""
     cls, value = function.object, argument.object
-    if not function.is_const or not argument.is_const or not meta.is_steady(cls) or cls.__new__ is not Enum.__new__:
+    if not function.is_const or not meta.is_steady(cls) or cls.__new__ is not Enum.__new__:
         return False
     member = value
     if type(value) in _VALUES:
         member = cls._value2member_map_.get(value)
     if type(member) is not cls:
         return False
+    if member is value:
+        meta.guard_class(argument)
+        meta.rely_on_class(cls)
+        set_result(frame, instruction, argument)
+        return True
+    if not argument.is_const and not _promote_value(meta, argument, member):
+        return False
     meta.rely_on_class(cls)  # EnumType lets nobody take a member away
     set_result(frame, instruction, const_box(member))
+    return True
+
+
+def _promote_value(meta: MetaInterpreter, value: Box, member: Any) -> bool:
+    """Make the value of a member of an enumeration a constant of the trace, unless this place has seen too many."""
+    if type(value.object) not in (int, str) or (type(value.object) is int and not fits_i64(value.object)):
+        return False
+    if not meta.may_promote(member):
+        return False
+    meta.promote(value)
     return True
 
 

@@ -429,7 +429,6 @@ def import_name(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
 _AS_CALLS = (
     "intrinsic",
     "import_from",
-    "convert_value",
     "map_add",
     "list_to_tuple",
     "set_update",

@@ -11,6 +11,7 @@ from __future__ import annotations
 from types import GeneratorType
 from typing import TYPE_CHECKING
 
+from metatracer.backend.fields import is_unmarked
 from metatracer.frontend.binding import ArgumentMismatch, bind_arguments
 from metatracer.recorder.frames import const_box
 from metatracer.recorder.virtuals import GeneratorBox, VirtualBox, closure_of, held_by
@@ -27,8 +28,7 @@ _MARKS = ("_jit_look_inside_", "_jit_not_in_trace_", "_jit_elidable_", "_jit_loo
 
 def is_generator_function(meta: MetaInterpreter, function: FunctionType) -> bool:
     """Whether calling it makes a generator that the trace may consume."""
-    marks = function.__dict__
-    if marks and not all(marks.get(name) is None for name in _MARKS):
+    if not is_unmarked(function) and not all(vars(function).get(name) is None for name in _MARKS):
         return False
     return meta.limits.inlining and meta.host.is_consumable(function.__code__)
 

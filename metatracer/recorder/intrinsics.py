@@ -15,22 +15,21 @@ from metatracer.errors import AbortReason
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const, Operation, Value
-from metatracer.recorder.attributes import call_getter, find_attribute, lacks_attribute, virtual_super
+from metatracer.recorder.attributes import virtual_super
 from metatracer.recorder.calls import intrinsic, set_result
 from metatracer.recorder.containers import length_of
 from metatracer.recorder.dicts import get_item
 from metatracer.recorder.frames import Box, MetaFrame, const_box
 from metatracer.recorder.lists import append_item, forget_bounds, forget_items, guard_length, list_item, store_item
 from metatracer.recorder.metainterp import is_base
-from metatracer.recorder.numeric import as_float, as_int, compare_numbers
+from metatracer.recorder.numeric import as_float, as_int, compare_numbers, int_binary
 from metatracer.recorder.truth import truth_raw
-from metatracer.recorder.tuples import lasting_length
+from metatracer.recorder.tuples import lasting_length, new_tuple
 from metatracer.recorder.unsigned import unsigned_value
 from metatracer.recorder.virtuals import (
     is_virtual_dict,
     virtual_enumerate,
     virtual_mapping,
-    virtual_method,
     virtual_range,
     virtual_zip,
 )
@@ -236,40 +235,6 @@ def _issubclass(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
     return True
 
 
-@intrinsic(getattr)
-def _getattr(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
-    """`getattr(x, name)` as `x.name`, when the trace knows the name; the third argument if x certainly has it not."""
-    if len(boxes) not in (2, 3) or not boxes[1].is_const or type(boxes[1].object) is not str:
-        return False
-    found = find_attribute(meta, boxes[0], boxes[1].object)
-    if found.box is not None:
-        set_result(frame, instruction, found.box)
-        return True
-    if found.method is not None:
-        bound = virtual_method(found.method, boxes[0])
-        set_result(frame, instruction, const_box(bound.object) if boxes[0].is_const else bound)
-        return True
-    if found.getter is not None:
-        return len(boxes) == 2 and call_getter(meta, frame, instruction, found, boxes[0])
-    if len(boxes) == 2 or not lacks_attribute(meta, boxes[0], boxes[1].object):
-        return False
-    set_result(frame, instruction, boxes[2])
-    return True
-
-
-@intrinsic(hasattr)
-def _hasattr(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
-    """Whether `x.name` is there, when the trace knows the name and no code is run to find out."""
-    if len(boxes) != 2 or not boxes[1].is_const or type(boxes[1].object) is not str:
-        return False
-    found = find_attribute(meta, boxes[0], boxes[1].object)
-    is_there = found.box is not None or found.method is not None
-    if not is_there and (found.getter is not None or not lacks_attribute(meta, boxes[0], boxes[1].object)):
-        return False
-    set_result(frame, instruction, const_box(is_there))
-    return True
-
-
 @intrinsic(type)
 @_one
 def _type(meta: MetaInterpreter, box: Box) -> Box:
@@ -379,6 +344,23 @@ def extreme_of_numbers(symbol: str) -> Handler:
         return True
 
     return handle
+
+
+@intrinsic(divmod)
+def _divmod(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    """Of ints, as quotient and remainder."""
+    if len(boxes) != 2 or any(type(box.object) is not int for box in boxes) or all(box.is_const for box in boxes):
+        return False
+    left, right = boxes
+    parts = []
+    for symbol in ("//", "%"):
+        part = int_binary(meta, symbol, left, right, masked=False)
+        if part is None:
+            return False
+        parts.append(part)
+    made = new_tuple(meta, [meta.ref(part) for part in parts])
+    set_result(frame, instruction, Box(divmod(left.object, right.object), made))
+    return True
 
 
 @intrinsic(ord)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from metatracer.frontend.operations import OPERATIONS
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
+from metatracer.ir.pure_calls import NOTHING, fold
 from metatracer.ir.values import Const
 from metatracer.recorder.control import operation_call
 from metatracer.recorder.dicts import note_made
@@ -148,10 +151,31 @@ def _unseen(
 _MOST_CONCATENATED = 4
 
 
+def _fold(frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    """Do a step of an f-string of constants; False if it depends on anything else, or raises."""
+    if not all(box.is_const for box in boxes):
+        return False
+    if instruction.op == "format_value" and any("n" in box.object for box in boxes[1:] if type(box.object) is str):
+        return False  # a number in the way of the locale
+    text = fold(partial(OPERATIONS[instruction.op], instruction.arg), [box.object for box in boxes])
+    if text is not NOTHING:
+        frame.registers[instruction.dst[0]] = const_box(text)
+    return text is not NOTHING
+
+
+@handles("convert_value")
+def convert_value(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`{x!r}` in an f-string, from 3.13 on an instruction of its own."""
+    if not _fold(frame, instruction, [frame.box(instruction.src[0])]):
+        operation_call(meta, frame, instruction)
+
+
 @handles("build_string")
 def build_string(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """The parts of an f-string, put together."""
     boxes = [frame.box(register) for register in instruction.src]
+    if _fold(frame, instruction, boxes):
+        return
     if len(boxes) > _MOST_CONCATENATED or any(type(box.object) is not str for box in boxes):
         operation_call(meta, frame, instruction)
         return
@@ -172,6 +196,8 @@ def format_value(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructi
     """A part of an f-string: of a string or a number without a format its text."""
     box = frame.box(instruction.src[0])
     cls = type(box.object)
+    if _fold(frame, instruction, [frame.box(register) for register in instruction.src]):
+        return
     if len(instruction.src) == 1 and instruction.arg in ("", "s") and (cls is str or cls in _AS_STRING):
         meta.guard_class(box)
         if cls is str:

@@ -579,6 +579,12 @@ class MetaInterpreter:
         site = (frame.context, hash((frame.index, place)) if place else frame.index)
         return self.polymorphism.may_promote(site, obj, self.limits.promotion_limit, self.promotion_sites)
 
+    def has_met_copy(self, function: FunctionType, place: int = 0) -> bool:
+        """Whether the instruction has made another function of the same code a constant, in this recording or before."""
+        frame = self.frames[-1]
+        site = (frame.context, hash((frame.index, place)) if place else frame.index)
+        return self.polymorphism.has_met_copy(site, function)
+
     def aborted(self, reason: AbortReason, detail: str = "") -> RecordingAborted:
         """An abort with the author's place."""
         if not self.frames:

@@ -102,6 +102,7 @@ class Polymorphism:
         self.joins: set[int] = set()
         self._tails: Counter[int] = Counter()
         self._promoted: dict[Site, list[int]] = {}
+        self._codes: dict[tuple[Site, int], int] = {}
 
     def note_tails(self, contexts: frozenset[int]) -> None:
         """Code is in place that repeats what comes behind the merge points of these contexts."""
@@ -134,6 +135,10 @@ class Polymorphism:
             known.append(id(value))
             met.add(site)
         return True
+
+    def has_met_copy(self, site: Site, function: FunctionType) -> bool:
+        """Whether a place calls functions that one `def` has made, of which this is not the first that came by."""
+        return self._codes.setdefault((site, id(function.__code__)), id(function)) != id(function)
 
     def restrict(self, branches: Branches, own: int) -> bool:
         """Do what keeps a tree from growing like this again; False if there is nothing.

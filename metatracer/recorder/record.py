@@ -29,6 +29,7 @@ from metatracer.recorder import (
     numeric,
     operator_functions,
     patterns,
+    reflection,
 )
 from metatracer.recorder.exceptions import unwind
 from metatracer.recorder.frames import (
