@@ -50,6 +50,10 @@ def modules(package: Path) -> list[Path]:
 
 # --- what mypyc would not take, or not for what it is ----------------------------------------------------------------------
 
+_KEYWORDS_OF_GCC = {"alignof", "asm", "attribute", "complex", "const", "imag", "inline", "real", "restrict", "signed", "thread", "typeof",
+                    "volatile"}  # fmt: skip
+"""Which are keywords with two underscores before them, too, and so no fields of a C struct."""
+
 _WHOLE = {"all", "any", "bytes", "dict", "enumerate", "extend", "frozenset", "join", "list", "max", "min", "next", "set",
           "sorted", "sum", "tuple", "update"}  # fmt: skip
 """Whose argument a generator expression may be: they use all of it at once, or mypyc makes a loop of the two."""
@@ -62,6 +66,8 @@ def misunderstood(source: str) -> list[str]:
         if isinstance(node, ast.Attribute):
             if node.attr in ("__dict__", "__doc__") and isinstance(node.value, ast.Name) and node.value.id == "object":
                 found.append(f"{node.lineno}: an attribute of `object` ends mypyc with an IndexError; vars(object) does not")
+            if isinstance(node.ctx, ast.Store) and node.attr[:1] == "_" and node.attr[1:] in _KEYWORDS_OF_GCC:
+                found.append(f"{node.lineno}: C has no field named _{node.attr}")
             continue
         generators = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.GeneratorExp)]
         is_used_whole = isinstance(node, ast.Starred) or (isinstance(node, ast.Call) and _called(node) in _WHOLE)

@@ -63,7 +63,7 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("payback", 0.3, "times", 0, 1000, "the cost of compiling that a place has to have taken before compiling pays"),
     Parameter(
         "tail_limit", 100, "operations", 0, 1_000_000,
-        "that more than two traces may have in common behind one merge point",
+        "that traces repeat behind one merge point: two so long copies, or as much in shorter ones",
     ),
     Parameter("trace_limit", 6000, "operations", 10, 1_000_000, "recorded operations after which a recording aborts"),
     Parameter("inlining", True, "", 0, 1, "trace into the interpreter's own functions; off: they are called"),

@@ -149,7 +149,7 @@ class Field:
     """
 
     owner: type
-    name: str
+    name: Any
     storage: str
     position: int
     immutable: bool = False

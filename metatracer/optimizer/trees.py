@@ -105,7 +105,7 @@ class _Walk(Forward):
         self.forced = forced
         self.scope: set[Value] = set()
         self.depth = 0
-        self._real: dict[Value, Value] = {}
+        self._old: dict[Value, Value] = {}
         self.state.classes = part.trace.classes or ClassFacts(has_fickle=True)
         self._definitions: dict[Value, FactKey] | None = None
 
@@ -166,12 +166,12 @@ class _Walk(Forward):
             assert isinstance(verdict, Value)
             self.state.replaced[old] = verdict
             if verdict is new:
-                self._real[new] = old
+                self._old[new] = old
                 self.scope.add(new)
 
     def real(self, value: Value) -> Value:
         """The value in the code."""
-        return self._real.get(value, value)
+        return self._old.get(value, value)
 
     def run(self, op: Operation) -> Verdict:
         return self.emit(op) if op.opcode in _AS_THEY_ARE else super().run(op)

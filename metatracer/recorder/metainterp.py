@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from metatracer.backend.fields import version_tag
@@ -225,7 +225,7 @@ class Recorded:
             [exception].
         key: For loop and jump the green key reached; portal: Whose merge point that is.
         restarted: The recording began again at an inner loop's header; `start_key` says whose loop the trace is.
-        tails: Contexts of the merge points behind which it has recorded so much that it is a copy of these ways.
+        tails: How many operations it has recorded behind merge points, by their contexts: as far as such copies count.
     """
 
     trace: Trace
@@ -235,7 +235,7 @@ class Recorded:
     start_key: Any
     restarted: bool = False
     portal: Any = None
-    tails: frozenset[int] = frozenset()
+    tails: dict[int, int] = field(default_factory=dict)
 
 
 class MetaInterpreter:
@@ -291,7 +291,7 @@ class MetaInterpreter:
         # The first instruction stands at a merge point, perhaps, that has been passed.
         self.is_at_start = False
         # Contexts of merge points behind which much was recorded.
-        self._tails: list[int] = []
+        self._tails: dict[int, int] = {}
         self._depth = 0
         self._started: tuple[JitCode, int]
         self.effect_done = False
@@ -771,14 +771,16 @@ class MetaInterpreter:
 
     def _note_tails(self, frame: MetaFrame) -> None:
         """A frame ends, or the trace: what it has recorded behind each of its merge points is a copy of these ways."""
-        end = len(self.operations) - self.limits.tail_limit
-        self._tails += [context for context, start in frame.passed if start <= end]
+        limit = self.limits.tail_limit
+        end = len(self.operations) - limit // 4
+        for context, start in frame.passed:
+            if start <= end:
+                self._tails.setdefault(context, min(len(self.operations) - start, max(limit, 1)))
 
     def _end(self, kind: str, values: list[Any], key: Any = None, portal: PortalView | None = None) -> None:
         for frame in self.frames:
             self._note_tails(frame)
-        tails = frozenset(self._tails)
-        self.outcome = Recorded(self._trace(), kind, values, key, self.start_key, self.restarted, portal, tails)
+        self.outcome = Recorded(self._trace(), kind, values, key, self.start_key, self.restarted, portal, self._tails)
 
     def _trace(self) -> Trace:
         classes = self.classes.facts()
@@ -1040,7 +1042,7 @@ class MetaInterpreter:
 
         What begins at a joint itself goes to the joints that have code.
         """
-        if not self._ends_at_joints or not self.polymorphism.is_joint(frame.context):
+        if not self._ends_at_joints or not self.polymorphism.is_joint(frame.context, self.limits.tail_limit):
             return False
         if self.own_loop is not None:
             return portal.compiled_loop(key) is not None

@@ -4,8 +4,9 @@ A bridge repeats the rest of an iteration. So a place that sees ever new constan
 guest makes again) gives a chain of bridges that never ends, and k branches that do not depend on each other give 2**k of
 them. Three remedies:
 
-- What two traces have recorded behind the same merge point, if it is long, further bridges do not repeat: they end there, at a
-  *joint*, which is recorded once more as a root of its own. Roots of the guest's loops and functions go on.
+- What traces have recorded behind the same merge point, if it is much in all (two long copies, or more that are shorter),
+  further bridges do not repeat: they end there, at a *joint*, which is recorded once more as a root of its own. Roots of the
+  guest's loops and functions go on.
 - A value that has been promoted to `promotion_limit` different constants at one place stays a variable there: the last bridge of
   the chain takes all others.
 - When a tree has grown to `tree_limit` bridges, its root is recorded again with *joins*: the guest's position (merge point)
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 Site = tuple[int, int]
 _BY_VALUE = (int, str, bytes, bool, float, type(None))
 _MOST_COPIES = 2
-"""Of what comes behind a merge point: the next bridge that gets there ends there."""
+"""Of `tail_limit` operations behind a merge point, or as much in shorter ones: the next bridge that gets there ends there."""
 _LEAST_SHARE = 8
 """A site is to blame for a tree if it has an eighth of the bridges."""
 
@@ -104,17 +105,17 @@ class Polymorphism:
         self._promoted: dict[Site, list[int]] = {}
         self._codes: dict[tuple[Site, int], int] = {}
 
-    def note_tails(self, contexts: frozenset[int]) -> None:
-        """Code is in place that repeats what comes behind the merge points of these contexts."""
-        self._tails.update(contexts)
+    def note_tails(self, tails: dict[int, int]) -> None:
+        """Code is in place that repeats so many operations behind the merge points of these contexts."""
+        self._tails.update(tails)
 
-    def forget_tails(self, contexts: frozenset[int]) -> None:
+    def forget_tails(self, tails: dict[int, int]) -> None:
         """Such code is gone."""
-        self._tails.subtract(contexts)
+        self._tails.subtract(tails)
 
-    def is_joint(self, context: int) -> bool:
-        """Whether so many traces repeat what comes behind a merge point that further ones end there."""
-        return self._tails[context] >= _MOST_COPIES
+    def is_joint(self, context: int, limit: int) -> bool:
+        """Whether traces repeat so much of what comes behind a merge point that further ones end there."""
+        return self._tails[context] >= _MOST_COPIES * max(limit, 1)
 
     def may_promote(self, site: Site, value: object, limit: int, met: set[Site]) -> bool:
         """Whether a value is to be a constant of the trace, and not one more of too many at this place.

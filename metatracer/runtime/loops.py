@@ -249,7 +249,7 @@ class Piece:
     trees_compiled: int = 0
     passes_at_tree: int = 0
     runs: int = 0
-    tails: frozenset[int] = frozenset()
+    tails: dict[int, int] = field(default_factory=dict)
     summary: tuple[Summary, tuple[Loop, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -436,7 +436,7 @@ def retire(piece: Piece) -> None:
     free_retired()
 
 
-def note_tails(piece: Piece, tails: frozenset[int]) -> None:
+def note_tails(piece: Piece, tails: dict[int, int]) -> None:
     """Code has been put in place whose recording repeats these ways."""
     with _lock:
         if not piece.is_retired:

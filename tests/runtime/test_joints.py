@@ -85,6 +85,12 @@ def test_branches_that_do_not_depend_on_each_other_do_not_multiply() -> None:
     assert STATISTICS.aborts[AbortReason.JOINT_FIRST.name] >= len(joints)
 
 
+def test_many_short_copies_count_as_much_as_two_long_ones() -> None:
+    _, joined = work(100)  # no way from a merge point to the end of the iteration is that long
+    _, repeated = work(100_000)
+    assert joined * 3 < repeated
+
+
 def test_a_root_that_is_recorded_again_does_not_end_at_its_joints() -> None:
     machine, _ = work(8)
     (root,) = [loop for loop in machine.loops().values() if loop.piece is not None and not loop.ref.is_joint]

@@ -86,6 +86,7 @@ def test_lines_before_and_between_fields_keep_their_numbers():
 @pytest.mark.parametrize("code", [
     "names = (f(x) for x in xs)", "first(f(x) for x in xs)", "for x in (f(y) for y in ys): pass",
     "KIND = object.__dict__['__class__']",
+    "self._real = {}",
 ])  # fmt: skip
 def test_what_mypyc_misunderstands_is_found(code):
     assert [text.partition(":")[0] for text in hatch_build.misunderstood(f"import math\n{code}\n")] == ["2"]
