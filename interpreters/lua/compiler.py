@@ -30,6 +30,7 @@ BINARY_CLASSES: dict[bytes, type[operators.BinaryOperator]] = {
 COMPARISONS = frozenset([b"==", b"~=", b"<", b">", b"<=", b">="])
 CALLS: dict[int, type[calls.Call]] = {0: calls.Call, 1: calls.CallOne, -1: calls.CallOpen}
 OPEN = -1
+LATE = -2
 METHOD_TYPES = (Call, Vararg)
 FUSED = (Index, Binary, Unary)
 
@@ -58,6 +59,17 @@ def is_environment(expression: Expression) -> bool:
     if isinstance(expression, UpvalueName):
         return expression.upvalue.name == b"_ENV"
     return isinstance(expression, LocalName) and expression.variable.name == b"_ENV"
+
+
+def is_cell(expression: Expression) -> bool:
+    """Whether this is a variable of the function's own that a closure may change.
+
+    PUC Lua leaves a local operand in its register, so what the other operand's calls assign to it counts; the manual
+    leaves the order open.
+    """
+    while isinstance(expression, Parenthesized):
+        expression = expression.inner
+    return isinstance(expression, LocalName) and expression.variable.is_cell
 
 
 class FunctionCompiler:
@@ -271,7 +283,7 @@ class FunctionCompiler:
             return
         if self.fusing and self.fused_store(target, value):
             return
-        prepared = self.prepare_target(target, False)
+        prepared = self.prepare_target(target, False, is_late=True)
         name = describe(target)
         if isinstance(value, Function):
             source = self.allocate()
@@ -279,6 +291,12 @@ class FunctionCompiler:
         else:
             source = self.any(value)
         self.line = target.line
+        if isinstance(target, Index):
+            table, key = prepared
+            prepared = (
+                self.any(target.table) if table == LATE else table,
+                self.any(target.key) if key == LATE else key,
+            )
         self.store(target, prepared, source)
 
     def fused_store(self, target: Expression, value: Expression) -> bool:
@@ -306,14 +324,18 @@ class FunctionCompiler:
         self.emit_fused(instruction, target.line, lambda: self.assign_one(target, value))
         return True
 
-    def prepare_target(self, target: Expression, copy: bool) -> tuple[int, int]:
-        """Evaluate what a target consists of: the registers of table and key."""
+    def prepare_target(self, target: Expression, copy: bool, *, is_late: bool = False) -> tuple[int, int]:
+        """Evaluate what a target consists of: the registers of table and key, LATE for cells if `is_late`."""
         if not isinstance(target, Index):
             return -1, -1
-        table = -1 if self.is_upvalue_environment(target) else self.any(target.table, copy)
-        if isinstance(target.key, Constant) and type(target.key.value) is bytes:
-            return table, -1
-        return table, self.any(target.key, copy)
+        table, key = target.table, target.key
+        if self.is_upvalue_environment(target):
+            table_register = -1
+        else:
+            table_register = LATE if is_late and is_cell(table) else self.any(table, copy)
+        if isinstance(key, Constant) and type(key.value) is bytes:
+            return table_register, -1
+        return table_register, LATE if is_late and is_cell(key) else self.any(key, copy)
 
     def is_upvalue_environment(self, expression: Index) -> bool:
         table = expression.table
@@ -529,10 +551,14 @@ class FunctionCompiler:
             assert isinstance(expression.table, UpvalueName)
             self.emit(tables.GetGlobal(self.vm, target, expression.table.index, key.value, what), expression.line)
             return
-        table = self.any(expression.table)
         if isinstance(key, Constant) and type(key.value) is bytes:
+            table = self.any(expression.table)
             self.emit(tables.GetField(self.vm, target, table, key.value, what), expression.line)
+        elif is_cell(expression.table):
+            index = self.any(key)
+            self.emit(tables.GetIndex(self.vm, target, self.any(expression.table), index, what), expression.line)
         else:
+            table = self.any(expression.table)
             self.emit(tables.GetIndex(self.vm, target, table, self.any(key), what), expression.line)
 
     def expression_call(self, expression: Call, target: int) -> None:
@@ -592,8 +618,12 @@ class FunctionCompiler:
 
     def expression_binary(self, expression: Binary, target: int) -> None:
         operator = expression.operator
-        left = self.any(expression.left)
-        right = self.any(expression.right)
+        if operator != b".." and is_cell(expression.left):
+            right = self.any(expression.right)
+            left = self.any(expression.left)
+        else:
+            left = self.any(expression.left)
+            right = self.any(expression.right)
         line = expression.line
         if operator in (b"==", b"~="):
             self.emit(operators.Equal(self.vm, target, left, right, operator == b"=="), line)
