@@ -35,6 +35,7 @@ from metatracer.backend import fields, own_dicts
 from metatracer.backend import layout as lay
 from metatracer.backend.layout import layout, read_byte, read_signed, read_u32, read_word
 from metatracer.ir.values import NULL_OBJECT, Field
+from metatracer.runtime.given_code import original_code
 from metatracer.runtime.polling import Cell, DependentWord, Polling, PollWord
 
 if TYPE_CHECKING:
@@ -272,13 +273,16 @@ _stored_items: set[tuple[int, str]] = set()
 
 
 class FunctionUnchanged(Assumption):
-    """A Python function still has the code and the defaults that it had when this was made."""
+    """A Python function still has the code and the defaults that it had when this was made.
+
+    The author's code: that it is given a tick at its entry, or loses it again, changes nothing (`given_code`).
+    """
 
     __slots__ = ("_kwdefault_items", "_state", "function")
 
     def __init__(self, function: FunctionType) -> None:
         self.function = function
-        self._state = (function.__code__, function.__defaults__, function.__kwdefaults__)
+        self._state = (original_code(function), function.__defaults__, function.__kwdefaults__)
         # The dict of keyword defaults can be changed in place; it belongs to the function.
         keywords = function.__kwdefaults__ or {}
         self._kwdefault_items = tuple([DictItemIs(keywords, name, value) for name, value in keywords.items()])
@@ -290,7 +294,7 @@ class FunctionUnchanged(Assumption):
 
     def holds(self) -> bool:
         function = self.function
-        now = (function.__code__, function.__defaults__, function.__kwdefaults__)
+        now = (original_code(function), function.__defaults__, function.__kwdefaults__)
         return all(current is before for current, before in zip(now, self._state, strict=True))
 
     def describe(self) -> str:
@@ -306,11 +310,17 @@ class FunctionUnchanged(Assumption):
             return [*shared, *parts]
         figures = layout()
         places = (figures.function_code, figures.function_defaults, figures.function_kwdefaults)
+        values = (self.function.__code__, *self._state[1:])
         words = [
             self._expect(id(self.function) + place, 8, 0 if value is None else id(value))
-            for place, value in zip(places, self._state, strict=True)
+            for place, value in zip(places, values, strict=True)
         ]
         return [*words, *parts]
+
+    def refresh(self) -> bool:
+        for cell in self._cells[::3]:
+            cell.memory.value = id(self.function.__code__)
+        return True
 
 
 class QuasiFieldIs(Assumption):

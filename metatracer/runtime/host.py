@@ -12,7 +12,8 @@ from metatracer.runtime.assumptions import ClassUnchanged, DictItemIs, FunctionU
 from metatracer.runtime.class_facts import InstancesKeepClass, ObjectKeepsClass
 from metatracer.runtime.consumers import COLLECTORS
 from metatracer.runtime.fusion import Fused, fused, is_consumable, stepping
-from metatracer.runtime.implicit import author_code, headers_of, make_header, original_code
+from metatracer.runtime.given_code import author_code, original_code
+from metatracer.runtime.implicit import headers_of, make_header
 from metatracer.runtime.implicit_entry import entry_of, make_entry
 from metatracer.runtime.twin import given_to, twin_for
 from metatracer.statistics import STATISTICS, ResidualCall

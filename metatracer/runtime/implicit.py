@@ -31,6 +31,7 @@ from metatracer.backend.threadstate import FRAMES, ROOM
 from metatracer.frontend.decode import jitcode_for
 from metatracer.frontend.liveness import JUMPS, NO_FALL_THROUGH
 from metatracer.recorder.frames import NO_HEADERS
+from metatracer.runtime.given_code import original_code
 from metatracer.runtime.hotness import wanted_back_edges
 from metatracer.runtime.implicit_twin import build_implicit_twin
 from metatracer.runtime.iterators import kinds_of, put_together_again, take_apart_own
@@ -53,26 +54,6 @@ MOST_ATTEMPTS = 3
 """Recordings of a loop given up in a row: then its helper is called."""
 _MOST_KINDS = 6
 """Combinations of kinds of iterators at one header that have loops of their own."""
-
-
-_given: dict[CodeType, CodeType] = {}
-"""The author's code of functions by that which they have been given instead."""
-
-
-def give_code(function: FunctionType, given: CodeType) -> None:
-    """Let a function run other code from now on, which does the same."""
-    _given[given] = original_code(function)
-    function.__code__ = given
-
-
-def author_code(code: CodeType) -> CodeType:
-    """The author's code for code that a function may have been given."""
-    return _given.get(code, code)
-
-
-def original_code(function: FunctionType) -> CodeType:
-    """The author's code of a function that may have been given another one."""
-    return author_code(function.__code__)
 
 
 class ImplicitDriver:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from metatracer.frontend.decode import jitcode_for
 from metatracer.frontend.liveness import JUMPS
-from metatracer.runtime.implicit import MOST_ATTEMPTS, ImplicitDriver, ImplicitPortal, give_code, name_of, original_code
+from metatracer.runtime.given_code import give_code, original_code
+from metatracer.runtime.implicit import MOST_ATTEMPTS, ImplicitDriver, ImplicitPortal, name_of
 from metatracer.runtime.portal_layout import PortalLayout, Statement, definitely_bound
 from metatracer.runtime.rewrite import rewrite_portal
 from metatracer.runtime.tick import make_lookup

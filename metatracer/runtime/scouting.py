@@ -30,8 +30,9 @@ from metatracer.errors import AbortReason
 from metatracer.platforms import warn_mistake
 from metatracer.runtime import hotness
 from metatracer.runtime.collector import OWN_THREADS, collector_waits
+from metatracer.runtime.given_code import author_code, give_code
 from metatracer.runtime.host import PORTALS
-from metatracer.runtime.implicit import ImplicitDriver, ImplicitPortal, author_code, give_code, name_of
+from metatracer.runtime.implicit import ImplicitDriver, ImplicitPortal, name_of
 from metatracer.runtime.implicit_entry import entry_layout, is_entry
 from metatracer.runtime.rewrite import rewrite_portal
 

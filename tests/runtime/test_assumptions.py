@@ -26,6 +26,7 @@ from metatracer.runtime.assumptions import (
     QuasiFieldIs,
     Registry,
 )
+from metatracer.runtime.given_code import give_code
 from metatracer.runtime.polling import NOISY_DICT, DependentWord
 
 pytestmark = pytest.mark.skipif(native_support() != "", reason=native_support() or "supported")
@@ -355,6 +356,21 @@ def test_change_of_a_function_breaks(registry, change):
     assert code.runs()
     change(function)
     assert not code.runs()
+
+
+def test_code_that_a_function_is_given_by_the_toolkit_breaks_nothing(registry):
+    function = make_function()
+    own = function.__code__
+    code = Compiled(registry, FunctionUnchanged(function))
+    give_code(function, own.replace(co_name="with_a_tick"))
+    assert code.runs()
+    later = Compiled(registry, FunctionUnchanged(function))
+    function.__code__ = own
+    assert code.runs()
+    assert later.runs()
+    function.__code__ = own.replace(co_name="other")
+    assert not code.runs()
+    assert not later.runs()
 
 
 # --- fields ---------------------------------------------------------------------------------------------------------------------
