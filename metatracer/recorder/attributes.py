@@ -528,7 +528,7 @@ def setattr_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
 def store_attribute(
     meta: MetaInterpreter, frame: MetaFrame, box: Box, name: str, value: Box, pending: Pending
 ) -> bool:
-    """Store an attribute in its place, or look into its property's function, behind which `pending` goes on; whether it is done."""
+    """Store an attribute in its place, or look into its property's function, behind which `pending` goes on."""
     cls = type(box.object)
     if isinstance(box.object, ModuleType | FunctionType) or not meta.is_steady(cls) or has_custom_setattr(cls):
         return False

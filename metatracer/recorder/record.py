@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
 HANDLER_MODULES = (
     attributes, buffers, calls, consuming, containers, control, exceptions, intrinsics, literals, matches, numeric,
-    operator_functions, patterns,
+    operator_functions, patterns, reflection,
 )  # fmt: skip
 """The modules whose import fills `HANDLERS`."""
 assert HANDLERS
