@@ -317,6 +317,15 @@ def emit_new_tuple(e: Emitter, op: Operation) -> None:
     e.result(op, f"call ptr {pointer(support.tuple_maker(len(op.args)))}({args}) ; a new tuple")
 
 
+@emits(ops.NEW_NAMED_TUPLE)
+def emit_new_named_tuple(e: Emitter, op: Operation) -> None:
+    """What `tuple.__new__` does for a subclass: its allocator, and then the items."""
+    allocate = read_word(id(op.descr) + e.layout.tp_alloc)
+    arguments = f"ptr {e.object(op.descr)}, i64 {len(op.args)}"
+    made = e.allocated(e.result(op, f"call ptr {pointer(allocate)}({arguments}) ; PyType_GenericAlloc"))
+    _fill(e, made, e.layout.tuple_items, op.args)
+
+
 def _fill(e: Emitter, base: str, offset: int, values: tuple[Value, ...]) -> None:
     for number, value in enumerate(values):
         e.store(e.typed(value), base, offset + WORD * number)

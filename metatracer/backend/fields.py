@@ -224,6 +224,14 @@ def own_creation(cls: type) -> FunctionType | None:
     return new.__func__ if type(new) is staticmethod and type(new.__func__) is FunctionType else None
 
 
+def is_plain_tuple(cls: type) -> bool:
+    """Whether instances of a subclass of tuple hold their items and nothing else, and nothing runs when they end."""
+    size = type.__dict__["__basicsize__"].__get__
+    is_small = size(cls) == size(tuple) and not _dictoffset_of(cls) and not type.__dict__["__weakrefoffset__"].__get__(cls)
+    allocate = layout().tp_alloc
+    return is_small and not has_finalizer(cls) and read_word(id(cls) + allocate) == read_word(id(object) + allocate)
+
+
 def has_default_initializer(cls: type) -> bool:
     """Whether instances are initialized by nobody when ``__new__`` is not `object`'s."""
     return raw_lookup(cls, "__init__")[0] is object.__dict__["__init__"]

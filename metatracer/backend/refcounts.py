@@ -42,6 +42,7 @@ CONSUMED: dict[str, tuple[int, ...] | None] = {
     "cell_set": (1,),
     "new_list": None,
     "new_tuple": None,
+    "new_named_tuple": None,
     "new_cell": (0,),
     "push_exc_info": (0,),
     "pop_exc_info": (0,),
@@ -58,8 +59,8 @@ CONSUMED: dict[str, tuple[int, ...] | None] = {
 
 OWNED_RESULTS = frozenset(
     {
-        "int_box", "uint_box", "float_box", "str_chr", "new", "new_list", "new_tuple", "new_cell", "list_pop", "call", "call_c_r",
-        "call_portal", "call_loop", "guard_exception", "push_exc_info",
+        "int_box", "uint_box", "float_box", "str_chr", "new", "new_list", "new_tuple", "new_named_tuple", "new_cell", "list_pop",
+        "call", "call_c_r", "call_portal", "call_loop", "guard_exception", "push_exc_info",
     }
 )  # fmt: skip
 """Operations whose result is a new reference (or NULL)."""
@@ -71,7 +72,7 @@ IMMORTAL_RESULTS = frozenset({"bool_box"})
 """Operations whose result lives for ever."""
 
 _RELEASES_OLD = frozenset({"setfield", "list_setitem", "cell_set", "pop_exc_info", "decref", "xdecref", "store_new"})
-_GC_ALLOCATIONS = frozenset({"new", "new_list", "new_tuple", "new_cell"})
+_GC_ALLOCATIONS = frozenset({"new", "new_list", "new_tuple", "new_named_tuple", "new_cell"})
 _QUIET_CALLS = frozenset({"str_concat", "str_getitem", "str_slice", "bytes_slice", "int_str", "float_str"})
 """Rows that allocate nothing the collector knows and run no code, though they give a new reference."""
 _MAYBE_NULL = frozenset({"getfield", "cell_get", "call", "call_c_r", "call_portal", "call_loop"})

@@ -123,7 +123,9 @@ class Exit:
         elif virtual.cls is int:
             self._built[id(virtual)] = self.materialize(virtual.items[0]) & ((1 << 64) - 1)
         else:
-            self._built[id(virtual)] = virtual.cls([self.materialize(item) for item in virtual.items])
+            parts = [self.materialize(item) for item in virtual.items]
+            # One of the parts, which is in a circle with it, may have asked for it.
+            self._built.setdefault(id(virtual), tuple.__new__(virtual.cls, parts))
 
     def pending(self) -> list[tuple[str, tuple[Any, ...], Any]]:
         """The delayed stores: (operation name, arguments, descriptor) of each, in order."""

@@ -145,6 +145,7 @@ HEAP_OPERATIONS: dict[str, Callable[[tuple[Any, ...], Any], Any]] = {
     "list_pop": lambda a, d: list.pop(a[0]),
     "new_list": lambda a, d: list(a),
     "new_tuple": lambda a, d: tuple(a),
+    "new_named_tuple": lambda a, d: tuple.__new__(d, a),
     "new_cell": lambda a, d: types.CellType() if a[0] is NULL_OBJECT else types.CellType(a[0]),
     "cell_get": lambda a, d: get_cell(a[0]),
     "cell_set": lambda a, d: set_cell(a[0], a[1]),

@@ -33,7 +33,7 @@ def known_classes(trace: Trace, guard: Operation) -> dict[Value, type]:
         name = op.opcode.name
         if name == "guard_type":
             found[op.args[0]] = op.descr
-        elif name == "new":
+        elif name in ("new", "new_named_tuple"):
             found[op] = op.descr
         elif name in _MADE:
             found[op] = _MADE[name]

@@ -17,6 +17,20 @@ def virtual_parts(virtual: VirtualObject | VirtualSequence) -> Iterable[Any]:
     return virtual.items
 
 
+def is_in_circle(sequence: VirtualSequence) -> bool:
+    """Whether a sequence is among its own parts, or among theirs."""
+    found: set[int] = set()
+    left = list(sequence.items)
+    while left:
+        part = left.pop()
+        if part is sequence:
+            return True
+        if isinstance(part, (VirtualObject, VirtualSequence)) and id(part) not in found:
+            found.add(id(part))
+            left += virtual_parts(part)
+    return False
+
+
 def live_values(snapshot: Snapshot) -> tuple[Value, ...]:
     """The distinct values (operations and inputs, no constants) that an exit must hand over, in a fixed order.
 

@@ -29,6 +29,7 @@ from metatracer.ir.opcodes import (
     NEW,
     NEW_CELL,
     NEW_LIST,
+    NEW_NAMED_TUPLE,
     NEW_TUPLE,
     OPCODES,
     PTR_EQ,
@@ -97,6 +98,7 @@ class Knowledge:
         for opcode in _NEVER_NULL:
             yield opcode, self.never_null
         yield NEW, self.new
+        yield NEW_NAMED_TUPLE, self.new
         yield CALL_C_R, self.c_result
 
     # --- truth ------------------------------------------------------------------------------------------------------

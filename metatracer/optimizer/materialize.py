@@ -14,6 +14,7 @@ from metatracer.ir.opcodes import (
     NEW,
     NEW_CELL,
     NEW_LIST,
+    NEW_NAMED_TUPLE,
     NEW_TUPLE,
     SETFIELD,
     TUPLE_GETITEM,
@@ -86,12 +87,12 @@ class Materializer:
             real = self._append(opcode, (), descr, value.cls)
             self._fills.append((value, real))
         elif isinstance(value, VirtualItems):
-            if value.cls is tuple:
-                real = self._allocate_tuple(value)
+            if value.cls is types.CellType:
+                real = self._allocate_cell(value)
             elif value.cls is list:
                 real = self._allocate_list(value)
             else:
-                real = self._allocate_cell(value)
+                real = self._allocate_tuple(value)
         else:
             return value
         self._state.replaced[value] = real
@@ -118,7 +119,8 @@ class Materializer:
     def _allocate_tuple(self, value: VirtualItems) -> Value:
         state = self._state
         items = tuple([self._allocate(item) for item in value.items])
-        op = self._append(NEW_TUPLE, items, None, tuple)
+        named = None if value.cls is tuple else value.cls
+        op = self._append(NEW_TUPLE if named is None else NEW_NAMED_TUPLE, items, named, value.cls)
         pool = state.pool
         state.pure[TUPLE_LEN, None, (op,)] = pool.get("i", len(items))
         for index, item in enumerate(items):

@@ -37,6 +37,7 @@ from metatracer.ir.opcodes import (
     NEW,
     NEW_CELL,
     NEW_LIST,
+    NEW_NAMED_TUPLE,
     NEW_TUPLE,
     SETFIELD,
     TUPLE_GETITEM,
@@ -79,6 +80,7 @@ class Virtuals:
         yield GUARD_DICT_FIELD, self.guard_dict_field
         yield NEW_LIST, self.new_items
         yield NEW_TUPLE, self.new_items
+        yield NEW_NAMED_TUPLE, self.new_named_tuple
         yield NEW_CELL, self.new_items
         yield GETFIELD, self.getfield
         yield SETFIELD, self.setfield
@@ -206,6 +208,10 @@ class Virtuals:
             return EMIT
         cls = list if op.opcode is NEW_LIST else tuple if op.opcode is NEW_TUPLE else types.CellType
         return VirtualItems(cls, list(op.args))
+
+    def new_named_tuple(self, op: Operation) -> Verdict:
+        # A finalizer must run for every object that the program makes.
+        return EMIT if hasattr(op.descr, "__del__") else VirtualItems(op.descr, list(op.args))
 
     def _place(self, op: Operation) -> tuple[VirtualItems, int] | None:
         """The virtual sequence and the constant index of an access; None (and a real sequence) otherwise."""

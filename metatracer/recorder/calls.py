@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
     from metatracer.ir.values import Value
 
+NAMED_FUNCTIONS: dict[CodeType, Callable[..., bool]] = {}
+"""Code of functions that are made for each named tuple -> handler(meta, frame, instruction, function, arguments, keywords)."""
 INTRINSICS: dict[Any, Callable[..., bool]] = {}
 """Builtin function or hint -> handler(meta, frame, instruction, argument boxes) -> whether it was handled.
 
@@ -512,6 +514,9 @@ def _call_function(
         # Nobody needs the call itself; where an argument is one of too many values, looking into it is what is left.
         if all(box.ref not in meta.unpromoted for box in arguments):
             return False
+    handler = NAMED_FUNCTIONS.get(target.__code__)
+    if handler is not None and handler(meta, frame, instruction, function, arguments, keywords):
+        return True
     reason = refusal(meta, target)
     if reason and is_generator_function(meta, target):
         made = _call_generator(meta, function, arguments, keywords)

@@ -14,7 +14,7 @@ from metatracer.backend.fields import lookup_attribute, raw_lookup
 from metatracer.errors import AbortReason
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
-from metatracer.ir.values import Const, Operation, Value
+from metatracer.ir.values import Const, Operation
 from metatracer.recorder.attributes import virtual_super
 from metatracer.recorder.calls import intrinsic, set_result
 from metatracer.recorder.containers import length_of
@@ -141,27 +141,6 @@ def _len(meta: MetaInterpreter, box: Box) -> Box | None:
         meta.guard_class(box)
         return meta.int_box(len(box.object), meta.emit(ops.CALL_C_I, meta.ref(box), descr=c.DICT_LEN))
     return None
-
-
-@intrinsic(vars(tuple)["__new__"])
-def _new_named_tuple(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
-    """`tuple.__new__(cls, items)` of a display, as in the `__new__` of a named tuple: the items of what it makes are known."""
-    if len(boxes) != 2 or not boxes[0].is_const or type(boxes[1].object) is not tuple:
-        return False
-    cls, items = boxes[0].object, meta.ref(boxes[1])
-    count = len(boxes[1].object)
-    known: list[Value | None] = [meta.lasting.get((items, "item", index)) for index in range(count)]
-    if boxes[1].is_const:
-        known = [Const("r", item) for item in boxes[1].object]
-    if not isinstance(cls, type) or not is_base(tuple, cls) or cls is tuple or None in known:
-        return False
-    made = meta.residual_call(frame, instruction, const_box(vars(tuple)["__new__"]), boxes, known=cls)
-    assert made.ref is not None
-    meta.lasting[made.ref, "length"] = Const("i", count)
-    for index, item in enumerate(known):
-        assert item is not None
-        meta.lasting[made.ref, "item", index] = item
-    return True
 
 
 @intrinsic(range)

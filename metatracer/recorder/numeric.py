@@ -20,6 +20,7 @@ from metatracer.recorder.lists import guard_length, list_item, new_list
 from metatracer.recorder.masking import feeds_mask
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.truth import negate
+from metatracer.recorder.tuples import known_items, new_tuple
 from metatracer.recorder.unsigned import unsigned_binary, unsigned_compare, wrapping_unary
 
 if TYPE_CHECKING:
@@ -257,12 +258,36 @@ def binary(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) ->
     _generic_binary(meta, frame, instruction, symbol, left, right)
 
 
+def _concatenate(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, left: Box, right: Box) -> bool:
+    """`a + b` of tuples whose lengths the trace knows."""
+    items = []
+    for box in (left, right):
+        known = known_items(meta, box)
+        if known is None:
+            return False
+        items += known
+    if len(items) > _MOST_CONCATENATED:
+        return False
+    meta.guard_class(left)
+    meta.guard_class(right)
+    if not left.object or not right.object:
+        frame.registers[instruction.dst[0]] = left if left.object else right
+        return True
+    frame.registers[instruction.dst[0]] = Box(left.object + right.object, new_tuple(meta, items))
+    return True
+
+
+_MOST_CONCATENATED = 16
+
+
 def builtin_binary(
     meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, symbol: str, left: Box, right: Box
 ) -> bool:
     """An operator, or a call of a function that does the same, whose operands are of builtin classes. Whether it was done."""
     plain = symbol.removesuffix("=")
     kinds = (type(left.object), type(right.object))
+    if plain == "+" and kinds == (tuple, tuple):
+        return _concatenate(meta, frame, instruction, left, right)
     if kinds[0] not in _NUMBERS or kinds[1] not in _NUMBERS:
         left, right = _plain_numbers(meta, symbol, left, right)
     if type(left.object) in _NUMBERS and type(right.object) in _NUMBERS:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import traceback
 from dataclasses import dataclass
-from types import GeneratorType
+from types import CellType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.class_facts import keeps_instances
-from metatracer.ir.snapshots import live_values
+from metatracer.ir.snapshots import is_in_circle, live_values
 from metatracer.ir.values import NULL_OBJECT, Const, Input, Snapshot, Value, VirtualObject, VirtualSequence
 from metatracer.places import is_own
 from metatracer.recorder import (
@@ -26,6 +26,7 @@ from metatracer.recorder import (
     intrinsics,
     literals,
     matches,
+    named_tuples,
     numeric,
     operator_functions,
     patterns,
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
     from metatracer.recorder.resume import Rebuilt
 
 HANDLER_MODULES = (
-    attributes, buffers, calls, consuming, containers, control, exceptions, intrinsics, literals, matches, numeric,
+    attributes, buffers, calls, consuming, containers, control, exceptions, intrinsics, literals, matches, named_tuples, numeric,
     operator_functions, patterns, reflection,
 )  # fmt: skip
 """The modules whose import fills `HANDLERS`."""
@@ -288,15 +289,37 @@ class _BridgeStart:
             if value.cls is HandledBefore:
                 self.handling.append(virtual)
             return virtual
+        if value.cls in (list, CellType) and is_in_circle(value):
+            return self._circular(value)
         items = [meta.ref(self.box(part)) for part in value.items]
+        known = self.boxes.get(id(value))
+        if known is not None:
+            return known  # one of its parts, which is in a circle with it, has asked for it
         if value.cls is list:
             op = new_list(meta, items)
-        elif value.cls is tuple:
-            op = new_tuple(meta, items)
+        elif issubclass(value.cls, tuple):
+            op = new_tuple(meta, items, value.cls)
         else:
             op = meta.emit(ops.NEW_CELL, *items)
             meta.types[op] = value.cls
         box = self.boxes[id(value)] = Box(self.objects[id(value)], op)
+        return box
+
+    def _circular(self, value: VirtualSequence) -> Box:
+        """A list or cell that is among its own parts, or theirs: it is made first, and filled then."""
+        meta = self.meta
+        is_list = value.cls is list
+        content = Const("r", None if is_list else NULL_OBJECT)
+        op = new_list(meta, [content] * len(value.items)) if is_list else meta.emit(ops.NEW_CELL, content)
+        meta.types[op] = value.cls
+        box = self.boxes[id(value)] = Box(self.objects[id(value)], op)
+        for index, part in enumerate(value.items):
+            item = meta.ref(self.box(part))
+            if is_list:
+                meta.emit(ops.LIST_SETITEM, op, Const("i", index), item)
+                meta.heap[op, "item", index] = item
+            else:
+                meta.emit(ops.CELL_SET, op, item)
         return box
 
 

@@ -179,8 +179,11 @@ class _Planner:
             return place
         # What holds its parts from the start is in no circle without one of the above.
         pick = _pick([self.place(part) for part in value.items])
+        made = self.places.get(id(value))
+        if made is not None:
+            return made  # one of its parts, which is in a circle with it, has asked for it
         steps = self._entering if cls is HandledBefore else self.steps
-        steps.append(_new_from_parts(place, cls, pick) if cls in MADE_FROM_PARTS else _new_tuple(place, pick))
+        steps.append(_new_from_parts(place, cls, pick) if cls in MADE_FROM_PARTS else _new_tuple(place, cls, pick))
         self.places[id(value)] = place
         return place
 
@@ -239,11 +242,14 @@ def _fill_cell(place: int, part: int) -> Callable[[Pool], None]:
     return step
 
 
-def _new_tuple(place: int, pick: _Pick) -> Callable[[Pool], None]:
+def _new_tuple(place: int, cls: type, pick: _Pick) -> Callable[[Pool], None]:
     def step(pool: Pool) -> None:
         pool[place] = pick(pool)
 
-    return step
+    def named(pool: Pool) -> None:
+        pool[place] = tuple.__new__(cls, pick(pool))
+
+    return step if cls is tuple else named
 
 
 def _new_from_parts(place: int, cls: type, pick: _Pick) -> Callable[[Pool], None]:

@@ -20,15 +20,30 @@ if TYPE_CHECKING:
     from metatracer.recorder.metainterp import MetaInterpreter
 
 
-def new_tuple(meta: MetaInterpreter, items: list[Value]) -> Operation:
-    """Record a tuple display; its length and items are known."""
-    made = meta.emit(ops.NEW_TUPLE, *items)
-    meta.types[made] = tuple
+def new_tuple(meta: MetaInterpreter, items: list[Value], cls: type = tuple) -> Operation:
+    """Record a tuple display, or the making of a named tuple; its length and items are known."""
+    if cls is tuple:
+        made = meta.emit(ops.NEW_TUPLE, *items)
+        meta.types[made] = tuple
+    else:
+        made = meta.emit(ops.NEW_NAMED_TUPLE, *items, descr=cls)
+        meta.know_type(made, cls)
     lasting = meta.lasting
     lasting[made, "length"] = Const("i", len(items))
     for index, item in enumerate(items):
         lasting[made, "item", index] = item
     return made
+
+
+def known_items(meta: MetaInterpreter, box: Box) -> list[Value] | None:
+    """The items of a tuple whose length the trace knows; None of any other."""
+    if box.is_const:
+        return [Const("r", item) for item in box.object]
+    owner = meta.ref(box)
+    length = meta.lasting.get((owner, "length"))
+    if not isinstance(length, Const):
+        return None
+    return [meta.ref(tuple_item(meta, owner, Const("i", index), item)) for index, item in enumerate(box.object)]
 
 
 def lasting_length(meta: MetaInterpreter, opcode: Opcode, owner: Value) -> Value:

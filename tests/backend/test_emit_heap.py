@@ -9,13 +9,18 @@ import struct
 import subprocess
 import sys
 import types
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from metatracer.backend.fields import field_for, shadow_field
 from metatracer.ir.values import NULL_OBJECT
 from tests.backend.machine import Counts, compiled, outcome, run
+
+
+class Named(NamedTuple):
+    left: Any
+    right: Any = None
 
 
 class Slotted:
@@ -126,6 +131,7 @@ def test_every_kind_of_new_object_is_as_python_makes_it() -> None:
         "new() {Plain}",
         "new_list(r0, r0)",
         "new_tuple(r0, r0, r0)",
+        "new_named_tuple(r0) {Named}",
         "new_cell(r0)",
         "int_box(1267650600228229)",
         "float_box(0.25)",
@@ -136,8 +142,8 @@ def test_without_memory_the_process_ends_with_a_message(operation: str) -> None:
     script = f"""
 import _testcapi
 from tests.backend.machine import compiled
-from tests.backend.test_emit_heap import Slotted, Plain
-code = compiled("trace t(r0)\\n  r1 = {operation}\\n  finish(r1)", {{"Slotted": Slotted, "Plain": Plain}})
+from tests.backend.test_emit_heap import Named, Slotted, Plain
+code = compiled("trace t(r0)\\n  r1 = {operation}\\n  finish(r1)", {{"Slotted": Slotted, "Plain": Plain, "Named": Named}})
 enter, values = code.enter, [None]
 # Uses up the free lists.
 keep = [float(i) for i in range(5000)], [(None, None, i) for i in range(5000)], [[i] for i in range(500)]
@@ -243,6 +249,23 @@ def test_list_pop_shrinks_as_python_does() -> None:
         assert sys.getsizeof(items) == sys.getsizeof(other)
     assert items == []
     assert counts.changes() == [-200]
+    code.free()
+
+
+def test_named_tuples_are_what_their_class_makes() -> None:
+    text = "trace t(r0, r1)\n  r2 = new_named_tuple(r0, r1) {Named}\n  finish(r2)"
+    code = compiled(text, {"Named": Named})
+    one, two = object(), object()
+    before = sys.getrefcount(Named)
+    counts = Counts(one, two).start()
+    made = outcome(code, one, two)[2]
+    assert type(made) is Named
+    assert (made, len(made), made.right) == ((one, two), 2, two)
+    assert gc.is_tracked(made)
+    assert counts.changes() == [1, 1]
+    del made
+    assert counts.changes() == [0, 0]
+    assert sys.getrefcount(Named) == before
     code.free()
 
 

@@ -429,14 +429,38 @@ def an_instruction_that_is_a_named_tuple(a, b):
 def an_instruction_that_is_made(a, b):
     """
     r2 = new_tuple(<Kind>, r1)
-    r3 = call(__new__, Instruction, r2)
-    guard_no_exception(r3)
+    r3 = new_named_tuple(<Kind>, r1) {Instruction}
     ...
     ! tuple_getitem
     ! tuple_len
+    ! call
     """
     made = Instruction(Kind.ADD, b)
     return made.count + a + len(made)
+
+
+@recorded(1, 2)
+def a_named_tuple_with_another_item(a, b):
+    """
+    ...
+    r3 = new_named_tuple(<Kind>, r1) {Instruction}
+    r4 = new_named_tuple(<Kind>, r0) {Instruction}
+    ...
+    ! tuple_getitem
+    ! call
+    """
+    return Instruction(Kind.ADD, b)._replace(count=a).count + b
+
+
+@recorded(1, 2)
+def tuples_put_together(a, b):
+    """
+    ...
+    r4 = new_tuple(r0, r1)
+    ...
+    ! call_c_r
+    """
+    return len((a,) + (b,)) + a
 
 
 @recorded(1, [2, 3])
