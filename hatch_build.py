@@ -50,8 +50,8 @@ def modules(package: Path) -> list[Path]:
 
 # --- what mypyc would not take, or not for what it is ----------------------------------------------------------------------
 
-_KEYWORDS_OF_GCC = {"alignof", "asm", "attribute", "complex", "const", "imag", "inline", "real", "restrict", "signed", "thread", "typeof",
-                    "volatile"}  # fmt: skip
+_KEYWORDS_OF_GCC = {"alignof", "asm", "attribute", "complex", "const", "imag", "inline", "real", "restrict", "signed", "thread",
+                    "typeof", "volatile"}  # fmt: skip
 """Which are keywords with two underscores before them, too, and so no fields of a C struct."""
 
 _WHOLE = {"all", "any", "bytes", "dict", "enumerate", "extend", "frozenset", "join", "list", "max", "min", "next", "set",
