@@ -217,6 +217,17 @@ class _ExitCode(NamedTuple):
     live: tuple[str, ...]
 
 
+def _places(code: _ExitCode) -> int:
+    """What an exit retains, as bits at the places in the exit buffer; 0 if one is at none of those that a word has bits for."""
+    bits = 0
+    for operand, _ in code.retains:
+        place = code.live.index(f"ptr {operand}")
+        if place > _LAST_PLACE:
+            return 0
+        bits |= 1 << place
+    return bits
+
+
 class Emitter:
     """Builds the text of one trace, or of one tree."""
 
@@ -623,12 +634,14 @@ class Emitter:
             self._enter_if_attached(case.branch, slot, f"in{suffix}", chain)
         self.block(chain)
 
-    def _hand_over(self, slot: str, live: tuple[str, ...]) -> None:
-        """Store live values into the exit buffer and go to the jump through the slot."""
+    def _hand_over(self, slot: str, live: tuple[str, ...], retained: int = 0) -> None:
+        """Store live values into the exit buffer and go to the jump through the slot; `retained` has a bit for each to retain."""
         if live:
             base = self.load("ptr", pointer(self.addresses.buffer_pointer))
             for position, typed in enumerate(live):
                 self._store_operand(typed, self.field(base, 8 * position))
+            if retained:
+                self.call("void", "retain", f"ptr {base}, i64 {retained}")
         self._leaving.append(f"[{slot}, %{self.current_block}]")
         self.line("br label %leave")
 
@@ -645,14 +658,16 @@ class Emitter:
                 self.marks.go_to(self._exit_steps.pop(code), main, self.cold)
             slot = self._join_exits(places)
             self.counter.settle(self, code.passes)
-            for operand, nullable in code.retains:
+            # Nothing runs before the values are in the buffer, unless something is given up: so several are retained there.
+            retained = 0 if code.releases or len(code.retains) < 2 else _places(code)
+            for operand, nullable in () if retained else code.retains:
                 self.retain(operand, nullable=nullable)
             for start in range(0, len(code.releases), MOST_DROPPED):
                 some = code.releases[start : start + MOST_DROPPED]
                 self.line(f"call {KEEPS_REGISTERS} void {self.function(f'drop{len(some)}')}({', '.join(some)})")
             if code.releases:
                 self.begin_epoch()
-            self._hand_over(slot, code.live)
+            self._hand_over(slot, code.live, retained)
         if self.marks is not None:
             self.marks.go_to(0, main, self.cold)
         self.block("leave")
@@ -897,6 +912,8 @@ def counting_guard(trace: Trace) -> Operation | None:
 
 MOST_DROPPED = 5
 """References that one call of `support`'s `drop1` ... gives up."""
+_LAST_PLACE = 62
+"""In the exit buffer, that has a bit in a word of places."""
 _INTEGER_REGISTERS = 5
 """Registers for integers and pointers in the convention tailcc, less the one for the descriptor."""
 _FLOAT_REGISTERS = 8

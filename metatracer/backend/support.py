@@ -325,7 +325,7 @@ define void @no_memory() noreturn nounwind {{
 _DROPS = tuple(f"drop{count}" for count in range(1, MOST_DROPPED + 1))
 _BASE = (
     "fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory", "str_append", "dict_find",
-    "bytes_slice", "str_slice", "tuple_slice", "list_slice", "leave", "dealloc", *_DROPS,
+    "bytes_slice", "str_slice", "tuple_slice", "list_slice", "leave", "dealloc", "retain", *_DROPS,
 )  # fmt: skip
 
 
@@ -343,6 +343,7 @@ def _base() -> None:
         slice_texts(_c),
         _leave(),
         free_lists.dealloc_text("dealloc", "dealloc_at"),
+        _retain(),
         *[_drop(count) for count in range(1, MOST_DROPPED + 1)],
     )
     _link("\n".join(texts), _BASE)
@@ -403,6 +404,41 @@ def _drop(count: int) -> str:
     params = ", ".join(f"ptr %o{number}" for number in range(count))
     calls = "\n".join(f"  call void {_c('Py_DecRef')}(ptr %o{number})" for number in range(count))
     return f"define {KEEPS_REGISTERS} void @drop{count}({params}) nounwind {{\n{calls}\n  ret void\n}}"
+
+
+def _retain() -> str:
+    """`retain`: take references to the objects (or NULL) at places in the buffer, which are bits of a word, one at least."""
+    if layout().has_immortal:
+        count = """%count = load i32, ptr %object
+  %more = call i32 @llvm.uadd.sat.i32(i32 %count, i32 1)
+  store i32 %more, ptr %object"""
+    else:
+        count = """%count = load i64, ptr %object
+  %more = add i64 %count, 1
+  store i64 %more, ptr %object"""
+    return f"""
+declare i64 @llvm.cttz.i64(i64, i1)
+declare i32 @llvm.uadd.sat.i32(i32, i32)
+define void @retain(ptr %buffer, i64 %places) nounwind {{
+  br label %next
+next:
+  %left = phi i64 [%places, %0], [%rest, %done]
+  %place = call i64 @llvm.cttz.i64(i64 %left, i1 true)
+  %address = getelementptr ptr, ptr %buffer, i64 %place
+  %object = load ptr, ptr %address
+  %none = icmp eq ptr %object, null
+  br i1 %none, label %done, label %there
+there:
+  {count}
+  br label %done
+done:
+  %below = sub i64 %left, 1
+  %rest = and i64 %left, %below
+  %all = icmp eq i64 %rest, 0
+  br i1 %all, label %end, label %next
+end:
+  ret void
+}}"""
 
 
 def require_buffer(count: int) -> None:
