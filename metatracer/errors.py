@@ -40,6 +40,7 @@ class AbortReason(enum.Enum):
     """Why a recording was given up. The value is the sentence shown to the author."""
 
     TRACE_TOO_LONG = "the trace grew past `trace_limit`; raise it, or mark a big callee with @dont_look_inside"
+    LONG_CALLEE = "the trace grew past `trace_limit` in a guest function that it looked into; that is called from now on"
     HELPER_LOOP = "a helper's loop was unrolled too often; it is now called instead of traced"
     CALLEE_FIRST = "it calls a guest function that has a loop and no code yet; that is compiled first"
     JOINT_FIRST = "ways of the guest meet again at a place that has no code of its own yet; that is compiled first"

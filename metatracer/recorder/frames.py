@@ -136,6 +136,7 @@ class MetaFrame:
         context: How the frame came about (see `polymorphism`).
         entry_key, entry_greens: Green key, and greens, of the first merge point of a portal's frame, None before. A frame
             that a bridge begins with has the key alone.
+        entered_at: How many operations the trace had when an inlined portal call came to that merge point.
         visited: Green keys of the merge points the frame has passed.
         generator: Whose frame it is (`generators`), or None.
         passed: Their contexts, and how many operations the trace had then.
@@ -149,6 +150,7 @@ class MetaFrame:
         "backward_jumps",
         "came_back",
         "context",
+        "entered_at",
         "entry_greens",
         "entry_key",
         "function",
@@ -186,6 +188,7 @@ class MetaFrame:
         self.context = 0
         self.generator: Any = None
         self.entry_greens: tuple[Any, ...] | None = None
+        self.entered_at = 0
         self.visited: set[Any] = set()
         self.passed: list[tuple[int, int]] = []
         self.given: tuple[int, ...] = ()

@@ -38,7 +38,7 @@ from metatracer.recorder.frames import NULL_BOX, Box, Kind, MetaFrame, Pending, 
 from metatracer.recorder.known_classes import KnownClasses
 from metatracer.recorder.polymorphism import Polymorphism, Site, merge_context
 from metatracer.recorder.tracebacks import without_toolkit
-from metatracer.recorder.unrolling import keep_apart, note_unrolled, walks_program
+from metatracer.recorder.unrolling import keep_apart, note_inlined, note_unrolled, walks_program
 from metatracer.recorder.virtual_exceptions import is_unobserved, keeps_virtual, make_handled
 from metatracer.recorder.virtuals import VirtualBox, held_by, iterator_from, kind_of, parts_of, unbox_parts
 
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction, JitCode
     from metatracer.ir.opcodes import Opcode
     from metatracer.ir.values import CFunction, FrameState
+    from metatracer.recorder.unrolling import InlinedCalls
 
 Handler = "Callable[[MetaInterpreter, MetaFrame, Instruction], None]"
 HANDLERS: dict[str, Any] = {}
@@ -282,6 +283,7 @@ class MetaInterpreter:
         self.promotion_sites: set[Site] = set()
         self.unpromoted: set[Value] = set()
         self.unrolled: dict[tuple[JitCode, Any], int] = {}
+        self.inlined: dict[tuple[PortalView, Any], InlinedCalls] = {}
         # Tuples of cells made in the trace (for closures), with the cells.
         self.cells: dict[Value, tuple[Box, ...]] = {}
         # In a bridge: what the parent trace had stored into, by the id() of the object.
@@ -758,6 +760,8 @@ class MetaInterpreter:
             self._note_tails(frame)
         if frame.went_round is not None:
             note_unrolled(self, frame)
+        if frame.entry_greens is not None:
+            note_inlined(self, frame)
         frame.registers.clear()
         return frame
 
@@ -839,8 +843,8 @@ class MetaInterpreter:
         for register in range(jitcode.n_locals + instruction.depth, jitcode.n_registers):
             registers[register] = None
         if len(self.operations) > self.limits.trace_limit:
-            keep_apart(self)
-            raise self.aborted(AbortReason.TRACE_TOO_LONG, f"{len(self.operations)} operations")
+            reason = AbortReason.LONG_CALLEE if keep_apart(self) else AbortReason.TRACE_TOO_LONG
+            raise self.aborted(reason, f"{len(self.operations)} operations")
         portal = frame.portal
         at_start, self.is_at_start = self.is_at_start, False
         header = frame.headers.get(instruction.index) if frame.headers and not at_start else None
@@ -898,6 +902,7 @@ class MetaInterpreter:
         self.promotion_sites.clear()
         self.unpromoted.clear()
         self.unrolled.clear()
+        self.inlined.clear()
         jitcode = self.host.jitcode_of(function)
         frame = MetaFrame(jitcode, function, None if portal.is_implicit else portal, self.host.headers_of(function))
         self.is_at_start = portal.is_implicit
@@ -1073,6 +1078,7 @@ class MetaInterpreter:
             return self._merge_entered(frame, portal, key, greens)
         frame.entry_key = key
         frame.entry_greens = tuple(greens)
+        frame.entered_at = len(self.operations)
         recursion = sum(1 for other in self.frames[:-1] if other.portal is portal and other.entry_key == key)
         is_called = frame.context in self.polymorphism.called or not portal.may_inline(key)
         if not is_called and recursion < self.limits.max_unroll_recursion:

@@ -401,7 +401,7 @@ def note_abort(loop: Loop, aborted: RecordingAborted, guard: GuardState | None) 
     record.add_abort(reason.name, reason.value, aborted.detail, aborted.filename, aborted.lineno)
     if reason in (AbortReason.COMPILE_FAILED, AbortReason.INTERNAL_ERROR):
         warn_mistake(reason.value, record.location)
-    if guard is None and reason is AbortReason.CALLEE_FIRST:
+    if guard is None and reason in (AbortReason.CALLEE_FIRST, AbortReason.LONG_CALLEE):
         loop.count = max(0, int(hotness.wanted_back_edges(loop)) - 2)
     elif guard is None:
         loop.count = loop.entries = 0

@@ -8,6 +8,7 @@ from metatracer.errors import AbortReason
 
 _REASONS: dict[str, str] = {
     "TRACE_TOO_LONG": "raise `trace_limit`, or mark a big callee with @dont_look_inside",
+    "LONG_CALLEE": "nothing: the function is compiled for itself, and then this",
     "HELPER_LOOP": "mark the helper @unroll_safe if its loop is short, or @dont_look_inside if it is not; "
     "a loop outside of exception handlers and comprehensions gets traces of its own (parameter `helper_loops`)",
     "CALLEE_FIRST": "nothing: the function is compiled first, and then this",
