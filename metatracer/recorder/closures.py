@@ -26,7 +26,7 @@ def closure_by_code(meta: MetaInterpreter, function: Box) -> tuple[Box, ...] | N
     from metatracer.recorder.attributes import read_fixed
 
     target = function.object
-    if not target.__closure__ or target.__kwdefaults__ is not None or not is_unmarked(target) or function.ref is None:
+    if target.__kwdefaults__ is not None or not is_unmarked(target) or function.ref is None:
         return None
     if meta.host.portal_of(target) is not None or not meta.has_met_copy(target, known_place(function.ref)):
         return None
@@ -42,6 +42,8 @@ def closure_by_code(meta: MetaInterpreter, function: Box) -> tuple[Box, ...] | N
         meta.promote(read_fixed(meta, function, fields["__defaults__"], target.__defaults__))
     meta.promote(read_fixed(meta, function, fields["__code__"], target.__code__))
     meta.promote(read_fixed(meta, function, fields["__globals__"], target.__globals__))
+    if target.__closure__ is None:
+        return ()  # by its code
     closure = read_fixed(meta, function, fields["__closure__"], target.__closure__)
     meta.guard_class(closure)
     owner = meta.ref(closure)
