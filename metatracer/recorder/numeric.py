@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from abc import ABCMeta
+from dataclasses import dataclass
 from enum import EnumType
 from typing import TYPE_CHECKING, Any
 
@@ -255,6 +256,8 @@ def binary(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) ->
         return
     if _inline_binary(meta, frame, instruction, symbol, left, right):
         return
+    if _inline_reflected(meta, frame, instruction, symbol, left, right):
+        return
     _generic_binary(meta, frame, instruction, symbol, left, right)
 
 
@@ -434,6 +437,59 @@ def _inline_binary(
     )
 
 
+def _inline_reflected(
+    meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, symbol: str, left: Box, right: Box
+) -> bool:
+    """Look into the reflected method of the right operand, the left one being a plain number. Whether that was done.
+
+    A number knows nothing of other classes, and those made from its own have the first turn.
+    """
+    cls, other = type(left.object), type(right.object)
+    if cls not in _NUMBERS or not meta.is_steady(other) or issubclass(other, _SEQUENCES):
+        return False
+    found = lookup_attribute(other, _DUNDER[symbol.removesuffix("=")][1])
+    if found.kind != "method" or not can_inline(meta, found.attribute):
+        return False
+    if issubclass(other, _NUMBERS) and not issubclass(other, cls):
+        return False  # the number's own method may know it
+    meta.guard_class(left)
+    meta.guard_class(right)
+    meta.rely_on_class(other)
+    finish = _FinishReflected(symbol)
+    pending = Pending(instruction, _deliver_reflected, finish, (left, right), True, _check_implemented)
+    return call_python(meta, frame, found.attribute, [right, left], pending)
+
+
+_SEQUENCES = (list, tuple, str, bytes, bytearray)
+
+
+def _deliver_reflected(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:
+    """Store the result of a reflected method."""
+    instruction = frame.jitcode.instructions[frame.position - 1]
+    if result.object is NotImplemented:
+        left, right = (frame.box(register) for register in instruction.src)
+        function = const_box(_FinishReflected(instruction.arg))
+        result = meta.residual_call(frame, instruction, function, [result, left, right])
+    frame.registers[instruction.dst[0]] = result
+
+
+@dataclass(frozen=True, slots=True)
+class _FinishReflected:
+    """What is left of an operator when the reflected method of its right operand has returned: the number's turn, perhaps."""
+
+    symbol: str
+
+    def __call__(self, result: Any, left: Any, right: Any) -> Any:
+        if result is not NotImplemented:
+            return result
+        plain = self.symbol.removesuffix("=")
+        if isinstance(right, type(left)):
+            result = getattr(type(left), _DUNDER[plain][0])(left, right)
+        if result is NotImplemented:
+            raise _unsupported(self.symbol, left, right)
+        return result
+
+
 def _deliver(meta: MetaInterpreter, frame: MetaFrame, result: Box) -> None:
     """Store the result of an operator method; NotImplemented lets the reflected one have its turn."""
     pending_instruction = frame.jitcode.instructions[frame.position - 1]
@@ -497,10 +553,12 @@ class _Finish:
             raise TypeError(
                 f"'{symbol}' not supported between instances of '{type(left).__name__}' and '{type(right).__name__}'"
             )
-        shown = "** or pow()" if symbol == "**" else symbol
-        raise TypeError(
-            f"unsupported operand type(s) for {shown}: '{type(left).__name__}' and '{type(right).__name__}'"
-        )
+        raise _unsupported(symbol, left, right)
+
+
+def _unsupported(symbol: str, left: Any, right: Any) -> TypeError:
+    shown = "** or pow()" if symbol == "**" else symbol
+    return TypeError(f"unsupported operand type(s) for {shown}: '{type(left).__name__}' and '{type(right).__name__}'")
 
 
 _FINISHERS: dict[tuple[str, bool, bool], _Finish] = {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta
+from enum import EnumType
 from typing import TYPE_CHECKING
 
-from metatracer.backend.fields import lookup_attribute
+from metatracer.backend.fields import lookup_attribute, raw_lookup
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const, Operation, Snapshot
@@ -23,6 +25,9 @@ def truth_raw(meta: MetaInterpreter, box: Box) -> Box | None:
     """The truth as a box with a `b`, guarding the class; None if asking runs code of the class."""
     if box.is_const and type(box.object) in (int, float, bool, str, type(None), tuple, bytes):
         return Box(bool(box.object), None, Const("b", bool(box.object)))
+    number = _value_of_member(meta, box)
+    if number is not None:
+        return number
     raw = box.raw
     cls = meta.guard_class(box)
     obj = box.object
@@ -58,11 +63,24 @@ def truth_raw(meta: MetaInterpreter, box: Box) -> Box | None:
     if cls is dict:
         value = meta.emit(ops.CALL_C_I, meta.ref(box), descr=c.DICT_LEN)
         return Box(bool(obj), None, meta.emit(ops.INT_NE, value, Const("i", 0)))
-    always = type(cls) is type and all(lookup_attribute(cls, name).kind == "missing" for name in ("__bool__", "__len__"))
+    is_plain = type(cls) in (type, EnumType, ABCMeta)
+    always = is_plain and all(lookup_attribute(cls, name).kind == "missing" for name in ("__bool__", "__len__"))
     if always and meta.is_steady(cls):
         meta.rely_on_class(cls)
         return Box(True, None, Const("b", True))
     return None
+
+
+def _value_of_member(meta: MetaInterpreter, box: Box) -> Box | None:
+    """The truth of an int that the trace knows and whose class is the author's, such as a member of an IntEnum."""
+    cls = type(box.object)
+    if not box.is_const or not isinstance(box.object, int) or not meta.is_steady(cls):
+        return None
+    if raw_lookup(cls, "__bool__")[1] is not int:
+        return None
+    meta.rely_on_class(meta.guard_class(box))
+    truth = int.__bool__(box.object)
+    return Box(truth, None, Const("b", truth))
 
 
 def truth_value(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: Box) -> Box:

@@ -460,7 +460,8 @@ def tuples_put_together(a, b):
     ...
     ! call_c_r
     """
-    return len((a,) + (b,)) + a
+    one, other = (a,), (b,)
+    return len(one + other) + a
 
 
 @recorded(1, [2, 3])
