@@ -106,7 +106,10 @@ class Assumption:
         return ()
 
     def poll_words(self) -> list[PollWord]:
-        """The words that machine code must compare, in this order. Cells live as long as the assumption."""
+        """The words that machine code must compare, in this order. Cells live as long as the assumption.
+
+        Each code of a trace (versions, trees) asks for its own: `refresh` is for the words of all of them.
+        """
         raise NotImplementedError
 
     def refresh(self) -> bool:
@@ -187,7 +190,7 @@ class DictItemIs(Assumption):
         self.key = sys.intern(key)
         self.value = self._current = value
         self._tag_cell: Cell | None = None
-        self._words: list[PollWord] = []
+        self._words: list[list[PollWord]] = []
         super().__init__((id(mapping), self.key, id(value)))
 
     def is_about(self, mapping: dict[str, Any], key: str) -> bool:
@@ -211,8 +214,9 @@ class DictItemIs(Assumption):
         if shared is not None and not REGISTRY.polling.polls_dicts:
             return shared
         if REGISTRY.polling.is_noisy(self.mapping):
-            self._words = [self._expect(*word) for word in self._item_words()]
-            return list(self._words)
+            words = [self._expect(*word) for word in self._item_words()]
+            self._words.append(words)
+            return list(words)
         self._tag_cell = REGISTRY.polling.dict_tag_cell(self.mapping)
         return [PollWord(id(self.mapping) + layout().dict_version, 8, self._tag_cell.address)]
 
@@ -253,10 +257,11 @@ class DictItemIs(Assumption):
             return True
         self._current = dict.get(self.mapping, self.key, MISSING)
         now = self._item_words()
-        if [word[:2] for word in now] != [word[:2] for word in self._words]:
+        places = [word[:2] for word in now]
+        if any([word[:2] for word in words] != places for words in self._words):
             return False
-        for cell, word in zip(self._cells[-len(now) :], now, strict=True):
-            cell.memory.value = word[2] & 0xFFFFFFFFFFFFFFFF
+        for number, cell in enumerate(self._cells):
+            cell.memory.value = now[number % len(now)][2] & 0xFFFFFFFFFFFFFFFF
         return True
 
     def watch(self, watching: ChangeNotices) -> None:
@@ -329,10 +334,11 @@ class QuasiFieldIs(Assumption):
     Numbers of equal value count as the same object.
     """
 
-    __slots__ = ("_current", "_polled", "field", "instance", "value")
+    __slots__ = ("_current", "_polled", "_value_cells", "field", "instance", "value")
 
     def __init__(self, instance: object, field: Field, value: Any) -> None:
-        self._polled = 0  # the place in a dict that is polled
+        self._polled: set[int] = set()  # the places in dicts that are polled
+        self._value_cells: list[Cell] = []
         self.instance = instance
         self.field = field
         self.value = self._current = value
@@ -359,6 +365,12 @@ class QuasiFieldIs(Assumption):
         return f"field {self.field.name} of a {type(self.instance).__qualname__} object is {_short(self.value)}"
 
     def poll_words(self) -> list[PollWord]:
+        words = self._words_with_value()
+        self._value_cells.append(self._cells[-1])
+        return words
+
+    def _words_with_value(self) -> list[PollWord]:
+        """The words to be polled, that of the value last."""
         value = 0 if self._current is NULL_OBJECT else id(self._current)
         address = id(self.instance)
         if self.field.storage == "slot":
@@ -367,8 +379,9 @@ class QuasiFieldIs(Assumption):
         # An assigned __class__ may move attributes.
         words = [self._expect(address + figures.ob_type, 8, id(self.field.owner))]
         if self.field.in_dict:
-            self._polled = self._place_in_dict()
-            return [*words, *self._poll_dict(), self._expect(self._polled, 8, value, DependentWord)]
+            place = self._place_in_dict()
+            self._polled.add(place)
+            return [*words, *self._poll_dict(), self._expect(place, 8, value, DependentWord)]
         values = fields.values_address(self.instance)
         if figures.values_mode == "embedded":
             words.append(self._expect(address + figures.values_valid, 1, 1))
@@ -405,9 +418,9 @@ class QuasiFieldIs(Assumption):
 
     def refresh(self) -> bool:
         self._current = fields.read_field(self.instance, self.field)
-        if self._cells:
-            self._cells[-1].memory.value = 0 if self._current is NULL_OBJECT else id(self._current)
-        return not self._polled or self._place_in_dict() == self._polled
+        for cell in self._value_cells:
+            cell.memory.value = 0 if self._current is NULL_OBJECT else id(self._current)
+        return not self._polled or self._polled == {self._place_in_dict()}
 
 
 def _is_same(current: Any, value: Any) -> bool:

@@ -399,6 +399,23 @@ def has_many(cell):
 
 
 @pytest.mark.parametrize("kind", ["slot", "inline", "split", "entry"])
+def test_an_equal_number_is_expected_by_all_codes_that_share_an_assumption(registry, kind):
+    cls = SlottedCell if kind == "slot" else inline_cell()
+    cell = cls()
+    cell.content = value = 10**9
+    if kind == "split":
+        vars(cell)
+    elif kind == "entry":
+        has_many(cell)
+    shared = QuasiFieldIs(cell, field_for(cls, "content", cell), value)
+    codes = [Compiled(registry, shared) for _ in range(3)]
+    cell.content = int("1000000000")
+    assert cell.content is not value
+    assert all(code.runs() for code in codes)
+    assert all(code.words_match() for code in codes)
+
+
+@pytest.mark.parametrize("kind", ["slot", "inline", "split", "entry"])
 def test_quasi_immutable_field(registry, kind):
     cls = SlottedCell if kind == "slot" else inline_cell()
     cell = cls()
