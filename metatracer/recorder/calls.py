@@ -174,12 +174,12 @@ def call_python(
             callee.registers[register] = cell
         callee.function = _template(function.__code__, function)
     if callee.context in meta.polymorphism.called and callee.portal is None:
-        called = None if closure is not None else branching_call(meta, callee)
+        called = None if closure is not None or pending.again else branching_call(meta, callee)
         if called is None:
             _note(meta, frame, function, _BRANCHES)
             return False
     if closure is None:
-        called = called or native_call(meta, callee)
+        called = None if pending.again else called or native_call(meta, callee)
         meta.assume(meta.host.function_unchanged(function))
     meta.push_frame(callee, pending)
     if called is not None:

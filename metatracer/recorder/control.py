@@ -15,7 +15,7 @@ from metatracer.recorder import residual
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, const_box, runs_code_at_end
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.slicing import is_taken_at_once
-from metatracer.recorder.truth import guard_truth, negate, truth_value
+from metatracer.recorder.truth import ask_truth, guard_truth, negate, truth_value
 from metatracer.recorder.unrolling import may_go_round, walks_program
 from metatracer.recorder.virtuals import VirtualBox, virtual_function, with_attribute
 
@@ -304,6 +304,8 @@ def jump(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> N
 @handles("branch")
 def branch(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """Jump if true."""
+    if ask_truth(meta, frame, instruction):
+        return
     if guard_truth(meta, frame, instruction):
         _go(meta, frame, instruction.arg)
 
@@ -311,6 +313,8 @@ def branch(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) ->
 @handles("branch_not")
 def branch_not(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """Jump if false."""
+    if ask_truth(meta, frame, instruction):
+        return
     if not guard_truth(meta, frame, instruction):
         _go(meta, frame, instruction.arg)
 
@@ -347,12 +351,16 @@ def branch_not_none(meta: MetaInterpreter, frame: MetaFrame, instruction: Instru
 @handles("not")
 def not_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """`not x`."""
+    if ask_truth(meta, frame, instruction):
+        return
     frame.registers[instruction.dst[0]] = negate(meta, truth_value(meta, frame, instruction, frame.box(instruction.src[0])))
 
 
 @handles("truth")
 def truth(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """`bool(x)`."""
+    if ask_truth(meta, frame, instruction):
+        return
     frame.registers[instruction.dst[0]] = truth_value(meta, frame, instruction, frame.box(instruction.src[0]))
 
 

@@ -90,7 +90,8 @@ class Pending:
         deliver: Called with (meta-interpreter, frame, result box) in the frame when the callee has returned; stores
             the result into registers.
         finish, kept, pushes: As in `FrameState`.
-        again: The instruction is a FOR_ITER over the generator whose frame is above: a real one is asked for its item again.
+        again: The instruction is done again: a FOR_ITER over the generator whose frame is above asks a real one for its item, a
+            branch goes on with the truth that the frame above gives.
         check: Called with (meta-interpreter, result box) at the callee's return instruction, may record guards there.
         records: Whether `deliver` records a call.
     """

@@ -68,7 +68,7 @@ def is_held_once(meta: MetaInterpreter, box: Box, index: int) -> bool:
         jitcode, registers = frame.jitcode, frame.registers
         live, _ = jitcode.liveness(place, throw)
         stack = registers[jitcode.n_locals :]
-        if pending is not None and not pending.again:
+        if pending is not None and pending.instruction.op != "for_iter":
             stack = stack[: jitcode.depths[place] - pending.pushes]  # the callee has taken its arguments
         found += held_by([registers[number] for number in live], box) + held_by(stack, box)
         if pending is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from metatracer.backend.fields import raw_lookup
 from metatracer.frontend.operations import OPERATIONS
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
@@ -15,6 +16,7 @@ from metatracer.recorder.dicts import note_made
 from metatracer.recorder.frames import Box, MetaFrame, const_box, runs_code_at_end
 from metatracer.recorder.hashing import know_key
 from metatracer.recorder.metainterp import MetaInterpreter, handles
+from metatracer.recorder.special_calls import look_into_text
 from metatracer.recorder.tuples import new_tuple
 from metatracer.recorder.virtuals import VirtualBox, is_virtual_dict, virtual_dict
 
@@ -205,4 +207,6 @@ def format_value(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructi
         else:
             meta.c_call(frame, instruction, _AS_STRING[cls], [meta.ref(box)], [box.object], known=str)
         return
-    operation_call(meta, frame, instruction)
+    is_text = len(instruction.src) == 1 and instruction.arg in ("", "s") and raw_lookup(cls, "__format__")[1] is object
+    if not is_text or not look_into_text(meta, frame, instruction, box):
+        operation_call(meta, frame, instruction)

@@ -1123,6 +1123,10 @@ class MetaInterpreter:
         If it `unwinds`, the frames below wait, in the guard behind the call, for the result that the callee has not given
         when it leaves its machine code.
         """
+        asked = self.frames[-2].pending
+        if asked is not None and asked.again:
+            frame.jitcode.notes["called, not traced"] = "it has a loop, and a branch asks it"
+            raise self.aborted(AbortReason.UNSUPPORTED, "a branch asks a method that has a loop")
         greens = [frame.box(number) for number in portal.green_numbers]
         reds = [box or NULL_BOX for box in self._reds(frame, portal)]
         values = [box.object for box in (*greens, *reds)]

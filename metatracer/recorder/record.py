@@ -45,6 +45,7 @@ from metatracer.recorder.frames import (
 )
 from metatracer.recorder.lists import new_list
 from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown, Unrecordable
+from metatracer.recorder.special_calls import asking
 from metatracer.recorder.stepping import wait_for, waiting
 from metatracer.recorder.tracebacks import without_toolkit
 from metatracer.recorder.tuples import new_tuple
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FunctionType
 
+    from metatracer.frontend.jitcode import Instruction
     from metatracer.ir.values import FrameState, Operation
     from metatracer.recorder.metainterp import Host
     from metatracer.recorder.resume import Rebuilt
@@ -207,7 +209,7 @@ class _BridgeStart:
             frame.is_resumed = True
             meta.frames.append(frame)
         for frame, above, state in zip(meta.frames[:-1], meta.frames[1:], states[:-1], strict=True):
-            if state.index == state.throw_index:
+            if state.index == state.throw_index and _instruction_at(state).op == "for_iter":
                 _wait_for_generator(frame, above, state)
                 continue
             _set_pending(frame, state, tuple(self.box(value) for value in state.kept))
@@ -323,9 +325,15 @@ class _BridgeStart:
         return box
 
 
+def _instruction_at(state: FrameState) -> Instruction:
+    """The first one at the place of the pending call."""
+    instruction: Instruction = state.jitcode.instructions[state.jitcode.positions[state.throw_index]]
+    return instruction
+
+
 def _wait_for_generator(frame: MetaFrame, above: MetaFrame, state: FrameState) -> None:
     """Let the frame of a loop wait for the item of a generator that runs."""
-    instruction = state.jitcode.instructions[state.jitcode.positions[state.throw_index]]
+    instruction = _instruction_at(state)
     frame.index = state.throw_index
     frame.position = state.jitcode.positions[instruction.next_index]
     wait_for(frame, instruction, GeneratorBox(None, []), above)
@@ -359,6 +367,9 @@ def _set_pending(frame: MetaFrame, state: FrameState, kept: tuple[Box, ...]) -> 
 
         meta.residual_call(below, instruction, const_box(finish), [result, *kept], store=store)
 
+    if state.index == state.throw_index:
+        frame.pending = asking(instruction, slot, state.finish)
+        return
     frame.pending = Pending(instruction, deliver, state.finish, kept, pushes, records=finish is not None)
 
 

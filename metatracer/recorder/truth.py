@@ -10,7 +10,7 @@ from metatracer.backend.fields import lookup_attribute, raw_lookup
 from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const, Operation, Snapshot
-from metatracer.recorder.frames import Box, MetaFrame, const_box
+from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
 from metatracer.recorder.lists import list_length
 from metatracer.recorder.tuples import lasting_length
 from metatracer.recorder.virtuals import is_virtual_dict
@@ -83,19 +83,46 @@ def _value_of_member(meta: MetaInterpreter, box: Box) -> Box | None:
     return Box(truth, None, Const("b", truth))
 
 
+_ANSWERED = frozenset({bool, int, float, str, type(None), list, tuple, dict, bytes})
+
+
+def ask_truth(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> bool:
+    """Look into the `__bool__` or `__len__` of an instance, of Python, that is asked whether it is true; False if it has none."""
+    from metatracer.recorder.special_calls import asking, look_into_truth
+
+    box = frame.box(instruction.src[0])
+    if type(box.object) in _ANSWERED:
+        return False
+    if not instruction.op.startswith("branch"):
+
+        def answer(meta: MetaInterpreter, below: MetaFrame, result: Box) -> None:
+            known = truth_raw(meta, result)
+            assert known is not None
+            below.registers[instruction.dst[0]] = negate(meta, known) if instruction.op == "not" else known
+
+        return look_into_truth(meta, frame, box, Pending(instruction, answer, is_false if instruction.op == "not" else bool))
+    jitcode = frame.jitcode
+    is_first = jitcode.instructions[jitcode.positions[instruction.index]] is instruction
+    if not is_first or _keeps_operand(frame, instruction):
+        return False
+
+    return look_into_truth(meta, frame, box, asking(instruction, instruction.src[0], bool))
+
+
 def truth_value(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: Box) -> Box:
     """The truth as a box; may be a residual call whose result becomes the instruction's."""
     known = truth_raw(meta, box)
     if known is not None:
         return known
     invert = instruction.op == "not"
-    helper = const_box(_not if invert else bool)
+    helper = const_box(is_false if invert else bool)
     result = meta.residual_call(frame, instruction, helper, [box], known=bool)
     result = Box(result.object, result.ref, meta.emit(ops.BOOL_UNBOX, meta.ref(result)))
     return negate(meta, result) if invert else result
 
 
-def _not(obj: object) -> bool:
+def is_false(obj: object) -> bool:
+    """`not obj`."""
     return not obj
 
 
