@@ -107,7 +107,7 @@ def table_shape(position: int) -> int:
 def find_place(instance: object, name: str) -> tuple[str, int] | None:
     """The storage and position of an attribute that the instance has in its own dict; None if it has no fixed place."""
     mapping = own_dict(instance)
-    if mapping is None or "__builtins__" in mapping:  # somebody's globals: assumptions are made on them
+    if mapping is None or dict.__contains__(mapping, "__builtins__"):  # somebody's globals: assumptions are made on them
         return None
     keys, values = keys_address(mapping), values_start(mapping)
     wanted = id(sys.intern(name))
@@ -148,7 +148,7 @@ def find_item(mapping: dict[Any, Any], key: Any) -> tuple[Any, int] | None:
         mapping: The dict.
         key: Its hash and its equality run no code of the guest.
     """
-    if len(mapping) > _MOST_SEARCHED or key not in mapping:
+    if dict.__len__(mapping) > _MOST_SEARCHED or not dict.__contains__(mapping, key):
         return None
     keys = keys_address(mapping)
     kind = read_byte(keys + layout().keys_kind)
@@ -194,7 +194,7 @@ def place_of_absence(instance: object, name: str) -> tuple[str, int] | None:
         ("split", the number of its value, or -1 while the shared keys have no such name) or ("keys", the version of its keys).
     """
     mapping = own_dict(instance)
-    if mapping is None or name in mapping:
+    if mapping is None or dict.__contains__(mapping, name):
         return None
     figures = layout()
     keys = keys_address(mapping)

@@ -213,7 +213,7 @@ def _find_own_or_class(meta: MetaInterpreter, box: Box, cls: type, name: str, fo
             if obj is not NULL_OBJECT:
                 _know_class(meta, box, cls)
                 return _Found(read_fixed(meta, box, field, obj))
-        elif name in (own_dict(box.object) or ()):
+        elif (own := own_dict(box.object)) is not None and dict.__contains__(own, name):
             return _ASK
     if found.kind == "missing":
         return _find_by_hook(meta, box, cls, name)

@@ -161,12 +161,14 @@ def getitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
         return
     cls = type(container.object)
     if is_dict_class(cls) and know_dict(meta, container, "__getitem__") and know_key(meta, key):
-        if key.object in container.object:
+        if dict.__contains__(container.object, key.object):
             item = get_item(meta, frame, instruction, container, key)
             assert item is not None
             frame.registers[instruction.dst[0]] = item
-        else:
+        elif raw_lookup(cls, "__missing__")[1] is None:
             _c_getitem(meta, frame, instruction, c.DICT_GETITEM, container, key)
+        elif not _call_missing(meta, frame, instruction, container, key):
+            _c_getitem(meta, frame, instruction, c.OBJECT_GETITEM, container, key)
         return
     if cls in (list, tuple, str, bytes, bytearray) and _is_plain_slice(key.object):
         meta.guard_class(container)
@@ -186,6 +188,15 @@ def getitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
         if call_python(meta, frame, found.attribute, [container, key], Pending(instruction, _deliver)):
             return
     _c_getitem(meta, frame, instruction, c.OBJECT_GETITEM, container, key)
+
+
+def _call_missing(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, container: Box, key: Box) -> bool:
+    """Look into the `__missing__` of a dict that has not got the key, which is guarded; False if that is not Python's."""
+    found = lookup_attribute(type(container.object), "__missing__")
+    if found.kind != "method" or not can_inline(meta, found.attribute):
+        return False
+    get_item(meta, frame, instruction, container, key)
+    return call_python(meta, frame, found.attribute, [container, key], Pending(instruction, _deliver))
 
 
 def _is_plain_slice(key: Any) -> bool:

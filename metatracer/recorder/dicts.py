@@ -44,7 +44,7 @@ def get_item(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, 
     if known is not None:
         if known is NULL:
             return None
-        return const_box(known.value) if isinstance(known, Const) else meta.ref_box(mapping.object[key.object], known)
+        return const_box(known.value) if isinstance(known, Const) else meta.ref_box(dict.get(mapping.object, key.object), known)
     field = fixed_item(meta, frame, instruction, mapping, key)
     if field is not None:
         return read_fixed(meta, mapping, field, dict.get(mapping.object, key.object))
@@ -86,7 +86,7 @@ def set_item(
         _tell_apart(meta, owner, mapping.object)
         if _set_in_place(meta, frame, instruction, mapping, key, value):
             return
-    is_new = key.object not in mapping.object
+    is_new = not dict.__contains__(mapping.object, key.object)
     is_known = content is not None and _has_constant_name(meta, key)
     contents = dict(meta.contents)
     meta.c_call(frame, instruction, c.DICT_SETITEM, refs, objects, store=lambda _: None)
@@ -138,7 +138,7 @@ def fixed_item(
     name = key.object
     if not key.is_const and (type(name) is not str or not _is_attribute(key)):
         return None
-    if "__builtins__" in mapping.object and not meta.host.is_stored_item(mapping.object, name):
+    if dict.__contains__(mapping.object, "__builtins__") and not meta.host.is_stored_item(mapping.object, name):
         return None  # somebody's globals: assumptions are made on them
     if meta.host.moves_of_item(frame.jitcode.code, instruction.index, name) >= MOST_MOVES:
         return None

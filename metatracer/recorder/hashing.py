@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections import defaultdict
 from types import WrapperDescriptorType
 from typing import TYPE_CHECKING
 from weakref import ReferenceType
@@ -82,15 +83,19 @@ def is_dict_class(cls: type) -> bool:
 
 
 def know_dict(meta: MetaInterpreter, container: Box, *methods: str) -> bool:
-    """Whether an object is a dict, or of a subclass that has these methods from dict; guards it."""
+    """Whether an object is a dict, or of a subclass that has these methods from dict; guards it.
+
+    What it does with a key that it has not may be up to a `__missing__`.
+    """
     cls = type(container.object)
-    if cls is not dict:
+    is_builtin = cls is dict or cls is defaultdict
+    if not is_builtin:
         if not meta.is_steady(cls):
             return False
-        own = [name for name in (*methods, "__missing__") if raw_lookup(cls, name)[1] not in (dict, None)]
+        own = [name for name in methods if raw_lookup(cls, name)[1] not in (dict, None)]
         if own or is_immutable_type(cls):
             return False
     meta.guard_class(container)
-    if cls is not dict:
+    if not is_builtin:
         meta.rely_on_class(cls)
     return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from metatracer.backend.fields import lookup_attribute, raw_lookup
 from metatracer.errors import AbortReason
@@ -125,13 +125,12 @@ _ASKED: dict[Callable[[Any], Any], str] = {_finish_bool: "__bool__", _finish_len
 
 def _check(wanted: type) -> Callable[[MetaInterpreter, Box], None]:
     def check(meta: MetaInterpreter, result: Box) -> None:
-        answer: Any = result.object
-        if type(answer) is not wanted:
+        if type(result.object) is not wanted:
             raise meta.aborted(AbortReason.UNSUPPORTED, f"a special method gave no {wanted.__name__}")
         meta.guard_class(result)
         if wanted is int:
-            value = meta.int_value(result)
-            if value is None or answer < 0:
+            value, length = meta.int_value(result), cast("int", result.object)
+            if value is None or length < 0:
                 raise meta.aborted(AbortReason.UNSUPPORTED, "a __len__ gave no length")
             if not isinstance(value, Const):
                 meta.guard(ops.GUARD_TRUE, meta.emit(ops.INT_LE, Const("i", 0), value))
