@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import signal
 import sys
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from metatracer import ParameterError, set_user_param, statistics_snapshot
 
@@ -158,6 +160,25 @@ def collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+_written: weakref.WeakSet[IO[Any]] = weakref.WeakSet()
+"""Files that a guest has opened for writing, and perhaps not closed."""
+
+
+def note_written(file: IO[Any]) -> IO[Any]:
+    """Have a file's contents written out when the process ends, whether somebody still refers to it or not."""
+    _written.add(file)
+    return file
+
+
+def before_the_end() -> None:
+    """For a process that is about to end: what the guest leaves behind is not looked through for cycles, only what it wrote
+    is kept. CPython looks for cycles several times as it ends: 11 s after a run of 4 s (lazy streams) that left 400 megabytes."""
+    for file in list(_written):
+        with contextlib.suppress(OSError, ValueError):
+            file.flush()
+    gc.freeze()
 
 
 def show_statistics() -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 
+from interpreters.common.command import before_the_end
 from interpreters.lua.command import main, prepare
 
 __all__ = ["main", "prepare"]
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    before_the_end()
+    sys.exit(status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from interpreters.common.command import note_written
 from interpreters.scheme.control import parameter_value
 from interpreters.scheme.objects import EOF, UNSPECIFIED, Char, String, char, error, wrong_type
 from interpreters.scheme.ports import (
@@ -306,12 +307,13 @@ def open_binary_input_file(name: Any) -> Any:
 
 @opaque("open-output-file")
 def open_output_file(name: Any, append: Any = False) -> Any:
-    return TextOutput(open(_name("open-output-file", name), "a" if append is not False else "w", encoding="utf-8"))
+    mode = "a" if append is not False else "w"
+    return TextOutput(note_written(open(_name("open-output-file", name), mode, encoding="utf-8")))
 
 
 @opaque("open-binary-output-file")
 def open_binary_output_file(name: Any) -> Any:
-    return BinaryOutput(open(_name("open-binary-output-file", name), "wb"))
+    return BinaryOutput(note_written(open(_name("open-binary-output-file", name), "wb")))
 
 
 @opaque("file-exists?")

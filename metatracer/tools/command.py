@@ -20,7 +20,9 @@ def main() -> None:
     """Run the command; a mistake is told in a sentence, with status 2."""
     try:
         if sys.argv[1:2] and sys.argv[1] in LANGUAGES:
-            sys.exit(run_language(sys.argv[1], sys.argv[2:]))
+            status = run_language(sys.argv[1], sys.argv[2:])
+            importlib.import_module("interpreters.common.command").before_the_end()
+            sys.exit(status)
         from metatracer.tools.cli import app
 
         app(standalone_mode=True)

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+from interpreters.common.command import note_written
 from interpreters.lua.errors import LuaError, bad_argument, lua_error
 from interpreters.lua.strings.arguments import check_integer, check_string, optional_integer, type_error
 from interpreters.lua.strings.numbers import format_number, parse_number
@@ -75,7 +76,8 @@ class Library:
             raise OSError(errno.EISDIR, "")
         if os.path.isdir(path):
             return File(self.metatable, Directory())
-        return File(self.metatable, open(path, python_mode))
+        file = open(path, python_mode)
+        return File(self.metatable, file if python_mode == "rb" else note_written(file))
 
     def open(self, vm: VM, args: list[Any]) -> list[Any]:
         path = check_string(args, 0, "open")
@@ -118,7 +120,8 @@ class Library:
             process = subprocess.Popen(command, shell=True, stdout=subprocess.PIPE)  # noqa: S602
             return [File(self.metatable, process.stdout, process=process)]
         process = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE)  # noqa: S602
-        return [File(self.metatable, process.stdin, process=process)]
+        assert process.stdin is not None
+        return [File(self.metatable, note_written(process.stdin), process=process)]
 
     def tmpfile(self, vm: VM, args: list[Any]) -> list[Any]:
         return [File(self.metatable, tempfile.TemporaryFile())]
