@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from metatracer import ParameterError, set_user_param, statistics_snapshot
 
@@ -162,11 +162,13 @@ def collect_seldom() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
+AnyFile = TypeVar("AnyFile", bound=IO[Any])
+
 _written: weakref.WeakSet[IO[Any]] = weakref.WeakSet()
 """Files that a guest has opened for writing, and perhaps not closed."""
 
 
-def note_written(file: IO[Any]) -> IO[Any]:
+def note_written(file: AnyFile) -> AnyFile:
     """Have a file's contents written out when the process ends, whether somebody still refers to it or not."""
     _written.add(file)
     return file

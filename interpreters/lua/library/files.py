@@ -76,8 +76,7 @@ class Library:
             raise OSError(errno.EISDIR, "")
         if os.path.isdir(path):
             return File(self.metatable, Directory())
-        file = open(path, python_mode)
-        return File(self.metatable, file if python_mode == "rb" else note_written(file))
+        return File(self.metatable, note_written(open(path, python_mode)))
 
     def open(self, vm: VM, args: list[Any]) -> list[Any]:
         path = check_string(args, 0, "open")
