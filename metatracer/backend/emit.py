@@ -36,10 +36,12 @@ import itertools
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.counting import Counted, PassCounter, Passes
+from metatracer.backend.emit_exits import ExitCode, Exits
 from metatracer.backend.layout import Layout, read_u32
+from metatracer.backend.operands import LLVM_TYPES, pointer, register_positions
 from metatracer.backend.refcounts import ExitPlan, RefcountPlan, Release, Retain, may_change_polled
 from metatracer.backend.switches import cases
 from metatracer.errors import IRError
@@ -50,16 +52,9 @@ if TYPE_CHECKING:
     from metatracer.ir.opcodes import Opcode
     from metatracer.ir.values import LabelRef
 
-LLVM_TYPES = {"i": "i64", "f": "double", "r": "ptr", "b": "i1"}
-"""LLVM's spelling of the kinds of values."""
-
 _OFTEN = 100_000
 """Weight of the side of a guard that goes on, where nothing was counted."""
 
-KEEPS_REGISTERS = "preserve_allcc"
-"""Calling convention of what cold code calls. With C's, the values that an exit hands over behind the call could not be in
-registers there, and LLVM (22) keeps them in memory where the loop uses them, too: the sum in a dot product's loop was
-stored and loaded in each iteration, which took three times as long."""
 
 Emit = Callable[["Emitter", Operation], None]
 EMITTERS: dict[str, Emit] = {}
@@ -195,37 +190,11 @@ class Addresses:
     buffer: int
     epoch: int
     buffer_pointer: int
+    leaving: int
     scratch: int
     finish: int
     finish_raise: int
     function: Callable[[str], int]
-
-
-class _ExitCode(NamedTuple):
-    """What an exit does.
-
-    Attributes:
-        passes: Of the header, to be taken from their word (see `counting`).
-        retains: Operands to take a reference to, and whether they may be NULL.
-        releases: Operands, with their types, whose references are given up.
-        live: Operands, with their types, handed over.
-    """
-
-    passes: Passes
-    retains: tuple[tuple[str, bool], ...]
-    releases: tuple[str, ...]
-    live: tuple[str, ...]
-
-
-def _places(code: _ExitCode) -> int:
-    """What an exit retains, as bits at the places in the exit buffer; 0 if one is at none of those that a word has bits for."""
-    bits = 0
-    for operand, _ in code.retains:
-        place = code.live.index(f"ptr {operand}")
-        if place > _LAST_PLACE:
-            return 0
-        bits |= 1 << place
-    return bits
 
 
 class Emitter:
@@ -269,9 +238,7 @@ class Emitter:
         self.polling_functions: dict[str, str] = {}
         self.lines: list[str] = []
         self.cold: list[str] = []
-        self._exits: dict[_ExitCode, list[tuple[str, str]]] = {}
-        self._leaving: list[str] = []
-        self._exit_steps: dict[_ExitCode, int] = {}
+        self._exits = Exits()
         self.current_block = "start"
         self._next_guard_id = next_guard_id
         self._force_exits = force_exits
@@ -544,15 +511,13 @@ class Emitter:
 
     def _leave(self, exit_plan: ExitPlan, out: str, slot: str) -> None:
         """Let the exit `out` do what the plan says."""
-        code = _ExitCode(
+        code = ExitCode(
             self.counter.passes,
             tuple([(self.arg(step.value), step.nullable) for step in exit_plan.retain]),
             tuple([self.typed(step.value) for step in exit_plan.release]),
             tuple([self.typed(value) for value in exit_plan.live]),
         )
-        self._exits.setdefault(code, []).append((out, slot))
-        if self.marks is not None:
-            self._exit_steps.setdefault(code, self.marks.step)
+        self._exits.add(code, out, slot, 0 if self.marks is None else self.marks.step)
 
     def _branch_weights(self, branch: Branch | None) -> tuple[int, int]:
         """How often the guard in hand holds, and how often it goes on in `branch`."""
@@ -583,10 +548,8 @@ class Emitter:
             self._switch(op)
         self._enter_if_attached(branch, slot, f"in{suffix}", f"out{suffix}")
         self._waiting.append((branch, suffix, [self.arg(value) for value in exit_plan.live], self.counter.passes))
-        self.block(f"out{suffix}")
-        self.counter.settle(self, self.counter.passes)
-        self._hand_over(slot, tuple([self.typed(value) for value in exit_plan.live]))
         self.lines, self.current_block = main, block
+        self._leave(ExitPlan(exit_plan.live, (), ()), f"out{suffix}", slot)
 
     def _branch_off_with_more(self, branch: Branch, exit_plan: ExitPlan, out: str, slot: str) -> None:
         """The same for a branch that is given more values than the exit hands over: the way out does otherwise."""
@@ -633,65 +596,6 @@ class Emitter:
             slot = pointer(case.parent.memory.slot_address(case.parent.memory.exits[case.guard].number))
             self._enter_if_attached(case.branch, slot, f"in{suffix}", chain)
         self.block(chain)
-
-    def _hand_over(self, slot: str, live: tuple[str, ...], retained: int = 0) -> None:
-        """Store live values into the exit buffer and go to the jump through the slot; `retained` has a bit for each to retain."""
-        if live:
-            base = self.load("ptr", pointer(self.addresses.buffer_pointer))
-            for position, typed in enumerate(live):
-                self._store_operand(typed, self.field(base, 8 * position))
-            if retained:
-                self.call("void", "retain", f"ptr {base}, i64 {retained}")
-        self._leaving.append(f"[{slot}, %{self.current_block}]")
-        self.line("br label %leave")
-
-    def _emit_exits(self) -> None:
-        """The exits of the function's guards: one piece of code for all that do the same with the same values.
-
-        All end in one block, which jumps through the slot: LLVM's quick instruction selector cannot do such calls.
-        """
-        if not self._exits and not self._leaving:
-            return
-        main, self.lines = self.lines, self.cold
-        for code, places in self._exits.items():
-            if self.marks is not None:
-                self.marks.go_to(self._exit_steps.pop(code), main, self.cold)
-            slot = self._join_exits(places)
-            self.counter.settle(self, code.passes)
-            # Nothing runs before the values are in the buffer, unless something is given up: so several are retained there.
-            retained = 0 if code.releases or len(code.retains) < 2 else _places(code)
-            for operand, nullable in () if retained else code.retains:
-                self.retain(operand, nullable=nullable)
-            for start in range(0, len(code.releases), MOST_DROPPED):
-                some = code.releases[start : start + MOST_DROPPED]
-                self.line(f"call {KEEPS_REGISTERS} void {self.function(f'drop{len(some)}')}({', '.join(some)})")
-            if code.releases:
-                self.begin_epoch()
-            self._hand_over(slot, code.live, retained)
-        if self.marks is not None:
-            self.marks.go_to(0, main, self.cold)
-        self.block("leave")
-        slot = self.value(f"phi ptr {', '.join(self._leaving)}")
-        target = self.value(f"load volatile ptr, ptr {slot}")
-        self.tail_call(target, self.load("ptr", slot, 8), ())
-        self._exits.clear()
-        self._leaving.clear()
-        self.lines = main
-
-    def _join_exits(self, places: list[tuple[str, str]]) -> str:
-        """Open the block of the exits of these labels and slots; gives the operand for the slot of the guard that failed."""
-        if len(places) == 1:
-            ((label, slot),) = places
-            self.block(label)
-            return slot
-        common = self.new_label("e")
-        for label, _ in places:
-            self.block(label)
-            # Keeps the block from being folded: the slot's address would be put into a register before the guard.
-            self.line('call void asm sideeffect "", ""()')
-            self.line(f"br label %{common}")
-        self.block(common)
-        return self.value("phi ptr " + ", ".join(f"[{slot}, %{label}]" for label, slot in places))
 
     def tail_call(self, target: str, descriptor: str, values: tuple[Value, ...]) -> None:
         """Leave the function into other trace code."""
@@ -787,7 +691,7 @@ class Emitter:
         self.counter.end_branches()
         self._begin(*outer[:2])
         _, _, self._position, self._reached = outer
-        self._emit_exits()
+        self._exits.emit(self)
         self._fill_header()
         params = "".join(", " + param for param in self._function_params)
         mark = "" if self.marks is None else self.marks.end_function(name, self.lines, self.cold)
@@ -908,33 +812,3 @@ def counting_guard(trace: Trace) -> Operation | None:
         elif found is None and op.opcode.name in ("guard_no_attention", "guard_not_invalidated"):
             found = op
     return found
-
-
-MOST_DROPPED = 5
-"""References that one call of `support`'s `drop1` ... gives up."""
-_LAST_PLACE = 62
-"""In the exit buffer, that has a bit in a word of places."""
-_INTEGER_REGISTERS = 5
-"""Registers for integers and pointers in the convention tailcc, less the one for the descriptor."""
-_FLOAT_REGISTERS = 8
-
-
-def register_positions(kinds: str) -> frozenset[int]:
-    """Which of the values of these kinds are passed in registers; see the module docstring."""
-    integers = floats = 0
-    positions = []
-    for position, kind in enumerate(kinds):
-        if kind == "f":
-            floats += 1
-            if floats <= _FLOAT_REGISTERS:
-                positions.append(position)
-        else:
-            integers += 1
-            if integers <= _INTEGER_REGISTERS:
-                positions.append(position)
-    return frozenset(positions)
-
-
-def pointer(address: int) -> str:
-    """An address as an operand of type ptr."""
-    return f"inttoptr (i64 {address} to ptr)" if address else "null"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metatracer.backend.emit import Emitter, emits, pointer
+from metatracer.backend.emit import Emitter, emits
+from metatracer.backend.operands import pointer
 from metatracer.ir import opcodes as ops
 
 if TYPE_CHECKING:

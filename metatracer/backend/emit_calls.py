@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from metatracer.backend import support
-from metatracer.backend.emit import LLVM_TYPES, Emitter, emits, pointer
+from metatracer.backend.emit import Emitter, emits
 from metatracer.backend.emit_control import loop_cell
 from metatracer.backend.layout import WORD
+from metatracer.backend.operands import LLVM_TYPES, pointer
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import CFunction, Operation
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-from metatracer.backend.emit import KEEPS_REGISTERS, Emitter, emits, pointer
+from metatracer.backend.emit import Emitter, emits
 from metatracer.backend.layout import eval_breaker_address, thread_state
+from metatracer.backend.operands import KEEPS_REGISTERS, pointer
 from metatracer.backend.support import result_format
 from metatracer.errors import IRError
 from metatracer.ir import opcodes as ops

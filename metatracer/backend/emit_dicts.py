@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from metatracer.backend.emit import pointer
 from metatracer.backend.layout import WORD, object_at, read_signed
+from metatracer.backend.operands import pointer
 from metatracer.backend.own_dicts import dict_place, entries, entry_offset, shared_keys, table_shape, values_items
 
 if TYPE_CHECKING:

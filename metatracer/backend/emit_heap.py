@@ -7,11 +7,12 @@ finalizer that may run sees what it would see in the interpreter.
 from __future__ import annotations
 
 from metatracer.backend import support
-from metatracer.backend.emit import Emitter, emits, pointer
+from metatracer.backend.emit import Emitter, emits
 from metatracer.backend.emit_dicts import field_place, guard_absent, guard_field, key_of, own_dict
 from metatracer.backend.fields import attribute_words, shadow_check
 from metatracer.backend.free_lists import is_plain
 from metatracer.backend.layout import TPFLAGS_IS_ABSTRACT, TPFLAGS_MANAGED_DICT, WORD, read_word
+from metatracer.backend.operands import pointer
 from metatracer.backend.reuse import STORE_NEW, Construction
 from metatracer.errors import IRError
 from metatracer.ir import opcodes as ops

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metatracer.backend.emit import LLVM_TYPES, pointer
 from metatracer.backend.layout import INT_DIGIT_BITS, WORD, Layout, layout, read_word
+from metatracer.backend.operands import LLVM_TYPES, pointer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

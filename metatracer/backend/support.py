@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend import free_lists, llvm
-from metatracer.backend.emit import KEEPS_REGISTERS, LLVM_TYPES, MOST_DROPPED, Addresses, pointer, register_positions
+from metatracer.backend.emit import Addresses
+from metatracer.backend.emit_exits import MOST_DROPPED
 from metatracer.backend.interposers import sweep_address
 from metatracer.backend.layout import layout
 from metatracer.backend.once import once
+from metatracer.backend.operands import KEEPS_REGISTERS, LLVM_TYPES, pointer, register_positions
 from metatracer.backend.reuse_code import store_text
 from metatracer.backend.stored_code import compile_stored
 from metatracer.backend.string_code import append_text, find_text, slice_texts
@@ -39,6 +41,7 @@ BUFFER_WORDS = 8192
 
 _buffer = (ctypes.c_int64 * BUFFER_WORDS)()
 _buffer_pointer = ctypes.c_int64(ctypes.addressof(_buffer))
+_leaving = (ctypes.c_int64 * 2)()
 _scratch = (ctypes.c_int64 * 2)()
 _epoch = (ctypes.c_int64 * 1)(1)
 _stack_limit_of = (ctypes.c_int64 * 2)()
@@ -384,6 +387,7 @@ def addresses() -> Addresses:
         buffer=ctypes.addressof(_buffer),
         epoch=ctypes.addressof(_epoch),
         buffer_pointer=ctypes.addressof(_buffer_pointer),
+        leaving=ctypes.addressof(_leaving),
         scratch=ctypes.addressof(_scratch),
         finish=id(_FINISH) + _BYTES_DATA,
         finish_raise=id(_FINISH_RAISE) + _BYTES_DATA,
@@ -407,7 +411,7 @@ def _drop(count: int) -> str:
 
 
 def _retain() -> str:
-    """`retain`: take references to the objects (or NULL) at places in the buffer, which are bits of a word, one at least."""
+    """`retain`: take references to the objects (or NULL) at places in the buffer, which are bits of a word."""
     if layout().has_immortal:
         count = """%count = load i32, ptr %object
   %more = call i32 @llvm.uadd.sat.i32(i32 %count, i32 1)
@@ -423,6 +427,9 @@ define void @retain(ptr %buffer, i64 %places) nounwind {{
   br label %next
 next:
   %left = phi i64 [%places, %0], [%rest, %done]
+  %all = icmp eq i64 %left, 0
+  br i1 %all, label %end, label %one
+one:
   %place = call i64 @llvm.cttz.i64(i64 %left, i1 true)
   %address = getelementptr ptr, ptr %buffer, i64 %place
   %object = load ptr, ptr %address
@@ -434,8 +441,7 @@ there:
 done:
   %below = sub i64 %left, 1
   %rest = and i64 %left, %below
-  %all = icmp eq i64 %rest, 0
-  br i1 %all, label %end, label %next
+  br label %next
 end:
   ret void
 }}"""
