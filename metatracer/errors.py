@@ -48,6 +48,7 @@ class AbortReason(enum.Enum):
     UNSUPPORTED = "an instruction that cannot be traced was reached"
     GREEN_NOT_CONSTANT = "a green variable keeps changing its value at one place; is it really green?"
     LEFT_PORTAL = "the portal returned before the loop closed"
+    LEFT_LOOP = "the guest went round an outer loop first; that is no iteration of this loop, another one is tried"
     NOT_REPEATED = "this way round the loop cannot be gone again with what it leaves behind; another one is tried first"
     OTHER_WAY = "an earlier run of the program has found another way round the loop to be the better one to start from"
     ESCAPED_EXCEPTION = "an exception left the portal before the loop closed"

@@ -227,6 +227,7 @@ class Recorded:
         key: For loop and jump the green key reached; portal: Whose merge point that is.
         restarted: The recording began again at an inner loop's header; `start_key` says whose loop the trace is.
         tails: How many operations it has recorded behind merge points, by their contexts: as far as such copies count.
+        left_loop: It has gone round another loop, and not one that it had come into: the loop in which its own is.
     """
 
     trace: Trace
@@ -237,6 +238,7 @@ class Recorded:
     restarted: bool = False
     portal: Any = None
     tails: dict[int, int] = field(default_factory=dict)
+    left_loop: bool = False
 
 
 class MetaInterpreter:
@@ -294,6 +296,7 @@ class MetaInterpreter:
         self.is_at_start = False
         # Contexts of merge points behind which much was recorded.
         self._tails: dict[int, int] = {}
+        self._left_loop = False
         self._depth = 0
         self._started: tuple[JitCode, int]
         self.effect_done = False
@@ -784,7 +787,8 @@ class MetaInterpreter:
     def _end(self, kind: str, values: list[Any], key: Any = None, portal: PortalView | None = None) -> None:
         for frame in self.frames:
             self._note_tails(frame)
-        self.outcome = Recorded(self._trace(), kind, values, key, self.start_key, self.restarted, portal, self._tails)
+        tails, left = self._tails, self._left_loop
+        self.outcome = Recorded(self._trace(), kind, values, key, self.start_key, self.restarted, portal, tails, left)
 
     def _trace(self) -> Trace:
         classes = self.classes.facts()
@@ -892,6 +896,7 @@ class MetaInterpreter:
         self.operations = []
         self.assumptions = {}
         self._tails.clear()
+        self._left_loop = False
         self._relied.clear()
         self._stored_classes.clear()
         for known in (self.types, self.raws, self.unsigned, self.truths, self.lasting, self.heap, self.cells, self.stored):
@@ -1018,6 +1023,7 @@ class MetaInterpreter:
         if key == self.start_key and self.own_loop is not None:
             self.close(frame, portal, key, None)
             return True
+        self._left_loop |= frame.came_back and key not in frame.visited
         loop = portal.compiled_loop(key, joints=self._ends_at_joints)
         if loop is None and frame.context in self.polymorphism.joins:
             loop = self.host.callable_loop(portal, key, greens)

@@ -565,8 +565,8 @@ def _is_wanted(loop: Loop, recorded: Recorded) -> bool:
     """Whether a recording is to become a loop's root."""
     if not loop.portal.takes(loop, recorded.kind):
         return False
-    if recorded.kind in ("finish", "raise") and _left_the_loop(loop):
-        note_miss(loop)
+    if (recorded.left_loop or recorded.kind in ("finish", "raise")) and _left_the_loop(loop):
+        note_miss(loop, AbortReason.LEFT_LOOP if recorded.left_loop else AbortReason.LEFT_PORTAL)
         return False
     if replacing.is_to_be_avoided(loop, recorded.trace):
         note_miss(loop, AbortReason.OTHER_WAY)

@@ -16,6 +16,7 @@ _REASONS: dict[str, str] = {
     "TOO_DEEP": "raise `max_inline_depth`, or mark the deepest callee with @dont_look_inside",
     "UNSUPPORTED": "move that statement into a function of its own and mark it @dont_look_inside",
     "GREEN_NOT_CONSTANT": "make it red, or promote it where it is computed",
+    "LEFT_LOOP": "nothing: the next iteration is recorded",
     "LEFT_PORTAL": "call `can_enter_jit` only at back-edges of the guest program; loops that run once cannot close",
     "NOT_REPEATED": "nothing: two other iterations are tried, then the loop is compiled as it is",
     "OTHER_WAY": "nothing: another iteration is recorded; METATRACER_CACHE=off forgets what earlier runs have found",

@@ -69,3 +69,44 @@ def test_without_peeling_no_other_is_tried(monkeypatch: pytest.MonkeyPatch) -> N
         assert run("a", 500) == 500
     assert STATISTICS.aborts.get(AbortReason.NOT_REPEATED.name, 0) == before
     assert any(loop.piece is not None for loop in PORTALS[run.__code__].loops.values())
+
+
+def nested():
+    """A loop in a loop, ten times each time."""
+    driver = JitDriver(greens=["pc"], reds="auto", name="nested")
+
+    @driver.portal
+    def run(outer):
+        pc = total = i = j = 0
+        while True:
+            driver.jit_merge_point(pc=pc)
+            if pc == 0:
+                if i == outer:
+                    return total
+                i += 1
+                j = 0
+                pc = 1
+            elif pc == 1:
+                total += j
+                j += 1
+                if j < 10:
+                    driver.can_enter_jit(pc=pc)
+                else:
+                    pc = 2
+            else:
+                pc = 0
+                driver.can_enter_jit(pc=pc)
+
+    return run
+
+
+@pytest.mark.parametrize("threshold", range(17, 28))
+def test_an_iteration_that_goes_round_the_outer_loop_is_no_loops_first_root(threshold: int) -> None:
+    run = nested()
+    before = STATISTICS.aborts.get(AbortReason.LEFT_LOOP.name, 0)
+    with parameters(threshold=threshold, function_threshold=10**6, trace_eagerness=10**6):
+        assert run(100) == 4500
+    (inner,) = [loop for loop in PORTALS[run.__code__].loops.values() if loop.greens == (1,)]
+    recorded, _ = inner.recorded
+    assert [op.opcode.name for op in recorded.operations].count("merge_point") <= 1  # its own
+    assert STATISTICS.aborts.get(AbortReason.LEFT_LOOP.name, 0) - before == (threshold % 9 == 0)
