@@ -1,9 +1,10 @@
 """LLVM text of guard exits: cold code that is more than half of a trace, made short by what exits have in common.
 
 Guards whose exits do the same with the same values share one. The values go into the exit buffer, value n into its word n. The
-live values of a function's exits make a tree (a trie). Stores run from an exit's last value to its first, and where ways meet there
-is one piece of code for the rest (an *ending*). Which slot is left through, and which values have to be retained, waits in two
-words meanwhile. All ways end in one block, which jumps through the slot: LLVM's quick instruction selector cannot do such calls.
+live values of a function's exits make a tree (a trie). Stores run from an exit's last value to its first, and where ways meet
+there is one piece of code for the rest (an *ending*). Which slot is left through, and which values have to be retained, waits
+in two words meanwhile. All ways end in one block, which jumps through the slot: LLVM's quick instruction selector cannot do
+such calls.
 """
 
 from __future__ import annotations

@@ -142,6 +142,7 @@ class PortalView(Protocol):
 
     def key(self, greens: Sequence[Any]) -> Any: ...
     def compiled_loop(self, key: Any, *, joints: bool = True) -> LoopRef | None: ...
+    def comes_rarely(self, key: Any, other: Any) -> bool: ...
     def site(self, greens: Sequence[Any], lineno: int) -> Any: ...
     def may_inline(self, key: Any) -> bool: ...
     def refuse_inlining(self, key: Any, greens: Sequence[Any]) -> None: ...
@@ -227,7 +228,7 @@ class Recorded:
         key: For loop and jump the green key reached; portal: Whose merge point that is.
         restarted: The recording began again at an inner loop's header; `start_key` says whose loop the trace is.
         tails: How many operations it has recorded behind merge points, by their contexts: as far as such copies count.
-        left_loop: It has gone round another loop, and not one that it had come into: the loop in which its own is.
+        left_loop: It has gone round another loop that comes much less often: the one in which its own is.
     """
 
     trace: Trace
@@ -1023,7 +1024,8 @@ class MetaInterpreter:
         if key == self.start_key and self.own_loop is not None:
             self.close(frame, portal, key, None)
             return True
-        self._left_loop |= frame.came_back and key not in frame.visited
+        if frame.came_back and key not in frame.visited and portal.comes_rarely(key, self.start_key):
+            self._left_loop = True
         loop = portal.compiled_loop(key, joints=self._ends_at_joints)
         if loop is None and frame.context in self.polymorphism.joins:
             loop = self.host.callable_loop(portal, key, greens)

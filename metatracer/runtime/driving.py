@@ -410,8 +410,8 @@ class _Driving:
         if where is None and not _is_wanted(own, recorded):
             return
         try:
-            is_short = len(recorded.trace.operations) <= _LONGEST_UNREPEATED
-            tries_others = where is None and is_short and own.misses < _MOST_UNREPEATED
+            thrown_away = (own.misses + 1) * len(recorded.trace.operations)
+            tries_others = where is None and own.misses < _MOST_MISSES and thrown_away <= _MOST_UNREPEATED
             piece = install_recorded(own, ended_, host, where, seconds, repeated_only=tries_others)
             if piece is None:
                 aborted = RecordingAborted(AbortReason.ASSUMPTION_BROKEN)
@@ -553,10 +553,9 @@ def _note_unwound(guard: GuardState, inner: tuple[Any, ...]) -> None:
 
 
 _MOST_MISSES = 4
-_MOST_UNREPEATED = 2
-"""Roots that cannot be peeled, thrown away. Their versions allocate what they are given, only to go on in the root."""
-_LONGEST_UNREPEATED = 256
-"""Operations of those: beside a longer iteration that is little, and recording others costs more."""
+_MOST_UNREPEATED = 512
+"""Operations of roots that cannot be peeled, thrown away. Their versions allocate what they are given, only to go on in the root:
+beside a long iteration that is little, and recording others costs more."""
 _PATIENCE = 8
 """Factor on `trace_eagerness` in front of a loop's label."""
 

@@ -32,6 +32,8 @@ _HEAP_TYPE = 1 << 9
 _MOST_COLD_LOOPS = 20_000
 _MOST_WAITING = 3
 """Recordings that wait for the code of one callee."""
+_SEVERAL = 4
+"""Iterations of an inner loop for each of an outer one."""
 
 
 class Request:
@@ -204,6 +206,11 @@ class Portal:
         """The name of the loop with this key if it has valid code; perhaps not if that is a joint."""
         loop = self.loops.get(key)
         return loop.ref if loop is not None and loop.piece is not None and (joints or not loop.ref.is_joint) else None
+
+    def comes_rarely(self, key: Any, other: Any) -> bool:
+        """Whether the back-edges to one key, which has no code, have been few beside those to another one."""
+        loop, often = self.loops.get(key), self.loops.get(other)
+        return often is not None and (loop is None or (loop.piece is None and loop.count * _SEVERAL <= often.count))
 
     def site(self, greens: Sequence[Any], lineno: int) -> Site:
         """Where the guest stands."""

@@ -18,7 +18,7 @@ _REASONS: dict[str, str] = {
     "GREEN_NOT_CONSTANT": "make it red, or promote it where it is computed",
     "LEFT_LOOP": "nothing: the next iteration is recorded",
     "LEFT_PORTAL": "call `can_enter_jit` only at back-edges of the guest program; loops that run once cannot close",
-    "NOT_REPEATED": "nothing: two other iterations are tried, then the loop is compiled as it is",
+    "NOT_REPEATED": "nothing: a few other iterations are tried, then the loop is compiled as it is",
     "OTHER_WAY": "nothing: another iteration is recorded; METATRACER_CACHE=off forgets what earlier runs have found",
     "ESCAPED_EXCEPTION": "if guest errors are frequent here, catch them inside the portal's loop",
     "INTERRUPTED": "nothing: it will be tried again",
