@@ -76,6 +76,45 @@ def test_an_exit_hands_over_more_values_than_there_are_registers() -> None:
 
 
 @pytest.mark.parametrize("level", [0, 2])
+def test_exits_with_the_same_first_values_share_their_stores(level: int) -> None:
+    code = compiled(
+        """trace t(r0, r1, r2)
+          guard_null(r0) -> [r1, r2]
+          guard_nonnull(r1) -> [r1, r2, r0]
+          r3 = new_tuple(r1)
+          guard_null(r1) -> [r1, r2, r3]
+          r4 = new_tuple(r2)
+          guard_null(r2) -> [r1, r2, r3, r4]
+          finish(r4)""",
+        level=level,
+    )
+    if level == 0:
+        stores = [line.split()[2] for line in code.ir_text.splitlines() if line.strip().startswith("store ptr %a")]
+        assert sorted(stores) == ["%a0,", "%a1,", "%a2,"]
+    first, second = object(), object()
+    counts = Counts(first, second).start()
+    null = NULL_OBJECT
+    assert outcome(code, first, first, second) == ("guard_null", None, first, second)
+    assert outcome(code, null, null, second) == ("guard_nonnull", None, null, second, null)
+    assert outcome(code, null, first, null) == ("guard_null", None, first, null, (first,))
+    assert outcome(code, null, first, second) == ("guard_null", None, first, second, (first,))
+    assert counts.changes() == [0, 0]
+    code.free()
+
+
+@pytest.mark.parametrize("count", [1, 2, 62, 63, 64, 70])
+def test_an_exit_keeps_any_number_of_references(count: int) -> None:
+    names = ", ".join(f"r{n}" for n in range(count))
+    code = compiled(f"trace t({names})\n  guard_null(r0) -> [{names}]\n  finish(None)")
+    values = [object() for _ in range(count)]
+    counts = Counts(*values).start()
+    for _ in range(3):
+        assert list(outcome(code, *values)[2:]) == values
+    assert counts.changes() == [0] * count
+    code.free()
+
+
+@pytest.mark.parametrize("level", [0, 2])
 def test_jumps_between_loops_with_values_on_the_stack_do_not_grow_it(level: int) -> None:
     """Arguments beyond the registers, different numbers of them, and 300,000 jumps: 8 MB would not be enough."""
     loops = {name: LoopRef(name, allocate_cell()) for name in ("wide", "narrow")}
