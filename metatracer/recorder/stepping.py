@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metatracer.errors import AbortReason
+from metatracer.frontend.decode import jitcode_for
 from metatracer.recorder.calls import generator_frame, refusal
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box, live_numbers
 from metatracer.recorder.generators import is_held_once, take_from_locals
@@ -12,19 +14,40 @@ from metatracer.recorder.polymorphism import call_context
 from metatracer.recorder.virtuals import GeneratorBox, Suspended
 
 if TYPE_CHECKING:
-    from metatracer.frontend.jitcode import Instruction
+    from metatracer.frontend.jitcode import Instruction, JitCode
+
+
+MOST_NESTED = 4
+"""Frames of generators with the same code above each other, as in a pipeline of operators."""
+
+
+def _is_in_tree(meta: MetaInterpreter, jitcode: JitCode) -> bool:
+    """Whether a generator is to be asked by CPython, because others like it run.
+
+    More of them above each other than a pipeline has walk a tree. From the next recording on, one of them is looked into.
+    """
+    count = sum(1 for other in meta.frames if other.jitcode is jitcode)
+    if count < MOST_NESTED and not (count and jitcode.notes.get(_WALKS)):
+        return False
+    if not jitcode.notes.get(_WALKS):
+        jitcode.notes[_WALKS] = True
+        raise meta.aborted(AbortReason.UNSUPPORTED, f"{jitcode.code.co_qualname} walks a tree")
+    return True
+
+
+_WALKS = "walks a tree"
 
 
 def begin_generator(meta: MetaInterpreter, frame: MetaFrame, box: GeneratorBox, index: int) -> None:
     """A loop is going to ask a generator for items, at `index`: it has a frame from now on.
 
-    Not if one like it runs already: where a tree is walked, the inner ones are asked by CPython.
+    Not where a tree is walked: the inner ones are asked by CPython.
     """
     where = box.parts[0].object
     if type(where) is Suspended or not is_held_once(meta, box, index):
         return
     code = meta.host.stepping(where.__code__)
-    if code is None or any(other.jitcode.code is code for other in meta.frames):
+    if code is None or _is_in_tree(meta, jitcode_for(code)):
         return
     begun = generator_frame(meta, frame, box, code)
     if begun is None:
@@ -42,7 +65,7 @@ def enter_generator(meta: MetaInterpreter, frame: MetaFrame, instruction: Instru
     if not is_held_once(meta, box, instruction.index):
         return False
     where = box.parts[0].object
-    if type(where) is not Suspended or any(other.jitcode is where.jitcode for other in meta.frames):
+    if type(where) is not Suspended or _is_in_tree(meta, where.jitcode):
         return False
     if refusal(meta, where.function):
         return False
