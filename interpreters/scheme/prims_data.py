@@ -36,7 +36,7 @@ def is_boolean(value: Any) -> bool:
     return type(value) is bool
 
 
-@opaque("boolean=?")
+@primitive("boolean=?")
 def booleans_equal(first: Any, second: Any, *items: Any) -> bool:
     for item in (first, second, *items):
         if type(item) is not bool:
@@ -72,8 +72,10 @@ def is_symbol(value: Any) -> bool:
     return type(value) is Symbol
 
 
-@opaque("symbol=?")
+@primitive("symbol=?")
 def symbols_equal(first: Any, second: Any, *items: Any) -> bool:
+    if not items and type(first) is Symbol and type(second) is Symbol:
+        return first is second
     for item in (first, second, *items):
         if type(item) is not Symbol:
             raise wrong_type("symbol=?", "a symbol", item)
@@ -87,7 +89,7 @@ def symbol_to_string(value: Any) -> Any:
     return String(value.name)
 
 
-@opaque("string->symbol", "intern")
+@primitive("string->symbol", "intern")
 def string_to_symbol(value: Any) -> Any:
     if type(value) is not String:
         raise wrong_type("string->symbol", "a string", value)
@@ -193,7 +195,7 @@ def digit_value(value: Any) -> Any:
     return unicodedata.decimal(text) if unicodedata.category(text) == "Nd" else False
 
 
-@opaque("char->digit")
+@primitive("char->digit")
 def char_to_digit(value: Any, radix: Any = 10) -> Any:
     try:
         return int(letter("char->digit", value), radix)
@@ -201,7 +203,7 @@ def char_to_digit(value: Any, radix: Any = 10) -> Any:
         return False
 
 
-@opaque("digit->char")
+@primitive("digit->char")
 def digit_to_char(value: Any, radix: Any = 10) -> Any:
     return char("0123456789abcdefghijklmnopqrstuvwxyz"[value]) if 0 <= value < radix else False
 
@@ -265,7 +267,7 @@ def list_to_vector(items: Any) -> Any:
     return items_of(items, "list->vector")
 
 
-@opaque("vector-fill!")
+@primitive("vector-fill!")
 def vector_fill(items: Any, value: Any, start: Any = 0, end: Any = None) -> Any:
     start, end = span("vector-fill!", len(vector("vector-fill!", items)), start, end)
     items[start:end] = [value] * (end - start)
@@ -277,13 +279,13 @@ def vector_grow(items: Any, size: Any) -> Any:
     return vector("vector-grow", items) + [UNSPECIFIED] * (size - len(items))
 
 
-@opaque("vector-copy", "subvector")
+@primitive("vector-copy", "subvector")
 def vector_copy(items: Any, start: Any = 0, end: Any = None) -> Any:
     start, end = span("vector-copy", len(vector("vector-copy", items)), start, end)
     return items[start:end]
 
 
-@opaque("vector-copy!")
+@primitive("vector-copy!")
 def vector_copy_to(to: Any, at: Any, source: Any, start: Any = 0, end: Any = None) -> Any:
     start, end = span("vector-copy!", len(vector("vector-copy!", source)), start, end)
     at, _ = span("vector-copy!", len(vector("vector-copy!", to)), at, index("vector-copy!", at) + end - start)
@@ -324,7 +326,7 @@ def new_bytevector(*items: Any) -> Any:
     return bytearray([octet("bytevector", item) for item in items])
 
 
-@opaque("make-bytevector")
+@primitive("make-bytevector")
 def make_bytevector(count: Any, fill: Any = 0) -> Any:
     return bytearray([octet("make-bytevector", fill)]) * index("make-bytevector", count)
 
@@ -351,7 +353,7 @@ def bytevector_set(items: Any, number: Any, value: Any) -> Any:
     return UNSPECIFIED
 
 
-@opaque("bytevector-copy")
+@primitive("bytevector-copy")
 def bytevector_copy(items: Any, start: Any = 0, end: Any = None) -> Any:
     start, end = span("bytevector-copy", len(octets("bytevector-copy", items)), start, end)
     return items[start:end]

@@ -183,7 +183,7 @@ def is_char_ready(port: Any = None) -> Any:
         return True
 
 
-@opaque("read-line")
+@primitive("read-line")
 def read_line(port: Any = None) -> Any:
     line = source("read-line", port).read_line()
     return EOF if line is None else String(line)
@@ -249,19 +249,19 @@ def is_eof(value: Any) -> Any:
 # --- ports
 
 
-@opaque("open-input-string")
+@primitive("open-input-string")
 def open_input_string(value: Any) -> Any:
     if type(value) is not String:
         raise wrong_type("open-input-string", "a string", value)
     return TextInput(value.text)
 
 
-@opaque("open-output-string")
+@primitive("open-output-string")
 def open_output_string() -> Any:
     return TextOutput()
 
 
-@opaque("get-output-string")
+@primitive("get-output-string")
 def get_output_string(port: Any) -> Any:
     if type(port) is not TextOutput or port.file is not None:
         raise wrong_type("get-output-string", "a string port", port)

@@ -97,7 +97,7 @@ def make(*items: Any) -> Any:
     return result
 
 
-@opaque("cons*", "list*")
+@primitive("cons*", "list*")
 def cons_star(first: Any, *items: Any) -> Any:
     return make_list((first, *items)[:-1], (first, *items)[-1])
 

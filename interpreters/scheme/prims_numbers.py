@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from interpreters.scheme import arithmetic as a
+from interpreters.scheme.nodes import OF_TWO
 from interpreters.scheme.numerals import number_text, parse_number
 from interpreters.scheme.objects import String, Values, error, wrong_type
 from interpreters.scheme.primitives import driver, opaque, primitive
@@ -202,19 +203,19 @@ def is_flonum(value: Any) -> bool:
     return type(value) is float
 
 
-@opaque("finite?")
+@primitive("finite?")
 def is_finite(value: Any) -> bool:
     a.check_number("finite?", value)
     return type(value) in (int, Fraction) or cmath.isfinite(value)
 
 
-@opaque("infinite?")
+@primitive("infinite?")
 def is_infinite(value: Any) -> bool:
     a.check_number("infinite?", value)
     return type(value) not in (int, Fraction) and cmath.isinf(value)
 
 
-@opaque("nan?")
+@primitive("nan?")
 def is_nan(value: Any) -> bool:
     a.check_number("nan?", value)
     return bool(value != value)
@@ -276,14 +277,30 @@ def _extreme(who: str, items: tuple[Any, ...], largest: bool) -> Any:
     return a.to_float(best) if inexact else best
 
 
-@opaque("max")
+@primitive("max")
 def maximum(first: Any, *items: Any) -> Any:
     return _extreme("max", (first, *items), largest=True)
 
 
-@opaque("min")
+@primitive("min")
 def minimum(first: Any, *items: Any) -> Any:
     return _extreme("min", (first, *items), largest=False)
+
+
+def larger(first: Any, second: Any) -> Any:
+    if type(first) is int and type(second) is int:
+        return second if second > first else first
+    return _extreme("max", (first, second), largest=True)
+
+
+def smaller(first: Any, second: Any) -> Any:
+    if type(first) is int and type(second) is int:
+        return second if second < first else first
+    return _extreme("min", (first, second), largest=False)
+
+
+OF_TWO["max"] = larger
+OF_TWO["min"] = smaller
 
 
 @primitive("abs", "magnitude")
@@ -298,12 +315,12 @@ def square(value: Any) -> Any:
     return a.multiply(value, value)
 
 
-@opaque("floor/")
+@primitive("floor/")
 def floor_divide(left: Any, right: Any) -> Any:
     return Values((a.floor_quotient(left, right), a.modulo(left, right)))
 
 
-@opaque("truncate/")
+@primitive("truncate/")
 def truncate_divide(left: Any, right: Any) -> Any:
     return Values((a.quotient(left, right), a.remainder(left, right)))
 
@@ -318,41 +335,41 @@ def _euclid(who: str, items: tuple[Any, ...], function: Any) -> Any:
     return result if exact else float(result)
 
 
-@opaque("gcd")
+@primitive("gcd")
 def gcd(*items: Any) -> Any:
     return _euclid("gcd", items, math.gcd)
 
 
-@opaque("lcm")
+@primitive("lcm")
 def lcm(*items: Any) -> Any:
     return _euclid("lcm", items, math.lcm)
 
 
-@opaque("numerator")
+@primitive("numerator")
 def numerator(value: Any) -> Any:
     if type(value) is float:
         return float(Fraction(value).numerator)
     return a.check_real("numerator", value).numerator
 
 
-@opaque("denominator")
+@primitive("denominator")
 def denominator(value: Any) -> Any:
     if type(value) is float:
         return float(Fraction(value).denominator)
     return a.check_real("denominator", value).denominator
 
 
-@opaque("floor->exact")
+@primitive("floor->exact")
 def floor_exact(value: Any) -> Any:
     return a.exact(a.floored(value))
 
 
-@opaque("round->exact")
+@primitive("round->exact")
 def round_exact(value: Any) -> Any:
     return a.exact(a.rounded(value))
 
 
-@opaque("exact-integer-sqrt")
+@primitive("exact-integer-sqrt")
 def exact_integer_sqrt(value: Any) -> Any:
     if type(value) is not int or value < 0:
         raise wrong_type("exact-integer-sqrt", "an exact nonnegative integer", value)
@@ -386,12 +403,12 @@ _transcendental("asin", math.asin, cmath.asin, (0, 0), lambda value: -1 <= value
 _transcendental("acos", math.acos, cmath.acos, (1, 0), lambda value: -1 <= value <= 1 or value != value)
 
 
-@opaque("log")
+@primitive("log")
 def log(value: Any, radix: Any = None) -> Any:
     return a.logarithm(value, radix)
 
 
-@opaque("atan")
+@primitive("atan")
 def atan(value: Any, other: Any = None) -> Any:
     a.check_number("atan", value)
     if other is None:
@@ -442,8 +459,14 @@ def angle(value: Any) -> Any:
     return 0 if type(value) is not float else 0.0
 
 
-@opaque("number->string")
+SHORT = 10**18
+"""Integers of fewer digits: what a trace does itself."""
+
+
+@primitive("number->string")
 def number_to_string(value: Any, radix: Any = 10) -> Any:
+    if type(value) is int and type(radix) is int and radix == 10 and -SHORT < value < SHORT:
+        return String(str(value))
     a.check_number("number->string", value)
     if type(radix) is not int or not 2 <= radix <= 36:
         raise wrong_type("number->string", "a radix", radix)
@@ -506,12 +529,12 @@ def arithmetic_shift(value: Any, count: Any) -> int:
     return int(value >> -count)
 
 
-@opaque("bit-count")
+@primitive("bit-count")
 def bit_count(value: Any) -> int:
     return (value if _check_exact("bit-count", value) >= 0 else ~value).bit_count()  # type: ignore[no-any-return]
 
 
-@opaque("integer-length")
+@primitive("integer-length")
 def integer_length(value: Any) -> int:
     return (value if _check_exact("integer-length", value) >= 0 else ~value).bit_length()  # type: ignore[no-any-return]
 

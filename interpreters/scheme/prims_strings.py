@@ -81,13 +81,15 @@ def is_string(value: Any) -> bool:
     return type(value) is String
 
 
-@opaque("make-string")
+@primitive("make-string")
 def make_string(count: Any, fill: Any = None) -> Any:
     return String((letter("make-string", fill) if fill is not None else " ") * index("make-string", count))
 
 
-@opaque("string")
+@primitive("string")
 def new_string(*items: Any) -> Any:
+    if len(items) == 1 and type(items[0]) is Char:
+        return String(items[0].value)
     return String("".join([item.value if type(item) is Char else display_text(item) for item in items]))
 
 
@@ -117,19 +119,19 @@ def string_set(value: Any, number: Any, item: Any) -> Any:
     return UNSPECIFIED
 
 
-@opaque("substring", "string-copy")
+@primitive("substring", "string-copy")
 def substring(value: Any, start: Any = 0, end: Any = None) -> Any:
     content = text("substring", value)
     start, end = span("substring", len(content), start, end)
     return String(content[start:end])
 
 
-@opaque("string-head")
+@primitive("string-head")
 def string_head(value: Any, end: Any) -> Any:
     return substring(value, 0, end)
 
 
-@opaque("string-tail")
+@primitive("string-tail")
 def string_tail(value: Any, start: Any) -> Any:
     return substring(value, start)
 
@@ -224,27 +226,27 @@ def string_copy_to(to: Any, at: Any, source: Any, start: Any = 0, end: Any = Non
     return UNSPECIFIED
 
 
-@opaque("string-upcase")
+@primitive("string-upcase")
 def string_upcase(value: Any) -> Any:
     return String(text("string-upcase", value).upper())
 
 
-@opaque("string-downcase")
+@primitive("string-downcase")
 def string_downcase(value: Any) -> Any:
     return String(text("string-downcase", value).lower())
 
 
-@opaque("string-foldcase")
+@primitive("string-foldcase")
 def string_foldcase(value: Any) -> Any:
     return String(text("string-foldcase", value).casefold())
 
 
-@opaque("string-null?")
+@primitive("string-null?")
 def string_null(value: Any) -> bool:
     return text("string-null?", value) == ""
 
 
-@opaque("string-reverse")
+@primitive("string-reverse")
 def string_reverse(value: Any) -> Any:
     return String(text("string-reverse", value)[::-1])
 
@@ -255,7 +257,7 @@ def string_join(items: Any, separator: Any = None) -> Any:
     return String((text("string-join", separator) if separator is not None else " ").join(parts))
 
 
-@opaque("string-contains", "string-search-forward")
+@primitive("string-contains", "string-search-forward")
 def string_search(first: Any, second: Any, start: Any = None) -> Any:
     if start is None:  # SRFI 13: the text comes first
         found = text("string-contains", first).find(text("string-contains", second))
@@ -264,29 +266,29 @@ def string_search(first: Any, second: Any, start: Any = None) -> Any:
     return False if found < 0 else found
 
 
-@opaque("string-prefix?")
+@primitive("string-prefix?")
 def string_prefix(prefix: Any, value: Any) -> bool:
     return text("string-prefix?", value).startswith(text("string-prefix?", prefix))
 
 
-@opaque("string-suffix?")
+@primitive("string-suffix?")
 def string_suffix(suffix: Any, value: Any) -> bool:
     return text("string-suffix?", value).endswith(text("string-suffix?", suffix))
 
 
-@opaque("string-trim")
+@primitive("string-trim")
 def string_trim(value: Any) -> Any:
     return String(text("string-trim", value).strip())
 
 
-@opaque("string-pad-left")
+@primitive("string-pad-left")
 def string_pad_left(value: Any, size: Any, fill: Any = None) -> Any:
     content = text("string-pad-left", value)
     size = index("string-pad-left", size)
     return String(content.rjust(size, letter("string-pad-left", fill) if fill else " ")[max(len(content) - size, 0) :])
 
 
-@opaque("string-pad-right")
+@primitive("string-pad-right")
 def string_pad_right(value: Any, size: Any, fill: Any = None) -> Any:
     content = text("string-pad-right", value)
     size = index("string-pad-right", size)
@@ -299,7 +301,7 @@ def string_search_all(pattern: Any, value: Any) -> Any:
     return make_list([at for at in range(len(content)) if content.startswith(wanted, at)])
 
 
-@opaque("string-index")
+@primitive("string-index")
 def string_index(value: Any, item: Any) -> Any:
     found = text("string-index", value).find(letter("string-index", item))
     return False if found < 0 else found

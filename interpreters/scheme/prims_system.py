@@ -164,7 +164,7 @@ def hash_table_set(table: Any, key: Any, value: Any) -> Any:
     return UNSPECIFIED
 
 
-@opaque("hash-table-delete!", "hashtable-delete!")
+@primitive("hash-table-delete!", "hashtable-delete!")
 def hash_table_delete(table: Any, key: Any) -> Any:
     table_of("hash-table-delete!", table).entries.pop(key_of(table, key), None)
     return UNSPECIFIED
@@ -247,7 +247,7 @@ def is_error_object(value: Any) -> Any:
     return type(value) is Condition
 
 
-@opaque("error-object-message", "condition/report-string-message")
+@primitive("error-object-message", "condition/report-string-message")
 def error_object_message(value: Any) -> Any:
     if type(value) is not Condition:
         raise wrong_type("error-object-message", "an error object", value)
@@ -256,7 +256,7 @@ def error_object_message(value: Any) -> Any:
     return value.message
 
 
-@opaque("error-object-irritants")
+@primitive("error-object-irritants")
 def error_object_irritants(value: Any) -> Any:
     if type(value) is not Condition:
         raise wrong_type("error-object-irritants", "an error object", value)
@@ -270,12 +270,12 @@ def report_string(value: Any) -> Any:
     return String(error_text(value))
 
 
-@opaque("read-error?")
+@primitive("read-error?")
 def is_read_error(value: Any) -> Any:
     return type(value) is Condition and value.kind == "read"
 
 
-@opaque("file-error?")
+@primitive("file-error?")
 def is_file_error(value: Any) -> Any:
     return type(value) is Condition and value.kind == "file"
 
