@@ -4,6 +4,7 @@ import array
 import collections
 import contextlib
 import dataclasses
+import enum
 import functools
 import math
 import operator
@@ -867,6 +868,161 @@ def block_scope(i, t):
     scope.names["x"] = i
     scope.names["y"] = scope.get("x") + scope.get("two")
     return t + scope.get("y")
+
+
+def guest_adder(n):
+    return lambda x: x + n
+
+
+ADDERS = [guest_adder(n) for n in range(12)]
+
+
+@idiom
+def guest_closures(i, t):
+    """Functions that one `def` has made, each with cells of its own."""
+    return t + ADDERS[i % 12](i)
+
+
+class Opcode(enum.IntEnum):
+    LOAD = 0
+    STORE = 1
+    JUMP = 2
+
+
+WORDS = [0x1005, 0x0003, 0x2001]
+
+
+@idiom
+def enum_of_bits(i, t):
+    word = WORDS[i % 3]
+    op = Opcode(word >> 12)
+    return t + (word & 0xFF if op is Opcode.LOAD else 1 if op is Opcode.STORE else 2)
+
+
+class Dual:
+    __slots__ = ("slope", "value")
+
+    def __init__(self, value, slope):
+        self.value, self.slope = value, slope
+
+    def __add__(self, other):
+        return Dual(self.value + other, self.slope)
+
+    __radd__ = __add__
+
+    def __rmul__(self, other):
+        return Dual(other * self.value, other * self.slope)
+
+    def __bool__(self):
+        return self.slope != 0
+
+
+@idiom
+def reflected_operators(i, t):
+    x = 2 * Dual(i, 1) + 3
+    return t + (x.value if x else 0)
+
+
+class Continuation(typing.NamedTuple):
+    done: tuple
+    next: object
+
+
+@idiom
+def named_replace(i, t):
+    k = Continuation((), None)
+    k = k._replace(done=k.done + (i,))
+    return t + k.done[0]
+
+
+class NamesOutside(dict):
+    def __init__(self, outer, **names):
+        dict.__init__(self, names)
+        self.outer = outer
+
+    def __missing__(self, name):
+        return self.outer[name]
+
+
+INNER_NAMES = NamesOutside(NamesOutside({"x": 3}, y=4), z=5)
+
+
+@idiom
+def missing_in_scope(i, t):
+    INNER_NAMES["z"] = i
+    return t + INNER_NAMES["x"] + INNER_NAMES["z"]
+
+
+@idiom
+def counter(i, t):
+    COUNTS[i & 7] += 1
+    return t + COUNTS[3]
+
+
+COUNTS = collections.Counter()
+
+
+class StackMachine:
+    def __init__(self):
+        self.top = 0
+
+    def op_add(self, n):
+        self.top += n
+
+    def op_neg(self, _n):
+        self.top = -self.top
+
+
+MACHINE = StackMachine()
+
+
+@idiom
+def fstring_dispatch(i, t):
+    for name in ("add", "neg"):
+        getattr(MACHINE, f"op_{name}")(i)
+    return t + MACHINE.top
+
+
+class RowsWhere:
+    def __init__(self, child, divisor):
+        self.child, self.divisor = child, divisor
+
+    def __iter__(self):
+        for row in self.child:
+            if row % self.divisor:
+                yield row
+
+
+PLAN = RowsWhere(RowsWhere(RowsWhere(range(20), 2), 3), 5)
+
+
+@idiom
+def pipeline(i, t):
+    for row in PLAN:
+        t += row
+    return t
+
+
+class TreeNode:
+    def __init__(self, left, value, right):
+        self.left, self.value, self.right = left, value, right
+
+    def __iter__(self):
+        if self.left:
+            yield from self.left
+        yield self.value
+        if self.right:
+            yield from self.right
+
+
+SMALL_TREE = TreeNode(TreeNode(None, 1, None), 2, TreeNode(TreeNode(None, 3, None), 4, None))
+
+
+@idiom
+def tree_iteration(i, t):
+    for value in SMALL_TREE:
+        t += value
+    return t
 
 
 def main():
