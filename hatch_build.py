@@ -34,6 +34,7 @@ COMPILED = ("ir/*.py", "optimizer/*.py", "recorder/*.py", "backend/emit*.py", "b
 INTERPRETED = (
     "*/__init__.py",
     "recorder/residual.py",  # called from traces in the guest's name
+    "recorder/special_calls.py",  # so is what it ends calls with; and mypyc takes no `__bool__` that gives something else
     "recorder/tracebacks.py",  # looks at frames, its own among them
     # What shows and checks traces, and runs when asked to. (networkx's stubs, which mypyc would believe, say dict for views.)
     *(f"ir/{name}.py" for name in ("evaluator", "graph", "observation", "parser", "printer", "text", "verifier")),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+from collections import deque
 from enum import Enum
 from itertools import filterfalse
 from typing import TYPE_CHECKING, Any
@@ -83,25 +84,28 @@ def _kept_with(piece: Piece) -> list[Any]:
 def _change(found: list[Any], *, aside: bool) -> None:
     """Track or untrack objects and what they refer to; what is as wanted already is not looked into.
 
-    JitCode lives for ever: it is not tracked again.
+    JitCode lives for ever: it is not tracked again. Other threads may be at the same objects. So whether one is tracked is looked at
+    again at once before that is changed, where no other thread gets its turn: in C. (To track an object twice is fatal.)
     """
     change, select = (_untrack, filter) if aside else (_track, filterfalse)
     kind_of = _kinds.get
     alone, strict, foreign = _Kind.ALONE, _Kind.STRICT, _Kind.FOREIGN
     while found:
+        changed: list[Any] = []
         looked_into: list[Any] = []
         operations: list[Any] = []
-        for obj in select(gc.is_tracked, found):  # one that comes twice is as wanted by then
+        for obj in {id(obj): obj for obj in select(gc.is_tracked, found)}.values():
             cls = type(obj)
             kind = kind_of(cls) or _kind_of(cls)
             # The empty tuple is everybody's.
             if kind is foreign or (cls is tuple and not obj) or (cls is JitCode and not aside):
                 continue
-            change(obj)
+            changed.append(obj)
             if kind is strict:
                 operations.append(obj)
             elif kind is not alone:
                 looked_into.append(obj)
+        deque(map(change, select(gc.is_tracked, changed)), maxlen=0)
         found = gc.get_referents(*looked_into)
         found += [obj for obj in gc.get_referents(*operations) if type(obj) not in (list, dict)]
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
+import textwrap
 import weakref
+from pathlib import Path
 
 from metatracer import JitDriver, parameters
 from metatracer.ir.values import FrameState
 from metatracer.runtime.loops import GUARDS, Piece, retire
 from tests.scenarios.loops import fold
+
+ROOT = Path(__file__).parents[2]
 
 
 class Mortal:
@@ -93,3 +100,25 @@ def test_a_guest_that_asks_for_all_objects_finds_no_null():
     kept = [Mortal() for _ in range(3)]
     with parameters(threshold=3, trace_eagerness=3):
         assert fold(count, 10, 0) == 10 * len(kept)
+
+
+def test_threads_may_be_at_the_same_objects(tmp_path):
+    script = tmp_path / "threads.py"
+    script.write_text(textwrap.dedent("""
+        import sys, threading
+        from metatracer.runtime import untracked
+
+        def work():
+            for turn in range(200):
+                untracked._change([shared], aside=bool(turn % 2))
+
+        sys.setswitchinterval(1e-6)
+        shared = [[(number, [number]) for number in range(50)] for _ in range(20)]
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    """))
+    done = subprocess.run([sys.executable, script], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True)
+    assert done.returncode == 0, done.stderr
