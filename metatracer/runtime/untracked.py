@@ -84,8 +84,8 @@ def _kept_with(piece: Piece) -> list[Any]:
 def _change(found: list[Any], *, aside: bool) -> None:
     """Track or untrack objects and what they refer to; what is as wanted already is not looked into.
 
-    JitCode lives for ever: it is not tracked again. Other threads may be at the same objects. So whether one is tracked is looked at
-    again at once before that is changed, where no other thread gets its turn: in C. (To track an object twice is fatal.)
+    JitCode lives for ever: it is not tracked again. Other threads may be at the same objects. So whether one is tracked is looked
+    at again at once before that is changed, where no other thread gets its turn: in C. (To track an object twice is fatal.)
     """
     change, select = (_untrack, filter) if aside else (_track, filterfalse)
     kind_of = _kinds.get
