@@ -110,7 +110,6 @@ def concat(vm: VM, args: list[Any]) -> list[Any]:
     return [separator.join(texts(vm, table, first, last))]
 
 
-@dont_look_inside
 def texts(vm: VM, table: Any, first: int, last: int) -> list[bytes]:
     """Return the strings to be concatenated, of numbers too."""
     parts: list[bytes] = []

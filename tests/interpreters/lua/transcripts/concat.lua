@@ -1,0 +1,20 @@
+local function try(...) local ok, e = pcall(...) return ok and e or (e:gsub("^.-:%d+: ", "")) end
+local parts, n = {}, 0
+for i = 1, 300 do
+  local t = {i, "a" .. i % 3, i / 4, -i, i % 5 == 0 and "x" or 2.5}
+  parts[#parts + 1] = table.concat(t, i % 2 == 0 and "," or nil, i % 3 + 1, 5 - i % 2)
+  n = n + #parts[#parts]
+end
+print(n, parts[1], parts[100], parts[300])
+local long = {}
+for i = 1, 100 do long[i] = i % 7 == 0 and i / 2 or i % 3 == 0 and tostring(i) or i end
+for i = 1, 60 do n = n + #table.concat(long, "-", i) end
+print(n, table.concat(long, " ", 90))
+for i = 1, 60 do
+  local bad = {1, 2, i > 30 and {} or "s", 4}
+  n = n + #try(table.concat, bad, ",")
+end
+print(n, try(table.concat, {1, {}, 3}), try(table.concat, {1, 2}, ",", 1, 3), try(table.concat, {true}))
+local proxy = setmetatable({}, {__index = function(_, k) return k * 10 end, __len = function() return 4 end})
+for i = 1, 60 do n = n + #table.concat(proxy, ";", 1, i % 5 + 1) end
+print(n, table.concat(proxy, ";"), table.concat({}, "x"), table.concat({1}, "x", 2), table.concat({[3] = 3.0, [4] = 1e100}, "x", 3, 4))
