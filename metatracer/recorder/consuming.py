@@ -12,12 +12,14 @@ from metatracer.ir import cfunctions as c
 from metatracer.ir.values import Const
 from metatracer.recorder.calls import call_python, deliver_result, enter_fused, intrinsic, refusal, set_result
 from metatracer.recorder.containers import advance
+from metatracer.recorder.control import operation_call
 from metatracer.recorder.dicts import note_made
 from metatracer.recorder.frames import Box, Pending, const_box
 from metatracer.recorder.generators import is_held_once, is_virtual_generator, take_from_locals
 from metatracer.recorder.hashing import is_dict_class, know_dict
 from metatracer.recorder.intrinsics import extreme_of_numbers
 from metatracer.recorder.lists import new_list
+from metatracer.recorder.metainterp import handles
 from metatracer.recorder.tuples import new_tuple
 from metatracer.recorder.virtuals import VirtualBox, is_virtual_dict, is_virtual_mapping
 
@@ -218,6 +220,16 @@ def _tuple(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, bo
         return False
     set_result(frame, instruction, made)
     return True
+
+
+@handles("list_to_tuple")
+def list_to_tuple(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """The end of `(a, *b)`, and of `f(*a, *b)`."""
+    made = tuple_of_list(meta, frame.box(instruction.src[0]))
+    if made is None:
+        operation_call(meta, frame, instruction)
+    else:
+        frame.registers[instruction.dst[0]] = made
 
 
 def tuple_of_list(meta: MetaInterpreter, box: Box) -> Box | None:

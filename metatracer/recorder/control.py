@@ -438,7 +438,6 @@ _AS_CALLS = (
     "intrinsic",
     "import_from",
     "map_add",
-    "list_to_tuple",
     "set_update",
     "dict_update",
     "match_keys",

@@ -464,6 +464,18 @@ def tuples_put_together(a, b):
     return len(one + other) + a
 
 
+@recorded(1, (2, 3))
+def a_tuple_of_another_ones_items_and_one_more(a, b):
+    """
+    ...
+    r6 = new_tuple(r4, r5, r0)
+    ...
+    ! call
+    """
+    longer = (*b, a)
+    return longer[0] + longer[2] + len(longer)
+
+
 @recorded(1, [2, 3])
 def a_dict_that_is_written_out_for_one_item(a, b):
     """
@@ -742,6 +754,10 @@ def _shrinks_by_alias(a, b):
         (lambda a, b: b["x"], 0, {}),
         (lambda a, b: (a + 1) if a in b else (a + 2), 0, [4, 5, 6]),
         (lambda a, b: [*b, a][-4:], 0, [4, 5, 6]),
+        (lambda a, b: (*b, a, *b), 0, (4, 5, 6)),
+        (lambda a, b: (*b, a), 0, list(range(20))),
+        (lambda a, b: (a, *"xy", *{b: 1}), 0, 5),
+        (lambda a, b: max(*b, a, *(a, b[0])), 7, (4, 5)),
         (_shrinks, 0, [4, 5, 6]),
         (_shrinks_by_alias, 0, [4, 5, 6]),
         (lambda a, b: a + len(list(reversed(b))) + any(b) + sum(range(3)), 0, [4, 5, 6]),
