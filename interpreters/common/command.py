@@ -159,34 +159,12 @@ def collect_seldom() -> None:
     it, and not over what is there before the guest. Guests allocate much, and little of it is ever in a cycle."""
     gc.collect()
     gc.freeze()
-    _set_threshold(LEAST_YOUNG)
-    if _adapt not in gc.callbacks:
-        gc.callbacks.append(_adapt)
+    # No callback of the collector's adapts this: a signal's handler might run in it, and CPython throws away what that raises.
+    gc.set_threshold(YOUNG, 10, 50)
 
 
-LEAST_YOUNG, MOST_YOUNG = 50_000, 800_000
+YOUNG = 200_000
 """Objects that are made, and not freed, before the collector of cycles looks at them."""
-_BEFORE_MIDDLE = 2_000_000
-"""Such objects before it looks at those that it has seen once."""
-
-
-def _set_threshold(young: int) -> None:
-    gc.set_threshold(young, max(2, _BEFORE_MIDDLE // young), 50)
-
-
-def _adapt(phase: str, info: dict[str, int]) -> None:
-    """A guest whose new objects are hardly ever in dead cycles is looked at less often, one with many more often again.
-
-    A third of the time went into the collector where lists of 100,000 characters were made and read.
-    """
-    if phase != "stop" or info["generation"] != 0:
-        return
-    young = gc.get_threshold()[0]
-    if info["collected"] * 4 > young:
-        _set_threshold(max(LEAST_YOUNG, young // 2))
-    elif info["collected"] * 16 < young:
-        _set_threshold(min(MOST_YOUNG, young * 2))
-
 
 AnyFile = TypeVar("AnyFile", bound=IO[Any])
 

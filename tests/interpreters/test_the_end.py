@@ -31,3 +31,9 @@ def test_files_that_nobody_has_closed_are_written(language: str, start: str, tmp
 
 
 START = "from metatracer.tools.command import main; main()"
+
+
+def test_the_collector_calls_nothing_in_which_a_signal_could_be_lost() -> None:
+    code = "import gc; from interpreters.common import command; command.collect_seldom(); print(gc.callbacks)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
