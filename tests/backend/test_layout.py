@@ -249,6 +249,16 @@ def test_probe_gives_up_where_there_is_no_breaker():
         probe.attention_offset(lay.ctypes.addressof(blank), 400, in_thread=layout().eval_breaker_in_thread)
 
 
+@pytest.mark.parametrize(
+    ("expected", "found"), [(400, [[404], [], [400, 404]]), (416, [[404], [400], [404]]), (400, [[404], [404], [404, 420]])]
+)
+def test_probe_is_not_misled_by_a_request_that_somebody_else_has_made(monkeypatch, expected, found):
+    base = 4096
+    attempts = iter(found)
+    monkeypatch.setattr(probe, "changed_words", lambda start, *_, **__: [base + place - start for place in next(attempts)])
+    assert probe.attention_offset(base, expected, in_thread=False) == min(map(min, filter(None, found)))
+
+
 def test_probe_works_in_any_thread():
     found = []
 

@@ -139,6 +139,7 @@ def test_change_of_class_or_base_breaks(registry, level, change):
 
 
 def test_other_classes_and_instances_do_not_matter(registry):
+    gc.collect()  # classes of other tests, which are watched
     _, middle, leaf = class_family()
     code = Compiled(registry, ClassUnchanged(middle), ClassUnchanged(int))
     leaf.value = 3
