@@ -55,7 +55,6 @@ if TYPE_CHECKING:
 _OFTEN = 100_000
 """Weight of the side of a guard that goes on, where nothing was counted."""
 
-
 Emit = Callable[["Emitter", Operation], None]
 EMITTERS: dict[str, Emit] = {}
 """The emitter of each operation, by name; filled by the `emit_*` modules."""
@@ -184,7 +183,7 @@ class Addresses:
     """Addresses of the support module that code refers to.
 
     `epoch` is the word that is counted up whenever the interpreter, or C code that may change what traces assume, has run:
-    polled words need not be looked at again in the same epoch.
+    polled words need not be looked at again in the same epoch. `leaving` are the two words of `emit_exits`.
     """
 
     buffer: int
@@ -615,9 +614,10 @@ class Emitter:
 
     def store_word(self, value: Value, place: str) -> None:
         """Store a value of any kind into a word of the exit buffer."""
-        self._store_operand(self.typed(value), place)
+        self.store_operand(self.typed(value), place)
 
-    def _store_operand(self, typed: str, place: str) -> None:
+    def store_operand(self, typed: str, place: str) -> None:
+        """The same for an operand with its type."""
         word = f"i64 {self.value(f'zext {typed} to i64')}" if typed.startswith("i1 ") else typed
         self.line(f"store {word}, ptr {place}")
 

@@ -38,7 +38,6 @@ class ExitCode(NamedTuple):
     releases: tuple[str, ...]
     live: tuple[str, ...]
 
-    @property
     def places(self) -> int:
         """What is retained once it is in the exit buffer, as bits for the words there.
 
@@ -115,13 +114,14 @@ class Exits:
         ends = {code: nothing.with_more(code.live) for code in self._guards}
         for ending in ends.values():
             ending.exits += 1
-        retains = any(code.places for code in self._guards)
+        places_of = {code: code.places() for code in self._guards}
+        retains = any(places_of.values())
         for code, guards in self._guards.items():
             if e.marks is not None:
                 e.marks.go_to(self._steps[code], main, e.cold)
             slot = _join(e, guards)
             e.counter.settle(e, code.passes)
-            places = code.places
+            places = places_of[code]
             for operand, nullable in () if places else code.retains:
                 e.retain(operand, nullable=nullable)
             for start in range(0, len(code.releases), MOST_DROPPED):
@@ -182,9 +182,7 @@ def _store(e: Emitter, ending: _Ending, waiting: list[_Ending]) -> None:
     """Store the values of an ending as far as they are its own, and go on."""
     base = "" if ending.rest is None else e.load("ptr", pointer(e.addresses.buffer_pointer))
     while ending.rest is not None:
-        typed = ending.operand
-        word = f"i64 {e.value(f'zext {typed} to i64')}" if typed.startswith("i1 ") else typed
-        e.store(word, base, 8 * ending.place)
+        e.store_operand(ending.operand, e.field(base, 8 * ending.place))
         ending = ending.rest
         if ending.is_shared and ending.rest is not None:
             _go_out(e, ending, waiting)

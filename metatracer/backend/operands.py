@@ -14,7 +14,7 @@ _FLOAT_REGISTERS = 8
 
 
 def register_positions(kinds: str) -> frozenset[int]:
-    """Which of the values of these kinds are passed in registers; see the module docstring."""
+    """Which of the values of these kinds are passed in registers; the others go through the exit buffer (`emit`)."""
     integers = floats = 0
     positions = []
     for position, kind in enumerate(kinds):

@@ -42,6 +42,7 @@ BUFFER_WORDS = 8192
 _buffer = (ctypes.c_int64 * BUFFER_WORDS)()
 _buffer_pointer = ctypes.c_int64(ctypes.addressof(_buffer))
 _leaving = (ctypes.c_int64 * 2)()
+"""While an exit stores its values: the slot that it leaves through, and what has to be retained (`emit_exits`)."""
 _scratch = (ctypes.c_int64 * 2)()
 _epoch = (ctypes.c_int64 * 1)(1)
 _stack_limit_of = (ctypes.c_int64 * 2)()

@@ -36,7 +36,7 @@ from metatracer.ir.values import (
 )  # fmt: skip
 from metatracer.recorder.frames import NULL_BOX, Box, Kind, MetaFrame, Pending, const_box
 from metatracer.recorder.known_classes import KnownClasses
-from metatracer.recorder.polymorphism import Polymorphism, Site, merge_context
+from metatracer.recorder.polymorphism import SHORTEST_COPY, Polymorphism, Site, merge_context
 from metatracer.recorder.tracebacks import without_toolkit
 from metatracer.recorder.unrolling import keep_apart, note_inlined, note_unrolled, walks_program
 from metatracer.recorder.virtual_exceptions import is_unobserved, keeps_virtual, make_handled
@@ -295,7 +295,7 @@ class MetaInterpreter:
         self.handling: list[VirtualBox] = []
         # The first instruction stands at a merge point, perhaps, that has been passed.
         self.is_at_start = False
-        # Contexts of merge points behind which much was recorded.
+        # How many operations were recorded behind merge points, by their contexts (`Recorded.tails`).
         self._tails: dict[int, int] = {}
         self._left_loop = False
         self._depth = 0
@@ -780,7 +780,7 @@ class MetaInterpreter:
     def _note_tails(self, frame: MetaFrame) -> None:
         """A frame ends, or the trace: what it has recorded behind each of its merge points is a copy of these ways."""
         limit = self.limits.tail_limit
-        end = len(self.operations) - limit // 4
+        end = len(self.operations) - limit // SHORTEST_COPY
         for context, start in frame.passed:
             if start <= end:
                 self._tails.setdefault(context, min(len(self.operations) - start, max(limit, 1)))

@@ -37,6 +37,8 @@ Site = tuple[int, int]
 _BY_VALUE = (int, str, bytes, bool, float, type(None))
 _MOST_COPIES = 2
 """Of `tail_limit` operations behind a merge point, or as much in shorter ones: the next bridge that gets there ends there."""
+SHORTEST_COPY = 4
+"""A copy counts if it has one part in so many of `tail_limit`: to go to a joint costs some operations, too."""
 _LEAST_SHARE = 8
 """A site is to blame for a tree if it has an eighth of the bridges."""
 

@@ -9,6 +9,7 @@ import pytest
 from metatracer import JitDriver, parameters, promote
 from metatracer.errors import AbortReason
 from metatracer.ir.opcodes import LABEL
+from metatracer.runtime import driving
 from metatracer.runtime.host import PORTALS
 from metatracer.statistics import STATISTICS
 
@@ -67,6 +68,16 @@ def test_without_peeling_no_other_is_tried(monkeypatch: pytest.MonkeyPatch) -> N
     run = machine({"a": "a"})
     with parameters(threshold=7, function_threshold=10_000):
         assert run("a", 500) == 500
+    assert STATISTICS.aborts.get(AbortReason.NOT_REPEATED.name, 0) == before
+    assert any(loop.piece is not None for loop in PORTALS[run.__code__].loops.values())
+
+
+def test_no_other_is_tried_beside_a_long_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driving, "_MOST_UNREPEATED", 8)
+    before = STATISTICS.aborts.get(AbortReason.NOT_REPEATED.name, 0)
+    run = machine({"a": "bb", "bb": "a"})
+    with parameters(threshold=7, function_threshold=10_000):
+        assert run("a", 500) == 750
     assert STATISTICS.aborts.get(AbortReason.NOT_REPEATED.name, 0) == before
     assert any(loop.piece is not None for loop in PORTALS[run.__code__].loops.values())
 
