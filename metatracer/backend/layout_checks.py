@@ -391,7 +391,11 @@ def _check_instances(memory: Memory, figures: Layout) -> None:
     _expect(names, ["first", "second", "third"], "the shared keys of a class")
     values = _values_base(memory, figures, id(instance)) + figures.values_items
     _expect([memory.word(values + 8 * i) for i in range(3)], [id(first), id(second), 0], "inline values")
-    _expect(_insertion_order(memory, figures, id(instance)), [0, 1], "the insertion order of inline values")
+    # Two numbers of values beside the same first one: a byte of its address may be one of them by chance, but not both.
+    short = Instance()
+    short.first = first  # type: ignore[attr-defined]
+    for kept, order in ((instance, [0, 1]), (short, [0])):
+        _expect(_insertion_order(memory, figures, id(kept)), order, "the insertion order of inline values")
     vars(instance)["fourth"] = 4
     materialized = vars(instance)
     _expect(memory.word(id(instance) + figures.dict_word), id(materialized), "the dict of an instance")
