@@ -145,6 +145,30 @@ class PolledWord:
     depends: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SecondLook:
+    """What a guard that does not hold at once does before it leaves, and a value that it has then, or had at once.
+
+    Attributes:
+        label, lines: Of a cold block, up to its last instruction.
+        holds: The operand that says whether the guard holds all the same.
+        result, type: Name and LLVM type of the value.
+        early, late: The value's operands.
+    """
+
+    label: str
+    lines: list[str]
+    holds: str
+    result: str
+    type: str
+    early: str
+    late: str
+
+    def merged(self, before: str) -> str:
+        """The instruction that gives the value; the guard held at once in the block `before`."""
+        return f"{self.result} = phi {self.type} [{self.early}, %{before}], [{self.late}, %{self.label}]"
+
+
 @dataclass(slots=True)
 class GuardExit:
     """An exit as compiled: the operation, its number in the trace, and the kinds of its live values."""
@@ -483,8 +507,8 @@ class Emitter:
 
     # --- guards -------------------------------------------------------------------------------------------------------
 
-    def guard(self, op: Operation, holds: str, *, forcible: bool = True) -> None:
-        """End the block: leave through the exit of `op` unless `holds` (an i1)."""
+    def guard(self, op: Operation, holds: str, *, forcible: bool = True, second: SecondLook | None = None) -> None:
+        """End the block: leave through the exit of `op` unless `holds` (an i1), or what is found at the second look does."""
         exit_plan = self.plan.exits[op]
         leaving = self.memory.exits.get(self.branch.origins.get(op, op))
         if leaving is None:
@@ -494,19 +518,36 @@ class Emitter:
             leaving = self.memory.exits[op] = GuardExit(op, len(self.memory.exits), kinds)
             self.memory.describe(leaving.number, descriptor)
         number = leaving.number
-        if self._force_exits is not None and forcible and op.opcode.forcible:
+        is_forced = self._force_exits is not None and forcible and op.opcode.forcible
+        if second is not None and (is_forced or op is self._counting):
+            holds, second = self._look_twice(holds, second), None
+        if is_forced:
             holds = self._count_execution(number, holds)
         if op is self._counting:
             holds = self._count_run(holds)
         go_on, out = f"g{number}{self.suffix}", f"x{number}{self.suffix}"
         branch = self.branch.branches.get(op)
-        self.likely(holds, go_on, out, self._branch_weights(branch))
+        weights = self._branch_weights(branch)
+        before = self.current_block
+        self.likely(holds, go_on, out if second is None else second.label, weights)
         slot = pointer(self.memory.slot_address(number))
         if branch is not None:
             self._branch_off(branch, op, out, slot)
         else:
             self._leave(exit_plan, out, slot)
         self.block(go_on)
+        if second is not None:
+            self.cold += [f"{second.label}:", *second.lines, f"  br i1 {second.holds}, label %{go_on}, label %{out}"]
+            self.line(second.merged(before))
+
+    def _look_twice(self, holds: str, second: SecondLook) -> str:
+        """The same before the guard: whether it holds at first or at second look."""
+        done, before = self.new_label("u"), self.current_block
+        self.likely(holds, done, second.label)
+        self.cold += [f"{second.label}:", *second.lines, f"  br label %{done}"]
+        self.block(done)
+        self.line(second.merged(before))
+        return self.value(f"phi i1 [true, %{before}], [{second.holds}, %{second.label}]")
 
     def _leave(self, exit_plan: ExitPlan, out: str, slot: str) -> None:
         """Let the exit `out` do what the plan says."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metatracer.backend.emit import Emitter, emits
+from metatracer.backend.emit import Emitter, SecondLook, emits
 from metatracer.backend.operands import pointer
 from metatracer.ir import opcodes as ops
 
@@ -50,21 +50,13 @@ def emit_int_unbox(e: Emitter, op: Operation) -> None:
         shifted = e.value(f"add i64 {size}, 1")
         compact = e.value(f"icmp ult i64 {shifted}, 3")
     small = e.value(f"mul i64 {sign}, {magnitude}")
-    done, slow = e.new_label("u"), e.new_label("s")
-    before = e.current_block
-    big, flag, fits = (e.temporary() for _ in range(3))
-    e.likely(compact, done, slow)
-    e.cold += [
-        f"{slow}:",
+    result, big, flag, fits = (e.temporary() for _ in range(4))
+    lines = [
         f"  {big} = call i64 {e.function('PyLong_AsLongLongAndOverflow')}(ptr {number}, ptr {e.overflow_slot()})",
         f"  {flag} = load i32, ptr {e.overflow_slot()}",
         f"  {fits} = icmp eq i32 {flag}, 0",
-        f"  br label %{done}",
     ]
-    e.block(done)
-    holds = e.value(f"phi i1 [true, %{before}], [{fits}, %{slow}]")
-    result = e.value(f"phi i64 [{small}, %{before}], [{big}, %{slow}]")
-    e.guard(op, holds)
+    e.guard(op, compact, second=SecondLook(e.new_label("s"), lines, fits, result, "i64", small, big))
     e.alias(op, result)
 
 

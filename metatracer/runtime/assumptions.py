@@ -70,20 +70,21 @@ class Assumption:
         is_about_class: It says that its `cls` is unchanged.
     """
 
-    __slots__ = ("__weakref__", "_cells", "_key")
+    __slots__ = ("__weakref__", "_cells", "_hash", "_key")
 
     most_breaks = VOLATILE_BREAKS
     is_about_class = False
 
     def __init__(self, key: tuple[Any, ...]) -> None:
         self._key = (type(self).__name__, *key)
+        self._hash = hash(self._key)
         self._cells: list[Cell] = []
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Assumption) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(self._key)
+        return self._hash
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.describe()}>"
@@ -566,7 +567,7 @@ class Registry:
         newly_noisy = self.polling.count_noise(tags, concerned)
         invalid: list[tuple[Code, str]] = []
         for number, record in list(self._records.items()):
-            culprit = next((assumption for assumption in record.assumptions if assumption in broken), None)
+            culprit = next(filter(broken.__contains__, record.assumptions), None) if broken else None
             if culprit is not None:
                 self._forget(number)
                 reason = f"no longer true: {culprit.describe()}"
