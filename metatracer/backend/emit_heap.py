@@ -10,7 +10,7 @@ from metatracer.backend import support
 from metatracer.backend.emit import Emitter, emits
 from metatracer.backend.emit_dicts import field_place, guard_absent, guard_field, key_of, own_dict
 from metatracer.backend.fields import attribute_words, shadow_check
-from metatracer.backend.free_lists import is_plain
+from metatracer.backend.free_lists import allows_weak, is_plain
 from metatracer.backend.layout import TPFLAGS_IS_ABSTRACT, TPFLAGS_MANAGED_DICT, WORD, read_word
 from metatracer.backend.operands import pointer
 from metatracer.backend.reuse import STORE_NEW, Construction
@@ -172,8 +172,8 @@ def emit_new(e: Emitter, op: Operation) -> None:
     With one, `object.__new__` also makes the dict or the values (3.11, 3.12); for abstract classes it raises TypeError.
     """
     if is_plain(op.descr):
-        slots = (op.descr.__basicsize__ - object.__basicsize__) // WORD
-        e.result(op, f"call ptr {pointer(support.instance_maker(slots))}(ptr {e.object(op.descr)}) ; a new instance")
+        make = support.instance_maker(read_word(id(op.descr) + e.layout.ob_size), allows_weak(op.descr))
+        e.result(op, f"call ptr {pointer(make)}(ptr {e.object(op.descr)}) ; a new instance")
         return
     flags = read_word(id(op.descr) + e.layout.tp_flags)
     allocate = read_word(id(op.descr) + e.layout.tp_alloc)
@@ -238,8 +238,7 @@ def emit_list_append(e: Emitter, op: Operation) -> None:
     e.likely(e.value(f"icmp slt i64 {size}, {allocated}"), room, grow)
     e.cold += [
         f"{grow}:",
-        f"  {failed} = call i32 {e.function('PyList_Append')}(ptr {sequence}, ptr {item}) ; PyList_Append",
-        f"  call void {e.function('Py_DecRef')}(ptr {item}) ; Py_DecRef",
+        f"  {failed} = call i32 {e.function('list_push')}(ptr {sequence}, ptr {item}) ; list_push",
     ]
     main, e.lines = e.lines, e.cold
     e.end_unless(e.value(f"icmp eq i32 {failed}, 0"))
@@ -279,7 +278,7 @@ def emit_list_pop(e: Emitter, op: Operation) -> None:
 
 @emits(ops.NEW_LIST)
 def emit_new_list(e: Emitter, op: Operation) -> None:
-    sequence = e.allocated(e.call("ptr", "PyList_New", f"i64 {len(op.args)}"))
+    sequence = e.value(f"call ptr {pointer(support.list_maker(len(op.args)))}() ; a new list")
     if op.args:
         items = e.load("ptr", sequence, e.layout.list_items)
         _fill(e, items, 0, op.args)

@@ -89,6 +89,8 @@ class Layout:
         eval_breaker: Offset in the thread or interpreter state. Prefer `eval_breaker_address`.
         exc_info: In the thread state: pointer to the innermost exception-state item, whose word at `exc_value` is the
             handled exception: NULL or None when there is none, else a strong reference.
+        managed_weak: Where ``__weakref__`` among the slots of a class makes the place of weak references; 0 where that is behind
+            the slots.
         recursion_remaining: In the thread state, 32 bits: how many more Python frames may be entered.
         frame_running, running_function: In a frame object, the frame that runs; in that, its function.
     """
@@ -142,6 +144,7 @@ class Layout:
     tp_getattro: int
     tp_setattro: int
     tp_flags: int
+    tp_weaklistoffset: int
     tp_iter: int
     tp_iternext: int
     tp_base: int
@@ -171,6 +174,7 @@ class Layout:
     values_size: int
     values_valid: int
     dict_word: int
+    managed_weak: int
     # functions, methods, member descriptors
     function_code: int
     function_defaults: int
@@ -248,6 +252,7 @@ def known_layout(version: tuple[int, int]) -> Layout:
         tp_getattro=144,
         tp_setattro=152,
         tp_flags=168,
+        tp_weaklistoffset=208,
         tp_iter=216,
         tp_iternext=224,
         tp_base=256,
@@ -276,6 +281,7 @@ def known_layout(version: tuple[int, int]) -> Layout:
         values_size=17 if is_313 else -2,
         values_valid=19 if is_313 else 0,
         dict_word=-24,
+        managed_weak=0 if is_311 else -32,
         function_code=48,
         function_defaults=56,
         function_kwdefaults=64,

@@ -14,6 +14,7 @@ import re
 import struct
 import sys
 import types
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -244,12 +245,20 @@ def _check_types(memory: Memory, figures: Layout) -> None:
         def __init__(self) -> None:
             self.first = 1
 
-    classes: list[type] = [Plain, Custom, int, tuple, property]
+    class Referred:
+        __slots__ = ("__weakref__", "first")
+
+    classes: list[type] = [Plain, Custom, Referred, int, tuple, property]
     for cls in classes:
         start = id(cls)
         _expect(memory.signed(start + figures.tp_basicsize), cls.__basicsize__, "tp_basicsize")
         _expect(memory.signed(start + figures.tp_itemsize), cls.__itemsize__, "tp_itemsize")
         _expect(memory.word(start + figures.tp_flags), cls.__flags__, "tp_flags")
+        _expect(memory.signed(start + figures.tp_weaklistoffset), cls.__weakrefoffset__, "tp_weaklistoffset")
+    referred = Referred()
+    reference = weakref.ref(referred)
+    place = figures.managed_weak or Referred.__basicsize__ - known.WORD
+    _expect(memory.word(id(referred) + place), id(reference), "the place of weak references")
     classes = [Custom, types.SimpleNamespace, BaseException]
     for cls in classes:
         _expect(memory.signed(id(cls) + figures.tp_dictoffset), cls.__dictoffset__, "tp_dictoffset")

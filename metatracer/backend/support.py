@@ -329,7 +329,7 @@ define void @no_memory() noreturn nounwind {{
 _DROPS = tuple(f"drop{count}" for count in range(1, MOST_DROPPED + 1))
 _BASE = (
     "fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory", "str_append", "dict_find",
-    "bytes_slice", "str_slice", "tuple_slice", "list_slice", "leave", "dealloc", "retain", *_DROPS,
+    "bytes_slice", "str_slice", "tuple_slice", "list_slice", "leave", "dealloc", "list_push", "retain", *_DROPS,
 )  # fmt: skip
 
 
@@ -347,6 +347,7 @@ def _base() -> None:
         slice_texts(_c),
         _leave(),
         free_lists.dealloc_text("dealloc", "dealloc_at"),
+        free_lists.push_text("list_push"),
         _retain(),
         *[_drop(count) for count in range(1, MOST_DROPPED + 1)],
     )
@@ -375,10 +376,23 @@ def tuple_maker(length: int) -> int:
 
 
 @once
-def instance_maker(slots: int) -> int:
-    """Address of the function that makes instances of plain classes (`free_lists.is_plain`) with so many slots."""
-    name = f"instance{slots}"
-    _link(free_lists.instance_text(name, slots, function_address("no_memory")), [name])
+def instance_maker(slots: int, weak: bool) -> int:
+    """Address of the function that makes instances of plain classes (`free_lists.is_plain`) with so many slots.
+
+    Args:
+        slots: How many.
+        weak: Whether the class allows weak references.
+    """
+    name = f"instance{slots}{'weak' if weak else ''}"
+    _link(free_lists.instance_text(name, slots, weak, function_address("no_memory")), [name])
+    return _functions[name]
+
+
+@once
+def list_maker(length: int) -> int:
+    """Address of the function that makes lists of so many items, which have to be stored at once."""
+    name = f"list{length}"
+    _link(free_lists.list_text(name, length, function_address("no_memory")), [name])
     return _functions[name]
 
 

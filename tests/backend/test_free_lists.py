@@ -10,10 +10,11 @@ import weakref
 import pytest
 
 from metatracer.backend import free_lists, support
-from metatracer.backend.layout import layout, write_word
+from metatracer.backend.layout import layout, object_at, read_word, write_word
 
 _dealloc = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(support.function_address("dealloc"))
 _plain_dealloc = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(("_Py_Dealloc", ctypes.pythonapi))
+_decref = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("Py_DecRef", ctypes.pythonapi))
 DEALLOCS = {"ours": _dealloc, "CPython's": _plain_dealloc}
 
 
@@ -25,6 +26,17 @@ class Pair:
         self.cdr = cdr
 
 
+class Weak:
+    __slots__ = ("__weakref__", "item")
+
+    def __init__(self, item):
+        self.item = item
+
+
+class Wide:
+    __slots__ = tuple(f"slot{number}" for number in range(17))
+
+
 def new_tuple(*items):
     make = support.tuple_maker(len(items))
     for item in items:
@@ -33,8 +45,31 @@ def new_tuple(*items):
 
 
 def new_instance(cls):
-    make = support.instance_maker(len(cls.__slots__))
+    weak = free_lists.allows_weak(cls)
+    make = support.instance_maker(len(cls.__slots__) - weak, weak)
     return ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object)(make)(cls)
+
+
+def new_list(*items):
+    """A new list; the caller of what makes it has to fill it before anything else is done."""
+    make = ctypes.PYFUNCTYPE(ctypes.c_void_p)(support.list_maker(len(items)))
+    places = (ctypes.c_void_p * len(items))(*[id(item) for item in items])
+    for item in items:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(item))
+    gc.disable()
+    address = make()
+    ctypes.memmove(read_word(address + layout().list_items), places, ctypes.sizeof(places))
+    gc.enable()
+    made = object_at(address)
+    _decref(made)
+    return made
+
+
+def push(items, item):
+    """Append to a full list."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(item))
+    function = ctypes.PYFUNCTYPE(ctypes.c_int32, ctypes.py_object, ctypes.py_object)(support.function_address("list_push"))
+    assert function(items, item) == 0
 
 
 def free(holder, dealloc=_dealloc):
@@ -83,6 +118,46 @@ def test_an_instance_is_made():
         assert sys.getrefcount(Pair) == references
 
 
+@pytest.mark.parametrize("length", [0, 1, 3, 16, 17])
+def test_a_list_is_made(length):
+    items = [object() for _ in range(length)]
+    for _ in range(3):
+        made = new_list(*items)
+        assert made == items
+        assert gc.is_tracked(made)
+        assert sys.getsizeof(made) == sys.getsizeof([None] * length)
+        assert all(sys.getrefcount(item) == 4 for item in items)
+        made.extend(items)
+        assert made == items * 2
+        del made[length:]
+        holder = [made]
+        del made
+        free(holder)
+    assert all(sys.getrefcount(item) == 3 for item in items)
+
+
+@pytest.mark.parametrize("start", range(6))
+def test_a_list_grows_as_cpythons(start):
+    free([list(range(20))])
+    for _ in range(3):
+        grown, plain = new_list(*range(start)), list(range(start))
+        plain = [*plain] if plain else []
+        other = new_list(*plain)
+        for number in range(40):
+            if sys.getsizeof(grown) == object.__sizeof__([]) + 8 * len(grown):
+                push(grown, number)
+            else:
+                grown.append(number)
+            other.append(number)
+            assert grown == other
+            assert sys.getsizeof(grown) == sys.getsizeof(other)
+        assert grown == other == [*range(start), *range(40)]
+        holders = [[grown], [other]]
+        del grown, other
+        for holder in holders:
+            free(holder)
+
+
 class Told:
     def __init__(self, log, name):
         self.log = log
@@ -100,9 +175,11 @@ def structures(log):
     yield Pair((told(1), told(2)), Pair(told(3), Pair(told(4), [told(5)])))
     yield Pair(None, told(1))
     yield tuple([told(number) for number in range(25)])
+    yield [told(1), [], [told(2), told(3)], Weak(told(4)), told(5)]
+    yield Weak((told(1), [told(2)] * 30, [told(number) for number in range(3, 20)]))
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(6))
 def test_references_are_given_up_in_cpythons_order(number):
     logs = []
     for dealloc in DEALLOCS.values():
@@ -120,11 +197,20 @@ def test_what_others_hold_stays():
     assert sys.getrefcount(kept) == 2
 
 
-@pytest.mark.parametrize("link", ["car", "cdr", "tuple"])
+LINKS = {
+    "car": lambda chain: Pair(chain, None),
+    "cdr": lambda chain: Pair(None, chain),
+    "tuple": lambda chain: (None, None, chain),
+    "list": lambda chain: [chain],
+    "weak": lambda chain: Weak([chain, 1]),
+}
+
+
+@pytest.mark.parametrize("link", LINKS)
 def test_long_chains(link):
     chain = None
     for _ in range(200_000):
-        chain = Pair(chain, None) if link == "car" else Pair(None, chain) if link == "cdr" else (None, None, chain)
+        chain = LINKS[link](chain)
     holder = [(chain, None)]
     del chain
     free(holder)
@@ -154,10 +240,11 @@ def test_a_finalizer_may_use_the_same_lists():
         def __del__(self):
             log.append(len([(number, number + 1000) for number in range(3000)]))
             log.append(len([Pair(number, None) for number in range(3000)]))
+            log.append(len([new_list(number) for number in range(3000)]))
 
     for _ in range(3):
-        free([(Busy(), Pair(Busy(), 1))])
-    assert log == [3000] * 12
+        free([(Busy(), Pair([Busy()], 1))])
+    assert log == [3000] * 18
 
 
 def test_freed_things_leave_the_collectors_lists():
@@ -176,10 +263,6 @@ class Tuple(tuple):
     __slots__ = ()
 
 
-class Weak:
-    __slots__ = ("__weakref__", "item")
-
-
 class WithDict:
     pass
 
@@ -188,10 +271,36 @@ class Derived(Pair):
     __slots__ = ("more",)
 
 
+class WeakDerived(Pair):
+    __slots__ = ("__weakref__",)
+
+
+def test_instances_with_weak_references():
+    assert free_lists.is_plain(Weak)
+    log = []
+    for _ in range(3):
+        weak = new_instance(Weak)
+        weak.item = Told(log, "item")
+        reference = weakref.ref(weak, lambda _: log.append("weak"))
+        assert reference() is weak
+        holder = [(weak,)]
+        del weak
+        free(holder)
+        assert reference() is None
+        assert log == ["weak", "item"]
+        log.clear()
+        plain = new_instance(Weak)
+        assert weakref.getweakrefcount(plain) == 0
+        assert not hasattr(plain, "item")
+        holder = [plain]
+        del plain
+        free(holder)
+
+
 def test_other_classes_are_cpythons_business():
-    for cls in (Tuple, Weak, WithDict, Derived, int, list, object):
+    for cls in (Tuple, WeakDerived, WithDict, Derived, Wide, int, list, object):
         assert not free_lists.is_plain(cls)
-    weak = Weak()
+    weak = Weak(None)
     gone = []
     reference = weakref.ref(weak, gone.append)
     item = object()
