@@ -176,7 +176,8 @@ def _general_keys(keys: int) -> tuple[int, ...]:
     return struct.unpack(f"<{3 * count}Q", ctypes.string_at(start, _GENERAL_SIZE * count))[1::3]
 
 
-_PLAIN_KEYS = frozenset({str, int, bytes, float, bool, type(None)})
+PLAIN_KEYS = frozenset({str, int, bytes, float, bool, type(None)})
+"""Classes whose instances are compared without code of the guest's."""
 
 
 def _is_same_key(found: Any, key: Any) -> bool:
@@ -184,7 +185,7 @@ def _is_same_key(found: Any, key: Any) -> bool:
     cls = type(found)
     if cls is weakref.ReferenceType:
         return type(key) is cls and found() is not None and found() is key()
-    return (cls in _PLAIN_KEYS or cls is type(key)) and bool(found == key)
+    return (cls in PLAIN_KEYS or cls is type(key)) and bool(found == key)
 
 
 def place_of_absence(instance: object, name: str) -> tuple[str, int] | None:

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.class_assignments import class_assignments
+from metatracer.backend.own_dicts import PLAIN_KEYS
 from metatracer.frontend.decode import jitcode_for
 from metatracer.runtime import assumptions
 from metatracer.runtime.assumptions import ClassUnchanged, DictItemIs, FunctionUnchanged, QuasiFieldIs
@@ -36,7 +37,14 @@ PORTALS: dict[CodeType, Portal] = {}
 _STORED_CLASS_WEIGHT = 3
 """A store that a trace itself would do is likely to come again."""
 
-_moved_items: dict[tuple[CodeType, int, str | int], int] = {}
+_moved_items: dict[tuple[CodeType, int, type, Any], int] = {}
+"""How often by code, instruction and key: its class and value if it compares plainly, else its address."""
+
+
+def _key_of(name: Any) -> tuple[type, Any]:
+    """A key by its value, because a guest that makes its dicts again makes equal keys."""
+    cls = type(name)
+    return cls, name if cls in PLAIN_KEYS else id(name)
 
 
 def portal_entered(function: FunctionType) -> Portal | None:
@@ -153,11 +161,11 @@ class RecordingHost:
 
     def moves_of_item(self, code: CodeType, index: int, name: Any) -> int:
         """How often an item of a dict was not where an instruction wanted it."""
-        return _moved_items.get((code, index, name if type(name) is str else id(name)), 0)
+        return _moved_items.get((code, index, *_key_of(name)), 0)
 
     def note_moved_item(self, code: CodeType, index: int, name: Any) -> None:
         """It was not there once more."""
-        _moved_items[code, index, name if type(name) is str else id(name)] = self.moves_of_item(code, index, name) + 1
+        _moved_items[code, index, *_key_of(name)] = self.moves_of_item(code, index, name) + 1
 
     def class_unchanged(self, cls: type) -> ClassUnchanged:
         """The assumption that a class and its bases stay as they are."""

@@ -71,6 +71,20 @@ def step(i, total):
     node = Node(i)
     return total + node.get() + node.value
 """,
+    "dict made again, of equal keys": """
+TABLES = [None]
+MADE = []
+
+def renew(i):
+    TABLES[0] = {bytes([97, 98 + number]): number + i for number in range(4)}
+    MADE.append(TABLES[0])  # or the new keys are where the old ones were
+
+def step(i, total):
+    if i % 5 == 0:
+        unseen(renew, i)
+    table = TABLES[0]
+    return total + table[b"ab"]
+""",
     "attribute of a base class": """
 class Base:
     total = 0
