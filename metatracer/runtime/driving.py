@@ -264,7 +264,7 @@ class _Driving:
         if guard.refused:
             left_early = replacing.is_used_up(guard)
             if guard.operation.opcode.name == "guard_not_invalidated" and not guard.piece.reason:
-                assumptions.recheck(guard.piece)
+                _recheck(guard)
             is_early_root = left_early and guard.piece.parent is None
             left_at_entry = guard.piece.reason or is_early_root
             if left_at_entry and _is_entry(guard) and self._waits_for_code(loop.portal, rebuilt.frames):
@@ -558,6 +558,8 @@ _MOST_UNREPEATED = 512
 beside a long iteration that is little, and recording others costs more."""
 _PATIENCE = 8
 """Factor on `trace_eagerness` in front of a loop's label."""
+_MOST_RECHECKS = 500
+"""So often may one guard find its polled words changed: as many exits cost about what compiling a loop does."""
 
 
 def _is_wanted(loop: Loop, recorded: Recorded) -> bool:
@@ -597,6 +599,14 @@ def _is_given_up(guard: GuardState) -> bool:
         return False
     _give_up(loop, "its branches made too many bridges")
     return True
+
+
+def _recheck(guard: GuardState) -> None:
+    """Polled words were not as expected. Code that asks on and on though all it assumes is true is made anew."""
+    piece = guard.piece
+    if assumptions.recheck(piece) and guard.failures % _MOST_RECHECKS == 0:
+        assumptions.forget(piece)
+        piece.invalidate("the words that it polls change too often")
 
 
 def _give_up(loop: Loop, reason: str) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from metatracer import JitDriver, hooks, parameters, unroll_safe
+from metatracer.backend.layout import write_word
 from metatracer.runtime import driving
 from metatracer.runtime.host import PORTALS
 from metatracer.runtime.loops import GUARDS, retire
@@ -469,3 +470,19 @@ def test_calls_on_heap_frames_are_no_loops():
         assert heap_frames.run(heap_frames.Frame(heap_frames.LOOP, None, 0, heap_frames.NESTED)) == 402
     assert before < STATISTICS.recorded_operations < before + 2000
     assert not Counter(STATISTICS.aborts) - aborted
+
+
+def test_code_whose_polled_words_are_never_as_expected_is_made_anew(monkeypatch):
+    monkeypatch.setattr(driving, "_MOST_RECHECKS", 100)
+    run = machine()
+    program = (("add", 1), ("less", 1000), END)
+    run(program, [0])
+    loop = next(loop for loop in loops_of(run) if loop.piece is not None)
+    first = loop.piece
+    write_word(first.code.memory.flag_address, 1)  # as if a word had changed that nothing brings up to date
+    assert run(program, [0]) == 1000
+    assert loop.piece is not first
+    assert not loop.piece.reason
+    exits = STATISTICS.guard_exits
+    assert run(program, [0]) == 1000
+    assert STATISTICS.guard_exits <= exits + 1
