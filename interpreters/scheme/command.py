@@ -90,7 +90,7 @@ def _new_runtime() -> Runtime:
 def _run(options: Options) -> int:
     runtime = _new_runtime()
     text = ""
-    prims_system.COMMAND_LINE[:] = [options.file or "scheme", *options.arguments]
+    prims_system.set_command_line([options.file or "scheme", *options.arguments])
     if options.file is not None:
         try:
             text = _text_of(options.file)
@@ -117,7 +117,7 @@ def prepare(argv: Sequence[str]) -> Callable[[], Any]:
     """For `metatracer compare`: the program is read once and run many times."""
     options = parse_options(argv)
     assert options.file is not None
-    prims_system.COMMAND_LINE[:] = [options.file, *options.arguments]
+    prims_system.set_command_line([options.file, *options.arguments])
     program = _new_runtime().load_program(_text_of(options.file), options.file)
 
     def run() -> Any:

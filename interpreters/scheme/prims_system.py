@@ -372,12 +372,21 @@ def emergency_exit(value: Any = True) -> Any:
     raise ExitRequest(exit_status(value))
 
 
-COMMAND_LINE: list[str] = ["scheme"]
+_COMMAND_LINE: list[Any] = []
+"""A cell with the list of strings."""
 
 
-@opaque("command-line")
+def set_command_line(words: list[str]) -> None:
+    """What `command-line` is to give."""
+    _COMMAND_LINE[:] = [make_list([String(word) for word in words])]
+
+
+set_command_line(["scheme"])
+
+
+@primitive("command-line")
 def command_line() -> Any:
-    return make_list([String(item) for item in COMMAND_LINE])
+    return _COMMAND_LINE[0]
 
 
 @opaque("get-environment-variable")
