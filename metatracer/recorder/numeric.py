@@ -330,9 +330,9 @@ _MOST_REPEATED = 64
 
 
 def _repeat_list(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, left: Box, right: Box) -> bool:
-    """`[x] * n` of a known and small result length: a display of the items."""
+    """`[x] * n` of a known and small result length, which may be 0: a display of the items."""
     count = len(left.object)
-    if not right.is_const or not 0 < count * right.object <= _MOST_REPEATED:
+    if not right.is_const or count * right.object > _MOST_REPEATED:
         return False
     guard_length(meta, left)
     owner = meta.ref(left)

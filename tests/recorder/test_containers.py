@@ -26,6 +26,17 @@ def lists_in_a_row(a, b):
     return (items + [a, 2] + items)[1] + len(twice) - 4  # noqa: RUF005
 
 
+@recorded(1, 2)
+def list_repeated_no_times(a, b):
+    """
+    ...
+    ! number_multiply
+    """
+    none, less = [a, b] * 0, [b] * -2
+    none.append(a)
+    return len(none) + len(less)
+
+
 @recorded(1, [5, 6, 7])
 def list_read(a, b):
     """

@@ -2,9 +2,9 @@
 
 A pattern is a straight sequence of nodes: no alternation, and only single characters are repeated. Python's engine tries
 the same possibilities in the same order for everything but `%b`, so that what it finds first is what Lua finds first.
-The backtracking matcher is left with `%b`, with patterns that are malformed further on than a match may ever get (Lua
-complains when it gets there, not before), with those that Lua may find too complex, and with those seen for the first
-few times, for which making a regular expression costs more than it gains.
+Traces match simple patterns themselves (`direct`). The backtracking matcher is left with `%b`, with patterns that are malformed
+further on than a match may ever get (Lua complains when it gets there, not before), with those that Lua may find too complex,
+and with those seen for the first few times, for which making a regular expression costs more than it gains.
 
 A match is one of `re` or a `BacktrackMatch`; what is needed of them both offer: `start()`, `end()`, `group()`.
 """
@@ -14,7 +14,12 @@ from __future__ import annotations
 import re
 
 from interpreters.lua.strings.classes import Membership, class_table, complement, literal_table, regex_of, set_table
-from metatracer import dont_look_inside, elidable, unroll_safe
+from interpreters.lua.strings.direct import is_direct, match_directly, skipped, span
+from interpreters.lua.strings.nodes import (
+    AT_END, BALANCE, CLOSE, FINISH, FRONTIER, IS_POSITION, LAZY, MALFORMED, NEVER, ONE, OPEN, OPTIONAL, PLUS, POSITION, REPEATED,
+    STAR, UNFINISHED, Node,
+)  # fmt: skip
+from metatracer import dont_look_inside, elidable, isconstant, promote, unroll_safe, we_are_jitted
 
 MAX_CAPTURES = 32
 MAX_DEPTH = 200  # how deep PUC Lua's matcher may go into itself before it finds the pattern too complex
@@ -22,55 +27,12 @@ WARMING_MATCHES = 4  # making a regular expression costs as much as some dozens 
 LONG_SUBJECT = 200
 CACHE_SIZE = 512
 
-(
-    ONE,
-    OPTIONAL,
-    STAR,
-    PLUS,
-    LAZY,
-    OPEN,
-    POSITION,
-    CLOSE,
-    BALANCE,
-    FRONTIER,
-    REPEATED,
-    AT_END,
-    NEVER,
-    MALFORMED,
-    FINISH,
-) = range(15)
 _SUFFIXES = {63: OPTIONAL, 42: STAR, 43: PLUS, 45: LAZY}
 _REGEX_SUFFIXES = {ONE: b"", OPTIONAL: b"?", STAR: b"*", PLUS: b"+", LAZY: b"*?"}
 _SPECIALS = frozenset(b"^$*+?.([%-")
 
-UNFINISHED = -1
-IS_POSITION = -2
-
-
 class PatternError(Exception):
     """A pattern or a replacement string that is malformed; the message is PUC Lua's."""
-
-
-class Node:
-    """One step of a pattern.
-
-    Attributes:
-        kind: one of the constants above.
-        table: for characters and frontiers, which bytes belong (`table[byte]`).
-        number: the capture's number, counted from 0, or the byte that opens a balance.
-        other: the byte that closes a balance.
-        message: what is wrong, for MALFORMED.
-    """
-
-    _immutable_fields_ = ["kind", "table", "number", "other", "message"]
-    __slots__ = ("kind", "message", "number", "other", "table")
-
-    def __init__(self, kind: int, table: Membership = b"", number: int = 0, other: int = 0, message: str = "") -> None:
-        self.kind = kind
-        self.table = table
-        self.number = number
-        self.other = other
-        self.message = message
 
 
 class BacktrackMatch:
@@ -216,10 +178,12 @@ class Pattern:
     """
 
     # The regular expression is made once: a trace that began without it is made again.
-    _immutable_fields_ = ["anchored", "can_be_empty", "captures", "has_positions", "positions[*]", "_regex?"]
+    _immutable_fields_ = [
+        "anchored", "can_be_empty", "captures", "has_positions", "positions[*]", "_regex?", "_nodes[*]", "_is_direct", "_skipped",
+    ]  # fmt: skip
     __slots__ = (
-        "_first", "_nodes", "_regex", "_translatable", "_warming", "anchored", "can_be_empty", "captures", "has_positions",
-        "positions",
+        "_first", "_is_direct", "_nodes", "_regex", "_skipped", "_translatable", "_warming", "anchored", "can_be_empty",
+        "captures", "has_positions", "positions",
     )  # fmt: skip
 
     def __init__(self, source: bytes, *, anchors: bool = True) -> None:
@@ -236,17 +200,32 @@ class Pattern:
             deep < MAX_DEPTH and not parser.open and all(node.kind not in {BALANCE, MALFORMED} for node in nodes)
         )
         self._first = _first_byte(nodes[0])
+        self._is_direct = self._translatable and is_direct(nodes, anchored=self.anchored)
+        self._skipped = None if self.anchored else skipped(nodes)
         self._warming = WARMING_MATCHES
         self._regex: re.Pattern[bytes] | None = None
 
     def search(self, subject: bytes, position: int) -> Match | None:
         """Return the first match that begins at a position or later, or at it only where the pattern is anchored."""
+        if we_are_jitted() and self._is_direct:
+            promote(self)
+            if isconstant(self):
+                return self.search_directly(subject, position)
         regex = self._regex
         if regex is None:
             regex = self._warm_up(subject)
             if regex is None:
                 return self.search_backtracking(subject, position)
         return regex.match(subject, position) if self.anchored else regex.search(subject, position)
+
+    @unroll_safe
+    def search_directly(self, subject: bytes, position: int) -> BacktrackMatch | None:
+        """Do the same for a pattern that `is_direct`."""
+        if self._skipped is not None:
+            position = span(self._skipped, subject, position)
+        starts, ends = [0] * self.captures, [UNFINISHED] * self.captures
+        end = match_directly(self._nodes, subject, position, starts, ends)
+        return None if end < 0 else BacktrackMatch(subject, position, end, starts, ends)
 
     @dont_look_inside
     def _warm_up(self, subject: bytes) -> re.Pattern[bytes] | None:

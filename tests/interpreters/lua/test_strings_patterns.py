@@ -75,6 +75,33 @@ def test_regular_expression_is_made_for_ordinary_patterns() -> None:
         assert Pattern(source).translate() is None, source
 
 
+_FEW_ITEMS = st.builds(
+    lambda anchor, items, end: anchor + b"".join(items) + end,
+    st.sampled_from([b"", b"^"]),
+    st.lists(_SINGLES | st.sampled_from([b"()", b"(a*)", b"([^b]*)b", b"(%a+)", b"(%d?)"]), max_size=3),
+    st.sampled_from([b"", b"$"]),
+)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(_FEW_ITEMS, _SUBJECTS, st.integers(0, 5))
+def test_matching_directly_finds_what_backtracking_finds(source: bytes, subject: bytes, start: int) -> None:
+    pattern = Pattern(source)
+    if pattern._is_direct and start <= len(subject):
+        found = pattern.search_directly(subject, start)
+        assert _found(pattern, found) == _found(pattern, pattern.search_backtracking(subject, start))
+
+
+def test_ordinary_patterns_are_matched_directly() -> None:
+    for source in (
+        b"%S", b"%a+", b"[^\n]+", b"([^,]*),", b"^%s*", b"^true", b"^-?%d+%.?%d*[eE]?[+-]?%d*", b"^(%a+)%s*=%s*(%d+)$", b"%d+()",
+        b"^%s+$", b"(%s*)",
+    ):  # fmt: skip
+        assert Pattern(source)._is_direct, source
+    for source in (b"ab", b"%a+1", b"a*a", b"^a*a", b"^(.*)$x", b"^%s*(.-)%s*$", b"%d+$", b"^(.*),", b"(a)%1", b"^%bab", b"^(a"):
+        assert not Pattern(source)._is_direct, source
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     _PATTERNS,
