@@ -130,6 +130,8 @@ DICT_CONTAINS = _row("dict_contains", "PyDict_Contains", "rr", "i", c_result="i3
 INSTANCE_GETATTR = _row("instance_getattr", "PyObject_GetAttr", "rr", "r", reads=Effect.HEAP, evaluate=getattr)
 DICT_LEN = _row("dict_len", "PyDict_Size", "r", "i", error="never", reads=Effect.DICT, evaluate=len)
 SET_CONTAINS = _row("set_contains", "PySet_Contains", "rr", "i", c_result="i32", reads=Effect.DICT, evaluate=lambda s, k: int(k in s))
+# Both are str, or both bytes.
+TEXT_CONTAINS = _row("text_contains", "PySequence_Contains", "rr", "i", c_result="i32", pure=True, evaluate=lambda t, p: int(p in t))
 STR_CONCAT = _row("str_concat", "PyUnicode_Concat", "rr", "r", pure=True, evaluate=operator.add)
 STR_GETITEM = _row("str_getitem", "PySequence_GetItem", "ri", "r", pure=True, evaluate=operator.getitem)
 STR_COMPARE = _row("str_compare", "PyUnicode_Compare", "rr", "i", c_result="i32", error="never", pure=True, evaluate=lambda a, b: (a > b) - (a < b))

@@ -411,6 +411,10 @@ def contains(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     if cls in (set, frozenset) and know_key(meta, item):
         meta.guard_class(container)
         row = c.SET_CONTAINS
+    elif cls in (str, bytes) and type(item.object) is cls:
+        meta.guard_class(container)
+        meta.guard_class(item)
+        row = c.TEXT_CONTAINS
     elif is_dict_class(cls) and know_dict(meta, container, "__contains__") and know_key(meta, item):
         truth = has_item(meta, frame, instruction, container, item)
         is_there = item.object in container.object
@@ -421,7 +425,7 @@ def contains(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
         )
         return
     if row is not None:
-        if cls is frozenset and item.is_const and container.is_const:
+        if cls is not set and item.is_const and container.is_const:
             frame.registers[instruction.dst[0]] = const_box((item.object in container.object) != invert)
             return
         objects = [container.object, item.object]

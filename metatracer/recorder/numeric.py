@@ -311,7 +311,7 @@ def builtin_binary(
     if kinds == (list, list) and symbol == "+":
         _concat_lists(meta, frame, instruction, left, right)
         return True
-    if all(kind in _IMMUTABLE for kind in kinds) and not (plain == "%" and kinds[0] in (str, bytes)):
+    if all(kind in _IMMUTABLE for kind in kinds):
         _pure_binary(meta, frame, instruction, symbol, left, right)
         return True
     return False
@@ -367,9 +367,10 @@ def _pure_binary(
     """Operands of immutable builtin classes: a call without side effects."""
     meta.guard_class(left)
     meta.guard_class(right)
-    # An error of type does not depend on the values.
-    samples = [type(operand.object)() for operand in (left, right)]
-    residual.raise_known(meta, TypeError, BINARY_FUNCTIONS[symbol], *samples)
+    if not (symbol.startswith("%") and type(left.object) in (str, bytes)):
+        # An error of type does not depend on the values, but for formats.
+        samples = [type(operand.object)() for operand in (left, right)]
+        residual.raise_known(meta, TypeError, BINARY_FUNCTIONS[symbol], *samples)
     function = BINARY_FUNCTIONS[symbol]
     if left.is_const and right.is_const:
         result, exception = meta.execute(function, left.object, right.object)

@@ -26,6 +26,27 @@ def lists_in_a_row(a, b):
     return (items + [a, 2] + items)[1] + len(twice) - 4  # noqa: RUF005
 
 
+@recorded("b", b"bc")
+def text_in_text(a, b):
+    """
+    guard_type(r0) {str}
+    i2 = call_c_i('abc', r0) {text_contains}
+    ...
+    ! call(
+    """
+    return str((a in "abc") + ("c" not in "abc") + (b in b"abc") + (b"d" in b"abc"))
+
+
+@recorded(1, 2)
+def formats_of_numbers(a, b):
+    """
+    ...
+    ! {number_remainder}
+    ! guard_not_invalidated
+    """
+    return len(b"%d" % a + b"%5.2f" % a) + len("%x" % b) + len("%s" % b)  # noqa: UP031
+
+
 @recorded(1, 2)
 def list_repeated_no_times(a, b):
     """

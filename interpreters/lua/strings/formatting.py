@@ -9,7 +9,7 @@ from interpreters.lua.errors import bad_argument, lua_error
 from interpreters.lua.strings.arguments import check_integer, check_number
 from interpreters.lua.strings.machine import Machine
 from interpreters.lua.strings.numbers import MIN_INTEGER, format_number, hex_float, is_negative
-from metatracer import dont_look_inside
+from metatracer import dont_look_inside, elidable, isconstant, look_inside_iff, unroll_safe
 
 CACHE_SIZE = 512
 LONGEST_SPECIFICATION = 22
@@ -131,6 +131,7 @@ class Format:
 _formats: dict[bytes, Format] = {}
 
 
+@elidable
 def compile_format(source: bytes) -> Format:
     """Return a format string, read once."""
     compiled = _formats.get(source)
@@ -142,12 +143,15 @@ def compile_format(source: bytes) -> Format:
     return compiled
 
 
-@dont_look_inside
+@look_inside_iff(lambda vm, source, args: isconstant(source))
+@unroll_safe
 def format_values(vm: Machine, source: bytes, args: list[Any]) -> bytes:
     """Return what `string.format` does; `args` has the format itself in front."""
     result: list[bytes] = []
     index = 0
-    for part in compile_format(source).parts:
+    parts = compile_format(source).parts
+    for number in range(len(parts)):
+        part = parts[number]
         if isinstance(part, bytes):
             result.append(part)
         else:
@@ -180,6 +184,7 @@ def _convert(vm: Machine, directive: Directive, args: list[Any], index: int) -> 
     return _convert_rare(vm, directive, args, index)
 
 
+@dont_look_inside
 def _convert_rare(vm: Machine, directive: Directive, args: list[Any], index: int) -> bytes:
     if directive.error is not None:
         raise lua_error(directive.error)
@@ -209,6 +214,7 @@ def _format_string(vm: Machine, directive: Directive, value: Any, index: int) ->
     return directive.pad(text if directive.precision is None else text[: directive.precision])
 
 
+@dont_look_inside
 def _format_integer(directive: Directive, integer: int) -> bytes:
     """Format an integer as C does with `#` or a precision."""
     if directive.error is not None:
@@ -229,6 +235,7 @@ def _format_integer(directive: Directive, integer: int) -> bytes:
     return directive.pad(digits, sign, zeros=precision is None)
 
 
+@dont_look_inside
 def _format_float(directive: Directive, number: float) -> bytes:
     """Format what Python's `%` does not format as C does: infinities, NaNs and hexadecimal."""
     if directive.error is not None:
