@@ -21,6 +21,7 @@ from metatracer.backend import (
     emit_calls,
     emit_control,
     emit_floats,
+    emit_generators,
     emit_heap,
     emit_integers,
     llvm,
@@ -44,7 +45,7 @@ __all__ = [
 ]  # fmt: skip
 
 EMITTER_MODULES = (
-    emit_boxes, emit_buffers, emit_calls, emit_control, emit_floats, emit_heap, emit_integers,
+    emit_boxes, emit_buffers, emit_calls, emit_control, emit_floats, emit_generators, emit_heap, emit_integers,
 )  # fmt: skip
 """The modules whose import fills `EMITTERS`."""
 assert EMITTERS

@@ -552,6 +552,7 @@ def field_writer(field: Field) -> Callable[[Any, Any], None]:
                     set_slot(instance, value)
 
             return write_slot
+        return lambda instance, value: write_field(instance, field, value)
     cls, name = field.owner, field.name
     if field.storage == "item":
         return lambda instance, value: dict.__setitem__(instance, name, value)

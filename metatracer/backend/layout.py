@@ -93,6 +93,13 @@ class Layout:
             the slots.
         recursion_remaining: In the thread state, 32 bits: how many more Python frames may be entered.
         frame_running, running_function: In a frame object, the frame that runs; in that, its function.
+        generator_state: In a generator, a signed byte: one of the four `generator_begins` (it has not been asked yet),
+            `generator_waits` (at a `yield`; 1 more in a `yield from` on 3.13), 0 while it runs, `generator_over` or more.
+        generator_frame: In a generator, its frame. In that: `frame_globals`; `frame_place`, the address of the code unit that
+            ran last (of the next one, `place_ahead` bytes on, on 3.13); `frame_top`, 32 bits: how many slots are in use;
+            `frame_slots`, the first of them: locals, cells and free variables, then the operand stack. What is in the slots
+            that are not in use is not defined.
+        code_units: In a code object, its first code unit.
     """
 
     version: tuple[int, int]
@@ -193,6 +200,17 @@ class Layout:
     recursion_remaining: int
     frame_running: int
     running_function: int
+    generator_state: int
+    generator_begins: int
+    generator_waits: int
+    generator_over: int
+    generator_frame: int
+    frame_globals: int
+    frame_place: int
+    place_ahead: int
+    frame_top: int
+    frame_slots: int
+    code_units: int
     eval_breaker_in_thread: bool
     eval_breaker: int
     eval_breaker_mask: int
@@ -298,6 +316,17 @@ def known_layout(version: tuple[int, int]) -> Layout:
         recursion_remaining=32 if is_311 else 44 if is_313 else 28,
         frame_running=24,
         running_function=0 if is_311 else 16,
+        generator_state=75 if is_311 else 67,
+        generator_begins=-3 if is_313 else -2,
+        generator_waits=-2 if is_313 else -1,
+        generator_over=1,
+        generator_frame=80 if is_311 else 72,
+        frame_globals=8 if is_311 else 24,
+        frame_place=56,
+        place_ahead=2 if is_313 else 0,
+        frame_top=64,
+        frame_slots=72,
+        code_units=184 if is_311 else 200 if is_313 else 192,
         eval_breaker_in_thread=is_313,
         eval_breaker=24 if is_313 else 100 if is_311 else 368,
         eval_breaker_mask=0xFF if is_313 else 0xFFFFFFFF,

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer.backend import layout as known
 from metatracer.backend.probe import attention_offset
+from metatracer.backend.yields import yield_places
 from metatracer.errors import LayoutError
 
 if TYPE_CHECKING:
@@ -490,6 +491,51 @@ def _check_frames(memory: Memory, figures: Layout) -> None:
     _expect(stand(), id(stand), "the function of a frame")
 
 
+def _check_generators(memory: Memory, figures: Layout) -> None:
+    marks = object(), object(), object()
+    inside: list[tuple[int, ...]] = []
+
+    def generator(first: object, second: object) -> Iterator[object]:
+        held = first
+        inside.append(state())
+        for item in (marks[2],):
+            yield second
+            del item, first
+            yield held
+        yield from (second,)
+
+    made = generator(*marks[:2])
+    frame = id(made) + figures.generator_frame
+    code = generator.__code__
+    names = (*code.co_varnames, *code.co_freevars)
+
+    def state() -> tuple[int, ...]:
+        signed = memory.byte(id(made) + figures.generator_state)
+        place = memory.word(frame + figures.frame_place) - id(code) - figures.code_units - figures.place_ahead
+        return signed - (signed >> 7 << 8), place, memory.i32(frame + figures.frame_top)
+
+    def slots(*wanted: str) -> list[int]:
+        return [memory.word(frame + figures.frame_slots + 8 * names.index(name)) for name in wanted]
+
+    yields, start = yield_places(code)
+    _expect(state(), (figures.generator_begins, start, len(names)), "a generator that has not begun")
+    _expect(slots("first", "second", "held"), [id(marks[0]), id(marks[1]), 0], "the slots of a generator")
+    _expect(memory.word(frame + figures.frame_globals), id(globals()), "the globals of a generator")
+    next(made)
+    _expect(inside[0][0], 0, "the state of a generator that runs")
+    _expect(state(), (figures.generator_waits, yields[0], len(names) + 1), "a generator that waits")
+    _expect(slots("first", "item", "held"), [id(marks[0]), id(marks[2]), id(marks[0])], "the slots of a generator")
+    stacked = memory.word(frame + figures.frame_slots + 8 * len(names))
+    _expect(memory.word(stacked + figures.ob_type), id(type(iter(()))), "the operand stack of a generator")
+    next(made)
+    _expect(state(), (figures.generator_waits, yields[1], len(names) + 1), "a generator that waits")
+    _expect(slots("first", "item"), [0, 0], "the slots of a generator that are not bound")
+    next(made)
+    in_yield_from = figures.generator_waits + (figures.version >= (3, 13))
+    _expect(state(), (in_yield_from, yields[2], len(names) + 1), "a generator that waits in a `yield from`")
+    _expect((next(made, None), state()[0] >= figures.generator_over), (None, True), "a generator at its end")
+
+
 def _attention(memory: Memory, figures: Layout) -> Layout:
     """Verify where the evaluation loop's breaker is; look around if it has moved by a few words."""
     thread = known.thread_state()
@@ -508,6 +554,7 @@ CHECKS: tuple[Callable[[Memory, Layout], None], ...] = (
     _check_types,
     _check_functions,
     _check_frames,
+    _check_generators,
     _check_dicts,
     _check_keys_version,
     _check_instances,

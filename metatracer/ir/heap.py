@@ -149,6 +149,11 @@ HEAP_OPERATIONS: dict[str, Callable[[tuple[Any, ...], Any], Any]] = {
     "new_cell": lambda a, d: types.CellType() if a[0] is NULL_OBJECT else types.CellType(a[0]),
     "cell_get": lambda a, d: get_cell(a[0]),
     "cell_set": lambda a, d: set_cell(a[0], a[1]),
+    # generators: the place does it; what slots hold that are not in use has no meaning
+    "guard_waits": lambda a, d: require(d.is_where(a[0])),
+    "generator_enter": lambda a, d: d.enter(a[0]),
+    "generator_clear": lambda a, d: None,
+    "generator_leave": lambda a, d: d.leave(a[0]),
     # buffers
     "bytearray_len": lambda a, d: bytearray.__len__(a[0]),
     "bytearray_getitem": lambda a, d: _at(a[0], a[1]),

@@ -313,6 +313,13 @@ MATCH_GROUPS = _op("match_groups", "r", "i", "how many groups it has, the whole 
 MATCH_MARK = _op("match_mark", "ri", "i", "where a group begins (2 * group) or ends (2 * group + 1), -1 if it took no part; 0 <= group < match_groups", evaluate=lambda m, i: (m.end if i % 2 else m.start)(i // 2))
 MATCH_STRING = _op("match_string", "r", "r", "what it was found in", evaluate=lambda m: m.string)
 
+# --- generators that somebody else has made (descr: where they wait, backend/generators.py) ----------------------------
+
+GUARD_WAITS = _op("guard_waits", "r", "", "the generator (of known type) waits at the place descr", is_guard=True, reads=Effect.ITERATOR, descr="value")
+GENERATOR_ENTER = _op("generator_enter", "r", "", "it is marked as running; it waited at the place descr", writes=Effect.ITERATOR, descr="value")
+GENERATOR_CLEAR = _op("generator_clear", "r", "", "slots that are not in use, from descr[0] up to descr[1], hold NULL from now on", reads=Effect.FIELD, writes=Effect.FIELD, descr="value")
+GENERATOR_LEAVE = _op("generator_leave", "r", "", "it waits at the place descr", writes=Effect.ITERATOR, descr="value")
+
 # --- calls ----------------------------------------------------------------------------------------------------------
 
 CALL = _op("call", "r*", "r", "vectorcall args[0](*args[1:]); descr: CallShape with keyword names", reads=Effect.ANY, writes=Effect.ANY, runs_code=True, can_raise=True, descr="call")

@@ -13,6 +13,7 @@ from metatracer.ir.opcodes import (
     CALL_C_R,
     CALL_LOOP,
     CALL_PORTAL,
+    GENERATOR_CLEAR,
     GUARD_EXCEPTION,
     GUARD_NO_EXCEPTION,
     GUARD_PARTS,
@@ -56,7 +57,7 @@ class Calls:
         self._forward = forward
 
     def handlers(self) -> Handlers:
-        for opcode in (CALL, CALL_PORTAL, CALL_C_R, CALL_C_I, CALL_C_F):
+        for opcode in (CALL, CALL_PORTAL, CALL_C_R, CALL_C_I, CALL_C_F, GENERATOR_CLEAR):
             yield opcode, self.call
         yield CALL_LOOP, self.call_loop
         yield GUARD_PARTS, self.guard_parts
@@ -83,6 +84,7 @@ class Calls:
         if op.descr is BUILTIN_ITER:
             reads = Effect.NONE  # makes an iterator, without looking into what it iterates over
         elif op.descr is BUILTIN_NEXT:
+            writes = Effect.NONE  # of iterators, none of which is a generator
             cls = forward.state.type_of(op.args[0])
             if cls is not None:
                 reads = _READ_BY_NEXT.get(cls.__name__, reads) if cls.__module__ == "builtins" else reads

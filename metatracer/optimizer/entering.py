@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from metatracer.ir import opcodes as ops
 from metatracer.ir.opcodes import JUMP
-from metatracer.ir.values import Const, Input, LabelRef, LoopRef, Operation, Snapshot, Trace, Value
+from metatracer.ir.values import Const, Field, Input, LabelRef, LoopRef, Operation, Snapshot, Trace, Value
 from metatracer.optimizer.matching import Matcher
 from metatracer.optimizer.state import BOXED_TYPE, CELL, MAX_INT, MIN_INT, UNBOX, Virtual, VirtualBox
 from metatracer.optimizer.verdicts import Contradiction
@@ -324,6 +325,7 @@ class EntryMatcher(Matcher):
             "pure": self._pure,
             "buffer": self._buffer,
             "shape": self._shape,
+            "place": self._shape,
         }
         reader = readers[table](head, args)
         if reader is None:
@@ -348,6 +350,8 @@ class EntryMatcher(Matcher):
             return lambda: body.new(ops.CELL_GET, owner)
         if not issubclass(cls, head.owner):
             return None
+        if cls is GeneratorType and not self._holds(owner, head):
+            return None
 
         def read() -> Value:
             if head.storage == "inline":
@@ -357,6 +361,11 @@ class EntryMatcher(Matcher):
             return body.new(ops.GETFIELD, owner, descr=head)
 
         return read
+
+    def _holds(self, owner: Value, field: Field) -> bool:
+        """Whether a generator is known to wait where this slot is in use."""
+        places = self._after.memo["place"]
+        return any(key[2][0] is owner and key[1].has_in_use(field) for key in places)
 
     def _item(self, head: Any, args: tuple[Value, ...]) -> Callable[[], Value] | None:
         owner, index = args

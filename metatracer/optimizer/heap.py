@@ -31,8 +31,11 @@ from metatracer.ir.opcodes import (
     FINISH,
     FINISH_PARTS,
     FINISH_RAISE,
+    GENERATOR_ENTER,
+    GENERATOR_LEAVE,
     GETFIELD,
     GUARD_FALSE,
+    GUARD_WAITS,
     INT_ADD,
     JUMP,
     LIST_APPEND,
@@ -88,6 +91,9 @@ class HeapCache:
         for opcode in _BUFFER_READS:
             yield opcode, self.buffer_store
         yield BYTEARRAY_STORE, self.number_store
+        yield GUARD_WAITS, self.guard_waits
+        yield GENERATOR_ENTER, self.generator_moves
+        yield GENERATOR_LEAVE, self.generator_moves
         for opcode in (FINISH, FINISH_RAISE, JUMP):
             yield opcode, self.leave
 
@@ -407,6 +413,30 @@ class HeapCache:
             buffer[_BUFFER_READS[op.opcode], op.descr, (owner, index)] = value
         return EMIT
 
+    # --- generators -------------------------------------------------------------------------------------------------
+
+    def guard_waits(self, op: Operation) -> Verdict:
+        """Checked each time: it costs little, and a finalizer that nobody knew of may have asked the generator.
+
+        But who enters the loop at its label has to make sure of it first.
+        """
+        places, key = self._state.memo["place"], (GUARD_WAITS, op.descr, op.args)
+        known = places.get(key)
+        if known is not None:
+            self._state.hit("place", key[:2], op.args, known)
+        places[key] = self._state.pool.true
+        return EMIT
+
+    def generator_moves(self, op: Operation) -> Verdict:
+        """It runs, or waits somewhere; those of other codes are others."""
+        state = self._state
+        places, (owner,) = state.memo["place"], op.args
+        for key in [key for key in places if key[1].code is op.descr.code and state.may_alias(key[2][0], owner)]:
+            del places[key]
+        if op.opcode is GENERATOR_LEAVE:
+            places[GUARD_WAITS, op.descr, op.args] = state.pool.true
+        return EMIT
+
     # --- doing what was put off -------------------------------------------------------------------------------------
 
     def do(self, store: Pending) -> None:
@@ -490,6 +520,8 @@ class HeapCache:
             state.offsets.clear()
         if written & Effect.BUFFER:
             state.memo["buffer"].clear()
+        if runs_code or written & Effect.ITERATOR:
+            state.memo["place"].clear()
         if runs_code:
             state.memo["shape"].clear()
             state.valid = False

@@ -192,7 +192,8 @@ class State:
             them now. Chains are allowed.
         infos: What is known of each value.
         memo: Table name -> {(opcode, descr, args): result}. "pure" holds for ever; "buffer" until a buffer is
-            written; "shape" (results of guards on an instance's shape) until code runs.
+            written; "shape" (results of guards on an instance's shape) until code runs; "place" (where a generator waits)
+            until some generator may be asked.
         fields: Field (or `CELL`) -> {object: content}; `immutable`: the same for fields that never change.
         items: list -> {index: item}.
         lengths, offsets: list -> value, list -> number, which together are the list's length.
@@ -214,7 +215,7 @@ class State:
         self.pool = pool
         self.replaced: dict[Value, Value] = {}
         self.infos: dict[Value, Info] = {}
-        self.memo: dict[str, dict[tuple[Any, ...], Value]] = {"pure": {}, "buffer": {}, "shape": {}}
+        self.memo: dict[str, dict[tuple[Any, ...], Value]] = {"pure": {}, "buffer": {}, "shape": {}, "place": {}}
         self.pure = self.memo["pure"]
         self.fields: dict[Any, dict[Value, Value]] = {}
         self.immutable: dict[Any, dict[Value, Value]] = {}

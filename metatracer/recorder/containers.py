@@ -32,6 +32,7 @@ from metatracer.recorder.frames import (
 )
 from metatracer.recorder.generators import is_generator_function, virtual_generator
 from metatracer.recorder.hashing import HASHED_BY_VALUE, is_dict_class, is_plain_tuple, know_dict, know_key
+from metatracer.recorder.kept import ask_kept, give_item, give_item_or, give_item_to_loop
 from metatracer.recorder.lists import (
     append_item,
     constant_index,
@@ -46,7 +47,7 @@ from metatracer.recorder.numeric import as_int, plain_number
 from metatracer.recorder.slicing import drop_top, is_number_read, is_plain, items_on_top, take_slice
 from metatracer.recorder.stepping import begin_generator, enter_generator
 from metatracer.recorder.tuples import guard_bound, guard_tuple_length, lasting_length, new_tuple, tuple_item
-from metatracer.recorder.virtuals import GeneratorBox, VirtualBox, is_virtual_dict, step, virtual_iterator
+from metatracer.recorder.virtuals import GeneratorBox, Suspended, VirtualBox, is_virtual_dict, step, virtual_iterator
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -578,7 +579,7 @@ def iterate(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, b
     if virtual is not None:
         frame.registers[instruction.dst[0]] = virtual
         return True
-    if cls in _BUILTIN_ITERATORS:
+    if cls in _BUILTIN_ITERATORS or cls is GeneratorType:
         meta.guard_class(box)
         frame.registers[instruction.dst[0]] = box
         return True
@@ -604,9 +605,14 @@ def advance(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, b
     """`next(it)` and `next(it, default)` of iterators in parts, of builtin ones, and of instances with a `__next__` of Python."""
     iterator, *default = boxes
     if isinstance(iterator, VirtualBox) and iterator.is_virtual:
+        if iterator.cls is GeneratorType and type(iterator.parts[0].object) is not Suspended:
+            meta.ref(iterator)
+            return _ask_generator(meta, frame, instruction, boxes)
         if iterator.cls not in _ITERATORS_IN_PARTS or iterator.cls is GeneratorType:
             return False
         item = step(meta, iterator)
+    elif type(iterator.object) is GeneratorType:
+        return _ask_generator(meta, frame, instruction, boxes)
     elif type(iterator.object) in _BUILTIN_ITERATORS:
         item = _next_of_builtin(meta, frame, instruction, iterator)
     else:
@@ -621,6 +627,18 @@ def advance(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, b
         record_raise(const_box(StopIteration))
     frame.registers[instruction.dst[0]] = default[0] if item is None else item
     return True
+
+
+def _ask_generator(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    finish = give_item if len(boxes) == 1 else give_item_or
+    return ask_kept(meta, frame, instruction, boxes[0], finish, *boxes[1:])
+
+
+@intrinsic(GeneratorType.send)
+def _send(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    if len(boxes) != 2:
+        return False
+    return ask_kept(meta, frame, instruction, boxes[0], give_item, sent=boxes[1])
 
 
 def _next_of_builtin(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, iterator: Box) -> Box | None:
@@ -735,6 +753,8 @@ def for_iter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
             frame.position = instruction.arg
         return
     cls = type(iterator.object)
+    if cls is GeneratorType and ask_kept(meta, frame, instruction, iterator, give_item_to_loop):
+        return
     builtin = cls in _BUILTIN_ITERATORS
     if builtin:
         meta.guard_class(iterator)

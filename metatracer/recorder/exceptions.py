@@ -13,6 +13,7 @@ from metatracer.ir.values import CallShape, Const, Operation, Snapshot
 from metatracer.recorder import residual
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.frames import Box, MetaFrame, Pending, const_box
+from metatracer.recorder.kept import Kept, leave_to_cpython
 from metatracer.recorder.metainterp import MetaInterpreter, Thrown, handles
 from metatracer.recorder.tracebacks import Place, entries_adder, raise_here
 from metatracer.recorder.virtual_exceptions import (
@@ -51,9 +52,11 @@ def record_raise(what: Box, cause: Box | None = None) -> NoReturn:
 
 def unwind(meta: MetaInterpreter, thrown: Thrown) -> None:
     """Go to the handler of a guest exception, leaving frames that have none."""
+    frame = meta.frames[-1]
+    if isinstance(frame.generator, Kept) and frame.index not in frame.jitcode.handlers:
+        raise leave_to_cpython(meta, frame, "an exception leaves it")
     _make_virtual_or_real(meta, thrown)
     places = []
-    frame = meta.frames[-1]
     if thrown.add_entry:
         places.append(place_of(frame))
     while True:

@@ -115,6 +115,14 @@ class Pending:
         return self.records or result.object is NotImplemented
 
 
+class _Again:
+    """Of `AGAIN`."""
+
+
+AGAIN = _Again()
+"""What a `finish` gives if the pending instruction is to be done again."""
+
+
 def finish_discard(_result: Any) -> None:
     """A `finish`: what a setter or `__setitem__` gave is dropped."""
 
@@ -255,7 +263,7 @@ def live_numbers(jitcode: JitCode, registers: list[Box | None], index: int, thro
     observed = [
         number
         for number in others
-        if (box := registers[number]) is not None and not box.is_never_observed and _is_observed(box.object)
+        if (box := registers[number]) is not None and not box.is_never_observed and is_observed(box.object)
     ]
     return tuple(sorted([*live, *observed])) if observed else live
 
@@ -263,7 +271,7 @@ def live_numbers(jitcode: JitCode, registers: list[Box | None], index: int, thro
 _HEAP_TYPE = 1 << 9
 
 
-def _is_observed(obj: Any) -> bool:
+def is_observed(obj: Any) -> bool:
     """Whether somebody notices when the object is freed: its class has a finalizer, or a weak reference exists.
 
     Or it is a small list, tuple or dict of such objects.

@@ -12,6 +12,7 @@ from types import GeneratorType
 from typing import TYPE_CHECKING
 
 from metatracer.backend.fields import is_unmarked
+from metatracer.errors import AbortReason
 from metatracer.frontend.binding import ArgumentMismatch, bind_arguments
 from metatracer.recorder.frames import const_box
 from metatracer.recorder.virtuals import GeneratorBox, VirtualBox, closure_of, held_by
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FunctionType
 
+    from metatracer.frontend.jitcode import JitCode
     from metatracer.recorder.frames import Box
     from metatracer.recorder.metainterp import MetaInterpreter
 
@@ -82,3 +84,24 @@ def take_from_locals(meta: MetaInterpreter, box: Box) -> None:
         for number in range(frame.jitcode.n_locals):
             if frame.registers[number] is box:
                 frame.registers[number] = None
+
+
+MOST_NESTED = 4
+"""Frames of generators with the same code above each other, as in a pipeline of operators."""
+
+
+def is_in_tree(meta: MetaInterpreter, jitcode: JitCode) -> bool:
+    """Whether a generator is to be asked by CPython, because others like it run.
+
+    More of them above each other than a pipeline has walk a tree. From the next recording on, one of them is looked into.
+    """
+    count = sum(1 for other in meta.frames if other.jitcode is jitcode)
+    if count < MOST_NESTED and not (count and jitcode.notes.get(_WALKS)):
+        return False
+    if not jitcode.notes.get(_WALKS):
+        jitcode.notes[_WALKS] = True
+        raise meta.aborted(AbortReason.UNSUPPORTED, f"{jitcode.code.co_qualname} walks a tree")
+    return True
+
+
+_WALKS = "walks a tree"

@@ -43,6 +43,7 @@ from metatracer.recorder.frames import (
     finish_discard,
     resume_frame,
 )
+from metatracer.recorder.kept import FINISHING, wait_for_kept
 from metatracer.recorder.lists import new_list
 from metatracer.recorder.metainterp import HANDLERS, Limits, MetaInterpreter, PortalView, Recorded, Thrown, Unrecordable
 from metatracer.recorder.special_calls import asking
@@ -212,7 +213,11 @@ class _BridgeStart:
             if state.index == state.throw_index and _instruction_at(state).op == "for_iter":
                 _wait_for_generator(frame, above, state)
                 continue
-            _set_pending(frame, state, tuple(self.box(value) for value in state.kept))
+            kept = tuple([self.box(value) for value in state.kept])
+            if state.finish in FINISHING:
+                wait_for_kept(frame, above, _instruction_at(state), state.finish, kept)
+                continue
+            _set_pending(frame, state, kept)
         for store in self.snapshot.pending:
             kinds = store.opcode.args
             arguments = [self._argument(value, kind) for value, kind in zip(store.args, kinds, strict=True)]

@@ -4,38 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metatracer.errors import AbortReason
 from metatracer.frontend.decode import jitcode_for
 from metatracer.recorder.calls import generator_frame, refusal
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box, live_numbers
-from metatracer.recorder.generators import is_held_once, take_from_locals
+from metatracer.recorder.generators import is_held_once, is_in_tree, take_from_locals
+from metatracer.recorder.kept import Kept, yield_item
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.polymorphism import call_context
 from metatracer.recorder.virtuals import GeneratorBox, Suspended
 
 if TYPE_CHECKING:
-    from metatracer.frontend.jitcode import Instruction, JitCode
-
-
-MOST_NESTED = 4
-"""Frames of generators with the same code above each other, as in a pipeline of operators."""
-
-
-def _is_in_tree(meta: MetaInterpreter, jitcode: JitCode) -> bool:
-    """Whether a generator is to be asked by CPython, because others like it run.
-
-    More of them above each other than a pipeline has walk a tree. From the next recording on, one of them is looked into.
-    """
-    count = sum(1 for other in meta.frames if other.jitcode is jitcode)
-    if count < MOST_NESTED and not (count and jitcode.notes.get(_WALKS)):
-        return False
-    if not jitcode.notes.get(_WALKS):
-        jitcode.notes[_WALKS] = True
-        raise meta.aborted(AbortReason.UNSUPPORTED, f"{jitcode.code.co_qualname} walks a tree")
-    return True
-
-
-_WALKS = "walks a tree"
+    from metatracer.frontend.jitcode import Instruction
 
 
 def begin_generator(meta: MetaInterpreter, frame: MetaFrame, box: GeneratorBox, index: int) -> None:
@@ -47,7 +26,7 @@ def begin_generator(meta: MetaInterpreter, frame: MetaFrame, box: GeneratorBox, 
     if type(where) is Suspended or not is_held_once(meta, box, index):
         return
     code = meta.host.stepping(where.__code__)
-    if code is None or _is_in_tree(meta, jitcode_for(code)):
+    if code is None or is_in_tree(meta, jitcode_for(code)):
         return
     begun = generator_frame(meta, frame, box, code)
     if begun is None:
@@ -65,7 +44,7 @@ def enter_generator(meta: MetaInterpreter, frame: MetaFrame, instruction: Instru
     if not is_held_once(meta, box, instruction.index):
         return False
     where = box.parts[0].object
-    if type(where) is not Suspended or _is_in_tree(meta, where.jitcode):
+    if type(where) is not Suspended or is_in_tree(meta, where.jitcode):
         return False
     if refusal(meta, where.function):
         return False
@@ -117,6 +96,9 @@ def yield_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) ->
     """Give the loop its item, and keep what the frame holds."""
     value = frame.box(instruction.src[0])
     box = frame.generator
+    if isinstance(box, Kept):
+        yield_item(meta, frame, instruction, box)
+        return
     below = meta.frames[-2]
     pending = below.pending
     assert pending is not None

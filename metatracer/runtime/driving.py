@@ -25,6 +25,8 @@ from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir.known import known_classes
 from metatracer.ir.shapes import put_together
 from metatracer.ir.values import NULL_OBJECT, VirtualSequence
+from metatracer.recorder.frames import AGAIN
+from metatracer.recorder.kept import FINISHING, abandon
 from metatracer.recorder.metainterp import Limits
 from metatracer.recorder.polymorphism import Branches, merge_context
 from metatracer.recorder.record import record_bridge, record_loop
@@ -448,8 +450,12 @@ class _Driving:
         if exception is None and not self.fresh:
             if frame.finish is not None:
                 exception, result = _finish(frame, result)
-            if exception is None and frame.pushes:
+            if result is AGAIN:
+                index = frame.throw_index
+            elif exception is None and frame.pushes:
                 stack = (*stack, result)
+        elif exception is not None and frame.finish in FINISHING:
+            abandon(*frame.kept)
         if exception is not None:
             exception.__traceback__ = without_toolkit(exception.__traceback__)
             if frame.throw_index >= 0:

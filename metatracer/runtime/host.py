@@ -16,7 +16,7 @@ from metatracer.runtime.fusion import Fused, fused, is_consumable, stepping
 from metatracer.runtime.given_code import author_code, original_code
 from metatracer.runtime.implicit import headers_of, make_header
 from metatracer.runtime.implicit_entry import entry_of, make_entry
-from metatracer.runtime.twin import given_to, twin_for
+from metatracer.runtime.twin import given_to, is_twin_of_generator, twin_for
 from metatracer.statistics import STATISTICS, ResidualCall
 
 if TYPE_CHECKING:
@@ -89,6 +89,10 @@ class RecordingHost:
     def stepping(self, code: CodeType) -> CodeType | None:
         """A generator's code as the recorder goes through it; None if it cannot."""
         return stepping(code)
+
+    def restores(self, code: CodeType) -> bool:
+        """Whether a generator of this code, made at an exit, first restores what it was given."""
+        return is_twin_of_generator(code)
 
     def generator_at(self, function: FunctionType, index: int, slots: Sequence[Any], stack: Sequence[Any]) -> Any:
         """A generator of such code that goes on at a byte offset when it is asked for an item."""

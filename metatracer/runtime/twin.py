@@ -263,6 +263,15 @@ class Twin:
         return self._raises[self._offsets[max(place, 0)]].unit
 
 
+_of_generators: weakref.WeakValueDictionary[int, CodeType] = weakref.WeakValueDictionary()
+"""Codes of twins that are generator functions, by their id()."""
+
+
+def is_twin_of_generator(code: CodeType) -> bool:
+    """Whether a generator with this code was made by a twin: at its beginning it restores what it was given."""
+    return id(code) in _of_generators
+
+
 def given_to(generator: Any) -> tuple[Sequence[Any], Sequence[Any]]:
     """Locals and operand stack of a generator that a twin has made, as long as it has not been asked for an item."""
     frame = generator.gi_frame
@@ -316,6 +325,7 @@ class _Builder:
         self.code = assemble(unit)
         if self._is_generator:
             self.code = self.code.replace(co_flags=self.code.co_flags | inspect.CO_GENERATOR)
+            _of_generators[id(self.code)] = self.code
         lines = self._lines()
         self.raises = {
             offset: _Raise(stub, depth, places[offset].unit, lines[offset])
