@@ -150,7 +150,8 @@ class SecondLook:
     """What a guard that does not hold at once does before it leaves, and a value that it has then, or had at once.
 
     Attributes:
-        label, lines: Of a cold block, up to its last instruction.
+        label, lines: Of a cold block, up to its last instruction; it may be more than one.
+        last: The label of the last one.
         holds: The operand that says whether the guard holds all the same.
         result, type: Name and LLVM type of the value.
         early, late: The value's operands.
@@ -158,6 +159,7 @@ class SecondLook:
 
     label: str
     lines: list[str]
+    last: str
     holds: str
     result: str
     type: str
@@ -166,7 +168,7 @@ class SecondLook:
 
     def merged(self, before: str) -> str:
         """The instruction that gives the value; the guard held at once in the block `before`."""
-        return f"{self.result} = phi {self.type} [{self.early}, %{before}], [{self.late}, %{self.label}]"
+        return f"{self.result} = phi {self.type} [{self.early}, %{before}], [{self.late}, %{self.last}]"
 
 
 @dataclass(slots=True)
@@ -547,7 +549,7 @@ class Emitter:
         self.cold += [f"{second.label}:", *second.lines, f"  br label %{done}"]
         self.block(done)
         self.line(second.merged(before))
-        return self.value(f"phi i1 [true, %{before}], [{second.holds}, %{second.label}]")
+        return self.value(f"phi i1 [true, %{before}], [{second.holds}, %{second.last}]")
 
     def _leave(self, exit_plan: ExitPlan, out: str, slot: str) -> None:
         """Let the exit `out` do what the plan says."""

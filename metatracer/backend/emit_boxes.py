@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from metatracer.backend.emit import Emitter, SecondLook, emits
+from metatracer.backend.layout import INT_DIGIT_BITS
 from metatracer.backend.operands import pointer
 from metatracer.ir import opcodes as ops
 
@@ -36,11 +37,10 @@ def emit_bool_box(e: Emitter, op: Operation) -> None:
 
 @emits(ops.INT_UNBOX, ops.INT_OF_SUBCLASS)
 def emit_int_unbox(e: Emitter, op: Operation) -> None:
-    """Ints of one digit inline; others by a C function that also tells when 64 bits are not enough."""
+    """Ints of one and two digits inline; others by a C function that also tells when 64 bits are not enough."""
     number = e.arg(op.args[0])
     size = e.load("i64", number, e.layout.int_size)
-    digit = e.load("i32", number, e.layout.int_digits)
-    magnitude = e.value(f"zext i32 {digit} to i64")
+    low = e.value(f"zext i32 {e.load('i32', number, e.layout.int_digits)} to i64")
     if e.layout.int_tagged:
         sign_bits = e.value(f"and i64 {size}, 3")
         sign = e.value(f"sub i64 1, {sign_bits}")
@@ -49,15 +49,37 @@ def emit_int_unbox(e: Emitter, op: Operation) -> None:
         sign = size
         shifted = e.value(f"add i64 {size}, 1")
         compact = e.value(f"icmp ult i64 {shifted}, 3")
-    small = e.value(f"mul i64 {sign}, {magnitude}")
-    result, big, flag, fits = (e.temporary() for _ in range(4))
-    lines = [
-        f"  {big} = call i64 {e.function('PyLong_AsLongLongAndOverflow')}(ptr {number}, ptr {e.overflow_slot()})",
-        f"  {flag} = load i32, ptr {e.overflow_slot()}",
-        f"  {fits} = icmp eq i32 {flag}, 0",
-    ]
-    e.guard(op, compact, second=SecondLook(e.new_label("s"), lines, fits, result, "i64", small, big))
-    e.alias(op, result)
+    small = e.value(f"mul i64 {sign}, {low}")
+    e.alias(op, e.temporary())
+    e.guard(op, compact, second=_second_look(e, e.arg(op), number, size, small, low))
+
+
+def _second_look(e: Emitter, result: str, number: str, size: str, small: str, low: str) -> SecondLook:
+    """At an int of more than one digit whose lowest is `low`."""
+    look, wide, ask, done = (e.new_label(name) for name in "swaj")
+    main, e.lines = e.lines, []
+    if e.layout.int_tagged:
+        is_wide = e.value(f"icmp eq i64 {e.value(f'and i64 {size}, -8')}, 16")
+        sign = e.value(f"sub i64 1, {e.value(f'and i64 {size}, 3')}")
+    else:
+        shifted = e.value(f"add i64 {size}, 2")
+        is_wide = e.value(f"icmp eq i64 {e.value(f'and i64 {shifted}, -5')}, 0")
+        sign = e.value(f"ashr i64 {size}, 1")
+    e.line(f"br i1 {is_wide}, label %{wide}, label %{ask}")
+    e.lines.append(f"{wide}:")
+    high = e.value(f"zext i32 {e.load('i32', number, e.layout.int_digits + 4)} to i64")
+    magnitude = e.value(f"or i64 {e.value(f'shl i64 {high}, {INT_DIGIT_BITS}')}, {low}")
+    medium = e.value(f"mul i64 {sign}, {magnitude}")
+    e.line(f"br label %{done}")
+    e.lines.append(f"{ask}:")
+    asked = e.call("i64", "PyLong_AsLongLongAndOverflow", f"ptr {number}, ptr {e.overflow_slot()}")
+    fits = e.value(f"icmp eq i32 {e.value(f'load i32, ptr {e.overflow_slot()}')}, 0")
+    e.line(f"br label %{done}")
+    e.lines.append(f"{done}:")
+    large = e.value(f"phi i64 [{medium}, %{wide}], [{asked}, %{ask}]")
+    holds = e.value(f"phi i1 [true, %{wide}], [{fits}, %{ask}]")
+    lines, e.lines = e.lines, main
+    return SecondLook(look, lines, done, holds, result, "i64", small, large)
 
 
 @emits(ops.INT_TRUNCATE)

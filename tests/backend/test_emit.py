@@ -111,7 +111,8 @@ def test_constants_keep_their_bits() -> None:
 
 def test_int_unbox_fails_outside_64_bits_and_leaves_no_exception() -> None:
     code = compiled("trace t(r0: int)\n  i1 = int_unbox(r0) -> [r0]\n  r2 = int_box(i1)\n  finish(r2)")
-    for value in [MAX, MIN, 2**30, 2**60 - 1, 2**60, -(2**60)]:
+    edges = [2**30 - 1, 2**30, 2**30 + 1, 3 << 40, 2**60 - 1, 2**60, MAX]
+    for value in [*edges, *[-value for value in edges], MIN]:
         assert outcome(code, value) == ("finish", None, value)
     for value in [MAX + 1, MIN - 1, 1 << 64, -(1 << 64), 1 << 1000]:
         assert outcome(code, value) == ("int_unbox", None, value)
