@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 @emits(ops.INT_BOX)
 def emit_int_box(e: Emitter, op: Operation) -> None:
-    """`PyLong_FromLongLong` gives the shared object for small values, as the interpreter does."""
-    e.alias(op, e.allocated(e.call("ptr", "PyLong_FromLongLong", e.typed(op.args[0]))))
+    """The shared object for small values, as the interpreter has it."""
+    e.alias(op, e.call("ptr", "box_int", e.typed(op.args[0])))
 
 
 @emits(ops.UINT_BOX)
@@ -26,7 +26,7 @@ def emit_uint_box(e: Emitter, op: Operation) -> None:
 
 @emits(ops.FLOAT_BOX)
 def emit_float_box(e: Emitter, op: Operation) -> None:
-    e.alias(op, e.allocated(e.call("ptr", "PyFloat_FromDouble", e.typed(op.args[0]))))
+    e.alias(op, e.call("ptr", "box_float", e.typed(op.args[0])))
 
 
 @emits(ops.BOOL_BOX)

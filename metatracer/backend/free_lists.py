@@ -11,6 +11,7 @@ lists and of their items apart, because items move when a list grows. The functi
     ptr list3()                                     a new tracked list with room for three items, which its caller fills at once
     i32 list_push(ptr list, ptr item)               what PyList_Append does to a full list; takes over the item
     void dealloc(ptr object)                        what _Py_Dealloc does
+    void release(ptr object)                        what Py_DecRef does
 
 Where CPython's lists are in the interpreter's state differs between builds, so they are looked for: a tuple that was just freed
 is the head of its list. Where that is not found (a build without free lists), the functions call CPython's.
@@ -28,6 +29,7 @@ import os
 import struct
 from dataclasses import dataclass
 
+from metatracer.backend import free_numbers
 from metatracer.backend.layout import (
     TPFLAGS_HEAPTYPE,
     TPFLAGS_INLINE_VALUES,
@@ -215,9 +217,9 @@ def _weak_place(figures: Layout, slots: int) -> int:
 
 def regions() -> tuple[tuple[int, int], ...]:
     """Address and size of each piece of memory that the functions here index."""
-    own = tuple((ctypes.addressof(memory), ctypes.sizeof(memory)) for memory in (_instances, _lists))
+    own = [(ctypes.addressof(memory), ctypes.sizeof(memory)) for memory in (_instances, _lists)]
     lists = free_lists()
-    return own if lists is None else (*own, lists.region)
+    return (free_numbers.REGION, *own, *([] if lists is None else [lists.region]))
 
 
 def _counts(memory: _Instances | _Lists) -> int:
@@ -461,11 +463,22 @@ look.{suffix}:
 
 
 def dealloc_text(name: str, inner: str) -> str:
-    """LLVM text of the function that frees objects, and of the one that it and itself call with the depth that is left."""
+    """LLVM text of what frees objects or gives references up, and of `inner`, which they call with the depth that is left."""
     figures, lists = layout(), free_lists()
     outer = f"""
 define void @{name}(ptr %object) nounwind {{
   call void @{inner}(ptr %object, i32 {_DEPTH})
+  ret void
+}}
+define void @release(ptr %object) nounwind {{
+  %unset = icmp eq ptr %object, null
+  br i1 %unset, label %kept, label %set
+set:
+{_release(figures, "r", "%object", "dead", "kept")}
+dead:
+  call void @{inner}(ptr %object, i32 {_DEPTH})
+  br label %kept
+kept:
   ret void
 }}"""
     head = f"""
@@ -491,8 +504,15 @@ look:
   %istuple = icmp eq ptr %type, {_pointer(id(tuple))}
   br i1 %istuple, label %tuple, label %nottuple
 nottuple:
+  %isint = icmp eq ptr %type, {_pointer(id(int))}
+  br i1 %isint, label %int, label %notint
+notint:
+  %isfloat = icmp eq ptr %type, {_pointer(id(float))}
+  br i1 %isfloat, label %float, label %notfloat
+notfloat:
   %islist = icmp eq ptr %type, {_pointer(id(list))}
   br i1 %islist, label %list, label %class
+{free_numbers.free_blocks(figures, _put)}
 {_tuple(figures, lists, inner)}
 {_list(figures, inner)}
 {_instance(figures, inner)}

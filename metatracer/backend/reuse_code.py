@@ -57,7 +57,7 @@ make:
 {self._find_place("end")}
   %last = load ptr, ptr {self._place("end")}
   store ptr %new, ptr {self._place("end")}
-  call void {self._c("Py_DecRef")}(ptr %last)
+  call void {self._c("release")}(ptr %last)
 {self._begin_epoch("made")}
   ret void
 done:
@@ -82,7 +82,7 @@ nomemory:
         return pointer(self._function(name))
 
     def _boxing(self, kind: str) -> str:
-        return self._c("PyLong_FromLongLong" if kind == "i" else "PyFloat_FromDouble")
+        return self._c("box_int" if kind == "i" else "box_float")
 
     def _in_place(self, n: int, done: str, otherwise: str) -> str:
         """From block look{n}: put the number %v{n} into the object %old{n} (%old) if that may be done."""
@@ -142,7 +142,7 @@ write{n}:
         swaps = "\n".join(
             f"{self._word(n)}\n  %old{n} = load ptr, ptr %word{n}\n  store ptr %v{n}, ptr %word{n}" for n in references
         )
-        drops = "\n".join(f"  call void {self._c('Py_DecRef')}(ptr %old{n})" for n in references)
+        drops = "\n".join(f"  call void {self._c('release')}(ptr %old{n})" for n in references)
         return f"""shell:
   %tp = getelementptr i8, ptr %old, i64 {figures.ob_type}
   %type = load ptr, ptr %tp
@@ -193,7 +193,7 @@ box{n}:
   br i1 %some{n}, label %put{n}, label %nomemory
 put{n}:
   store ptr %boxed{n}, ptr %word{n}
-  call void {self._c("Py_DecRef")}(ptr %old{n})
+  call void {self._c("release")}(ptr %old{n})
   br label %{after}"""
 
     def _make(self) -> str:

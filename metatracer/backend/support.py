@@ -16,7 +16,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from metatracer.backend import free_lists, llvm
+from metatracer.backend import free_lists, free_numbers, llvm
 from metatracer.backend.emit import Addresses
 from metatracer.backend.emit_exits import MOST_DROPPED
 from metatracer.backend.interposers import sweep_address
@@ -329,7 +329,8 @@ define void @no_memory() noreturn nounwind {{
 _DROPS = tuple(f"drop{count}" for count in range(1, MOST_DROPPED + 1))
 _BASE = (
     "fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory", "str_append", "dict_find",
-    "bytes_slice", "str_slice", "tuple_slice", "list_slice", "leave", "dealloc", "list_push", "retain", *_DROPS,
+    "bytes_slice", "str_slice", "tuple_slice", "list_slice", "leave", "dealloc", "release", "list_push", "box_int", "box_float",
+    "retain", *_DROPS,
 )  # fmt: skip
 
 
@@ -348,6 +349,7 @@ def _base() -> None:
         _leave(),
         free_lists.dealloc_text("dealloc", "dealloc_at"),
         free_lists.push_text("list_push"),
+        free_numbers.box_texts("no_memory"),
         _retain(),
         *[_drop(count) for count in range(1, MOST_DROPPED + 1)],
     )
@@ -421,7 +423,7 @@ def _leave() -> str:
 def _drop(count: int) -> str:
     """`drop1` ...: give up references, of which some may be NULL. No register of the caller's is lost (`KEEPS_REGISTERS`)."""
     params = ", ".join(f"ptr %o{number}" for number in range(count))
-    calls = "\n".join(f"  call void {_c('Py_DecRef')}(ptr %o{number})" for number in range(count))
+    calls = "\n".join(f"  call void @release(ptr %o{number})" for number in range(count))
     return f"define {KEEPS_REGISTERS} void @drop{count}({params}) nounwind {{\n{calls}\n  ret void\n}}"
 
 
