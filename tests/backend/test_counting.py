@@ -11,6 +11,8 @@ from metatracer.backend.counting import PLENTY
 from metatracer.ir.values import LoopRef
 from tests.backend.machine import compiled, outcome
 
+pytestmark = pytest.mark.usefixtures("_left_alone")
+
 LOOP = """trace count(r0: int, r9)
   i1 = int_unbox(r0) -> [r0, r9]
   guard_no_attention() -> [r0, r9]

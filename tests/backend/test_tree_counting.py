@@ -12,6 +12,8 @@ from metatracer.ir.text import parse_trace
 from metatracer.ir.values import LabelRef
 from tests.backend.machine import outcome
 
+pytestmark = pytest.mark.usefixtures("_left_alone")
+
 ROOT = """trace t(r0: int)
   i1 = int_unbox(r0) -> []
   {preamble}label(i2 = 0, i3 = i1)

@@ -12,6 +12,8 @@ from metatracer.ir.values import LabelRef
 from metatracer.optimizer.trees import Part, refined
 from tests.backend.machine import Counts, compiled, outcome
 
+pytestmark = pytest.mark.usefixtures("_left_alone")
+
 ROOT = """trace t(r0: int, r1)
   i3 = int_unbox(r0) -> []
   label(i4 = 0, i5 = 0, i6 = i3, r7 = r1, f8 = 0.0, i30 = 1, i31 = 2, i32 = 3, i33 = 4)
