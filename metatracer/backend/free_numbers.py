@@ -6,7 +6,7 @@ The functions are: ::
     ptr box_float(double value)     what PyFloat_FromDouble gives
 
 CPython keeps the memory of a hundred freed floats and of no int, and both come and go by way of several functions of libpython.
-Here the memory is kept of numbers that traces free (`free_lists.dealloc_text`): of ints of one digit, of ints of two digits, and
+Here the memory is kept of numbers that traces free (`freeing_code`): of ints of one digit, of ints of two digits, and
 of floats, each for its like. What is longer is CPython's.
 """
 

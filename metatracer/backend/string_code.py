@@ -90,24 +90,22 @@ none:
 
 
 def slice_texts(symbol: Callable[[str], str]) -> str:
-    """`bytes_slice`, `str_slice`, `tuple_slice` and `list_slice`: the slice between two integers, or NULL with MemoryError.
+    """`bytes_slice`, `str_slice` and `tuple_slice`: the slice between two integers, or NULL with MemoryError.
 
     Args:
         symbol: Gives the operand of a C function.
     """
     figures = layout()
     texts = ["declare i64 @llvm.smin.i64(i64, i64)", "declare i64 @llvm.smax.i64(i64, i64)"]
-    for name, function in (
-        ("str_slice", "PyUnicode_Substring"), ("tuple_slice", "PyTuple_GetSlice"), ("list_slice", "PyList_GetSlice"),
-    ):  # fmt: skip
+    for name, function in (("str_slice", "PyUnicode_Substring"), ("tuple_slice", "PyTuple_GetSlice")):
         length = figures.str_length if name == "str_slice" else figures.ob_size
         texts.append(f"""
-{_within(name, length)}
+{within(name, length)}
   %part = call ptr {symbol(function)}(ptr %whole, i64 %from, i64 %to)
   ret ptr %part
 }}""")
     texts.append(f"""
-{_within("bytes_slice", figures.ob_size)}
+{within("bytes_slice", figures.ob_size)}
   %count = sub i64 %to, %from
   %all = icmp eq i64 %count, %length
   br i1 %all, label %same, label %make
@@ -123,7 +121,7 @@ make:
     return "\n".join(texts)
 
 
-def _within(name: str, length: int) -> str:
+def within(name: str, length: int) -> str:
     """The head of a function that takes a slice: its bounds as `%from` and `%to`, 0 <= from <= to <= length."""
     lines = [
         f"define ptr @{name}(ptr %whole, i64 %start, i64 %stop) nounwind {{",

@@ -16,7 +16,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from metatracer.backend import free_lists, free_numbers, llvm
+from metatracer.backend import free_lists, free_numbers, freeing_code, llvm, making_code
 from metatracer.backend.emit import Addresses
 from metatracer.backend.emit_exits import MOST_DROPPED
 from metatracer.backend.interposers import sweep_address
@@ -329,8 +329,8 @@ define void @no_memory() noreturn nounwind {{
 _DROPS = tuple(f"drop{count}" for count in range(1, MOST_DROPPED + 1))
 _BASE = (
     "fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory", "str_append", "dict_find",
-    "bytes_slice", "str_slice", "tuple_slice", "list_slice", "leave", "dealloc", "release", "list_push", "box_int", "box_float",
-    "retain", *_DROPS,
+    "bytes_slice", "str_slice", "tuple_slice", "list_slice", "list_concat", "leave", "dealloc", "release", "list_push",
+    "box_int", "box_float", "retain", *_DROPS,
 )  # fmt: skip
 
 
@@ -347,8 +347,9 @@ def _base() -> None:
         find_text(_c),
         slice_texts(_c),
         _leave(),
-        free_lists.dealloc_text("dealloc", "dealloc_at"),
-        free_lists.push_text("list_push"),
+        freeing_code.dealloc_text("dealloc", "dealloc_at"),
+        making_code.push_text("list_push"),
+        making_code.lists_text(),
         free_numbers.box_texts("no_memory"),
         _retain(),
         *[_drop(count) for count in range(1, MOST_DROPPED + 1)],
@@ -373,7 +374,7 @@ def function_address(name: str) -> int:
 def tuple_maker(length: int) -> int:
     """Address of the function that makes tuples of so many items, and takes these over."""
     name = f"tuple{length}"
-    _link(free_lists.tuple_text(name, length, function_address("no_memory")), [name])
+    _link(making_code.tuple_text(name, length, function_address("no_memory")), [name])
     return _functions[name]
 
 
@@ -386,7 +387,7 @@ def instance_maker(slots: int, weak: bool) -> int:
         weak: Whether the class allows weak references.
     """
     name = f"instance{slots}{'weak' if weak else ''}"
-    _link(free_lists.instance_text(name, slots, weak, function_address("no_memory")), [name])
+    _link(making_code.instance_text(name, slots, weak, function_address("no_memory")), [name])
     return _functions[name]
 
 
@@ -394,7 +395,7 @@ def instance_maker(slots: int, weak: bool) -> int:
 def list_maker(length: int) -> int:
     """Address of the function that makes lists of so many items, which have to be stored at once."""
     name = f"list{length}"
-    _link(free_lists.list_text(name, length, function_address("no_memory")), [name])
+    _link(making_code.list_text(name, length, function_address("no_memory")), [name])
     return _functions[name]
 
 

@@ -137,7 +137,7 @@ STR_GETITEM = _row("str_getitem", "PySequence_GetItem", "ri", "r", pure=True, ev
 STR_COMPARE = _row("str_compare", "PyUnicode_Compare", "rr", "i", c_result="i32", error="never", pure=True, evaluate=lambda a, b: (a > b) - (a < b))
 INT_STR = _row("int_str", "PyObject_Str", "r", "r", pure=True, evaluate=str)
 FLOAT_STR = _row("float_str", "PyObject_Str", "r", "r", pure=True, evaluate=str)
-LIST_CONCAT = _row("list_concat", "PySequence_Concat", "rr", "r", reads=Effect.LIST, evaluate=operator.add)
+LIST_CONCAT = _row("list_concat", "list_concat", "rr", "r", reads=Effect.LIST, evaluate=operator.add)
 # Support functions: `sequence[start:stop]` for any two machine integers.
 SLICES: dict[type, CFunction] = {
     bytes: _row("bytes_slice", "bytes_slice", "rii", "r", pure=True, evaluate=lambda s, i, j: s[i:j]),

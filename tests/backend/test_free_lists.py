@@ -158,6 +158,25 @@ def test_a_list_grows_as_cpythons(start):
             free(holder)
 
 
+_concat = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.py_object)(support.function_address("list_concat"))
+_slice = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_int64, ctypes.c_int64)(
+    support.function_address("list_slice")
+)
+
+
+def test_lists_of_others_items():
+    for size in (0, 1, 3, 17):
+        items = [object() for _ in range(size)]
+        for _ in range(3):
+            made = [_concat(items, items), _concat([], items), _concat(items, [1]), _slice(items, 1, -1), _slice(items, -90, 90)]
+            assert made == [items * 2, items, [*items, 1], items[1:-1], items]
+            assert all(gc.is_tracked(each) for each in made)
+            assert all(sys.getsizeof(each) == sys.getsizeof([None] * len(each)) for each in made)
+            while made:
+                free([made.pop()])
+        assert all(sys.getrefcount(item) == 3 for item in items)
+
+
 class Told:
     def __init__(self, log, name):
         self.log = log
