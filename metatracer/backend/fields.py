@@ -538,6 +538,12 @@ def write_field(instance: object, field: Field, value: Any) -> None:
         _generic_delete(instance, field.name, None)
 
 
+def release_slot(instance: object, offset: int) -> None:
+    """Let go what the slot at an offset holds, if it holds something."""
+    if read_word(id(instance) + offset):
+        _member_delete(instance, _member(offset)[1], None)
+
+
 def field_writer(field: Field) -> Callable[[Any, Any], None]:
     """`write_field` for one field, several times as fast where the attribute's own descriptor can do it."""
     if field.storage == "slot":

@@ -14,15 +14,16 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend import layout as lay
-from metatracer.backend.fields import write_field
+from metatracer.backend.fields import release_slot
 from metatracer.backend.layout import layout, read_byte, read_word, write_word
 from metatracer.backend.yields import delegating, yield_places
-from metatracer.ir.values import NULL_OBJECT, Field
+from metatracer.ir.values import Field
 
 if TYPE_CHECKING:
     from types import CodeType
 
 NOT_BEGUN = -1
+OVER = -2
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -32,7 +33,7 @@ class Place:
     Attributes:
         code: The author's, which the generators run.
         namespace: Their globals.
-        number: Of the `yield`, in order of the code, or NOT_BEGUN.
+        number: Of the `yield`, in order of the code, or NOT_BEGUN; OVER: it waits nowhere, and holds nothing.
         depth: Of the operand stack there.
         state: The generator's byte.
         address: Of the code unit that its frame has; the code is kept by the place.
@@ -71,7 +72,7 @@ class Place:
         """Whether the slot that a field stands for is one of those that are in use."""
         figures = layout()
         number = (field.position - figures.generator_frame - figures.frame_slots) // lay.WORD
-        return number < self.top and field == slot_field(self.code, number)
+        return 0 <= number < self.top and field == slot_field(self.code, number)
 
     @property
     def top(self) -> int:
@@ -96,6 +97,8 @@ def place_at(code: CodeType, namespace: dict[str, Any], number: int, depth: int,
     yields, start = yield_places(code)
     if number == NOT_BEGUN:
         state, offset = figures.generator_begins, start
+    elif number == OVER:
+        state, offset = figures.generator_over, start
     else:
         state, offset = figures.generator_waits, yields[number]
         if delegates and figures.version >= (3, 13):
@@ -108,6 +111,13 @@ def namespace_of(generator: Any) -> dict[str, Any]:
     """The globals of a generator that is not over; no frame object is made for that."""
     figures = layout()
     return lay.object_at(read_word(id(generator) + figures.generator_frame + figures.frame_globals))  # type: ignore[return-value]
+
+
+def is_over(generator: Any) -> bool:
+    """Whether a generator has come to its end; no frame object is made for that."""
+    figures = layout()
+    state = read_byte(id(generator) + figures.generator_state)
+    return state - (state >> 7 << 8) >= figures.generator_over
 
 
 def waits_at(generator: Any) -> int | None:
@@ -134,6 +144,24 @@ def slot_field(code: CodeType, number: int) -> Field:
     return Field(GeneratorType, f"{code.co_qualname}:{id(code):x}.{name}", "slot", position)
 
 
+def cleared_fields(code: CodeType) -> tuple[Field, ...]:
+    """What else a generator must not hold when it is over: on 3.11, its function and its code."""
+    figures = layout()
+    if figures.version >= (3, 12):
+        return ()
+    places = {"function": figures.frame_function, "code": figures.frame_code}
+    return tuple([_frame_field(code, name, offset) for name, offset in places.items()])
+
+
+def frame_object_field(code: CodeType) -> Field:
+    """The frame object of a generator: NULL as long as nobody has looked at the frame."""
+    return _frame_field(code, "frame", layout().frame_object)
+
+
+def _frame_field(code: CodeType, name: str, offset: int) -> Field:
+    return Field(GeneratorType, f"{code.co_qualname}:{id(code):x}({name})", "slot", layout().generator_frame + offset)
+
+
 # --- what a recording does --------------------------------------------------------------------------------------------------
 
 
@@ -152,8 +180,8 @@ def drop_content(generator: Any, top: int) -> None:
     """Let go what the first `top` slots of a generator that is marked as running hold."""
     figures = layout()
     base = figures.generator_frame + figures.frame_slots
-    for number in range(top):
-        write_field(generator, Field(GeneratorType, "", "slot", base + lay.WORD * number), NULL_OBJECT)
+    for offset in range(base, base + lay.WORD * top, lay.WORD):
+        release_slot(generator, offset)
 
 
 def end_generator(generator: Any, place: Place) -> None:

@@ -94,8 +94,10 @@ class Layout:
         recursion_remaining: In the thread state, 32 bits: how many more Python frames may be entered.
         frame_running, running_function: In a frame object, the frame that runs; in that, its function.
         generator_state: In a generator, a signed byte: one of the four `generator_begins` (it has not been asked yet),
-            `generator_waits` (at a `yield`; 1 more in a `yield from` on 3.13), 0 while it runs, `generator_over` or more.
-        generator_frame: In a generator, its frame. In that: `frame_globals`; `frame_place`, the address of the code unit that
+            `generator_waits` (at a `yield`; 1 more in a `yield from` on 3.13), 0 while it runs, `generator_over` or more. On 3.11
+            the frame must have been cleared when it is over.
+        generator_frame: In a generator, its frame. In that: `frame_function`; `frame_code`; `frame_object`, NULL as long as
+            nobody has looked at the frame; `frame_globals`; `frame_place`, the address of the code unit that
             ran last (of the next one, `place_ahead` bytes on, on 3.13); `frame_top`, 32 bits: how many slots are in use;
             `frame_slots`, the first of them: locals, cells and free variables, then the operand stack. What is in the slots
             that are not in use is not defined.
@@ -205,6 +207,9 @@ class Layout:
     generator_waits: int
     generator_over: int
     generator_frame: int
+    frame_function: int
+    frame_code: int
+    frame_object: int
     frame_globals: int
     frame_place: int
     place_ahead: int
@@ -319,8 +324,11 @@ def known_layout(version: tuple[int, int]) -> Layout:
         generator_state=75 if is_311 else 67,
         generator_begins=-3 if is_313 else -2,
         generator_waits=-2 if is_313 else -1,
-        generator_over=1,
+        generator_over=4 if is_311 else 1,
         generator_frame=80 if is_311 else 72,
+        frame_function=0 if is_311 else 16,
+        frame_code=32 if is_311 else 0,
+        frame_object=40 if is_311 else 48,
         frame_globals=8 if is_311 else 24,
         frame_place=56,
         place_ahead=2 if is_313 else 0,

@@ -24,7 +24,7 @@ from metatracer.backend.yields import yield_places
 from metatracer.errors import LayoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from metatracer.backend.layout import Layout
 
@@ -495,7 +495,7 @@ def _check_generators(memory: Memory, figures: Layout) -> None:
     marks = object(), object(), object()
     inside: list[tuple[int, ...]] = []
 
-    def generator(first: object, second: object) -> Iterator[object]:
+    def generator(first: object, second: object) -> Generator[object, None, None]:
         held = first
         inside.append(state())
         for item in (marks[2],):
@@ -521,6 +521,10 @@ def _check_generators(memory: Memory, figures: Layout) -> None:
     _expect(state(), (figures.generator_begins, start, len(names)), "a generator that has not begun")
     _expect(slots("first", "second", "held"), [id(marks[0]), id(marks[1]), 0], "the slots of a generator")
     _expect(memory.word(frame + figures.frame_globals), id(globals()), "the globals of a generator")
+    _expect(memory.word(frame + figures.frame_function), id(generator), "the function of a generator")
+    _expect(memory.word(frame + figures.frame_code), id(code), "the code of a generator")
+    _expect(memory.word(frame + figures.frame_object), 0, "the frame object of a generator")
+    _expect(id(made.gi_frame), memory.word(frame + figures.frame_object), "the frame object of a generator")
     next(made)
     _expect(inside[0][0], 0, "the state of a generator that runs")
     _expect(state(), (figures.generator_waits, yields[0], len(names) + 1), "a generator that waits")
@@ -533,7 +537,8 @@ def _check_generators(memory: Memory, figures: Layout) -> None:
     next(made)
     in_yield_from = figures.generator_waits + (figures.version >= (3, 13))
     _expect(state(), (in_yield_from, yields[2], len(names) + 1), "a generator that waits in a `yield from`")
-    _expect((next(made, None), state()[0] >= figures.generator_over), (None, True), "a generator at its end")
+    next(made, None)
+    _expect((made.gi_frame, state()[0] >= figures.generator_over), (None, True), "a generator at its end")
 
 
 def _attention(memory: Memory, figures: Layout) -> Layout:

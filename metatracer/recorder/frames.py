@@ -15,6 +15,7 @@ from types import CellType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, getweakrefcount
 
+from metatracer.backend.generators import is_over
 from metatracer.ir.values import NULL, NULL_OBJECT, Const, FrameState, Value
 
 if TYPE_CHECKING:
@@ -315,7 +316,7 @@ def _is_finalized(obj: Any) -> bool:
     cls = type(obj)
     if cls.__flags__ & _HEAP_TYPE:
         return hasattr(cls, "__del__")
-    return cls is GeneratorType and obj.gi_frame is not None
+    return cls is GeneratorType and not is_over(obj)
 
 
 @dataclass(slots=True)

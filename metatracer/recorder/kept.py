@@ -20,10 +20,13 @@ from weakref import WeakValueDictionary
 from metatracer.backend.fields import read_field, write_field
 from metatracer.backend.generators import (
     NOT_BEGUN,
+    OVER,
     Place,
     clear_unused,
+    cleared_fields,
     drop_content,
     end_generator,
+    frame_object_field,
     namespace_of,
     place_at,
     slot_field,
@@ -188,7 +191,7 @@ def ask_kept(
         return False
     meta.emit(ops.GENERATOR_ENTER, owner, descr=place)
     place.enter(generator)
-    meta.push_frame(entered, _waiting(instruction, finish, (box, const_box(place), *others)))
+    meta.push_frame(entered, _waiting(jitcode, instruction, finish, (box, const_box(place), *others)))
     return True
 
 
@@ -220,7 +223,7 @@ def _place(jitcode: JitCode, code: CodeType, namespace: dict[str, Any], number: 
     key = (id(namespace), number)
     place = places.get(key)
     if place is None or place.code is not code:
-        depth = 0 if number == NOT_BEGUN else _yield(jitcode, number).src[0] - jitcode.n_locals
+        depth = 0 if number < 0 else _yield(jitcode, number).src[0] - jitcode.n_locals
         place = places[key] = place_at(code, namespace, number, depth)
     return place
 
@@ -239,11 +242,34 @@ def _index(jitcode: JitCode, place: Place) -> int:
     return jitcode.instructions[position].index
 
 
-def _waiting(instruction: Instruction, finish: Callable[..., Any], kept: tuple[Box, ...]) -> Pending:
+def _waiting(jitcode: JitCode, instruction: Instruction, finish: Callable[..., Any], kept: tuple[Box, ...]) -> Pending:
     """What the frame below does with an item, or at the end."""
+    from metatracer.recorder.exceptions import record_raise
+
+    frame_is_bare = False
+
+    def check(meta: MetaInterpreter, _result: Box) -> None:
+        nonlocal frame_is_bare
+        box, place = kept[:2]
+        field = frame_object_field(place.object.code)
+        found = meta.emit(ops.GETFIELD, meta.ref(box), descr=field)
+        frame_is_bare = read_field(box.object, field) is NULL_OBJECT
+        meta.guard(ops.GUARD_NULL if frame_is_bare else ops.GUARD_NONNULL, found)
 
     def ended(meta: MetaInterpreter, below: MetaFrame, result: Box) -> None:
         box, place, *others = kept
+        returns_none = result.is_const and result.object is None
+        is_plain = frame_is_bare and (finish is not give_item or returns_none)
+        if is_plain and _end(meta, jitcode, box, place.object):
+            if finish is give_item_or:
+                below.registers[instruction.dst[0]] = others[0]
+            elif finish is give_item_to_loop:
+                below.position = instruction.arg
+                if instruction.src[0] >= below.jitcode.n_locals:
+                    below.registers[instruction.src[0]] = None
+            else:
+                record_raise(const_box(StopIteration))
+            return
         arguments, function = [box, place], const_box(end_quietly)
         if finish is give_item_or:
 
@@ -270,7 +296,22 @@ def _waiting(instruction: Instruction, finish: Callable[..., Any], kept: tuple[B
         else:
             meta.residual_call(below, instruction, const_box(end_kept), [*arguments, result])
 
-    return Pending(instruction, ended, finish, kept, records=True)
+    return Pending(instruction, ended, finish, kept, True, check, True)
+
+
+def _end(meta: MetaInterpreter, jitcode: JitCode, box: Box, place: Place) -> bool:
+    """Record the end of a generator that has run; False if what it holds may run code when it goes."""
+    generator, owner, code = box.object, meta.ref(box), place.code
+    fields = [*[slot_field(code, slot) for slot in range(place.top)], *cleared_fields(code)]
+    if any(_is_observed(read_field(generator, field)) for field in fields):
+        return False
+    for field in fields:
+        meta.emit(ops.SETFIELD, owner, NULL, descr=field)
+        write_field(generator, field, NULL_OBJECT)
+    over = _place(jitcode, code, place.namespace, OVER)
+    meta.emit(ops.GENERATOR_LEAVE, owner, descr=over)
+    over.leave(generator)
+    return True
 
 
 def wait_for_kept(
@@ -279,7 +320,7 @@ def wait_for_kept(
     """Let a frame that a bridge begins with wait for the item of a generator that runs."""
     frame.index = instruction.index
     frame.position = frame.jitcode.positions[instruction.next_index]
-    frame.pending = _waiting(instruction, finish, kept)
+    frame.pending = _waiting(above.jitcode, instruction, finish, kept)
     above.generator = Kept(kept[0], kept[1].object)
 
 
