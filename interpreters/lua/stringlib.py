@@ -27,6 +27,7 @@ from interpreters.lua.strings.patterns import (
 )
 from interpreters.lua.strings.substitution import MatchIterator, substitute, substitute_text
 from interpreters.lua.values import LuaTable, StatefulBuiltin, type_name
+from metatracer import promote, we_are_jitted
 
 LONGEST_STRING = 2**31 - 1  # what PUC Lua's library makes at most
 
@@ -175,7 +176,10 @@ def _replacement_text(value: Any) -> bytes | None:
 
 
 def string_format(vm: Machine, args: list[Any]) -> list[Any]:
-    return [format_values(vm, check_string(args, 0, "format"), args)]
+    source = check_string(args, 0, "format")
+    if we_are_jitted():
+        promote(source)
+    return [format_values(vm, source, args)]
 
 
 def string_len(vm: Machine, args: list[Any]) -> list[Any]:

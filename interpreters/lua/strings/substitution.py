@@ -8,7 +8,7 @@ from typing import Any
 from interpreters.lua.strings.machine import Machine
 from interpreters.lua.strings.patterns import Match, Pattern, PatternError
 from interpreters.lua.values import LuaFunction
-from metatracer import JitDriver, dont_look_inside
+from metatracer import JitDriver, dont_look_inside, elidable
 
 driver = JitDriver(greens=["replacer", "proto"], reds="auto", name="lua gsub")
 
@@ -142,7 +142,7 @@ class Replacement:
             raise PatternError("invalid use of '%' in replacement string")
         return b"".join(parts)
 
-    @dont_look_inside
+    @elidable
     def template(self, pattern: Pattern) -> bytes | None:
         """Return the template that `re` takes for this, or None where there is none."""
         if self._pattern is not pattern:
@@ -168,7 +168,7 @@ class Replacement:
 _replacements: dict[bytes, Replacement] = {}
 
 
-@dont_look_inside
+@elidable
 def compile_replacement(source: bytes) -> Replacement:
     """Return a replacement string, read once."""
     replacement = _replacements.get(source)
