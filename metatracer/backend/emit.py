@@ -494,11 +494,8 @@ class Emitter:
         self.cold += [
             f"{last}:",
             f"  call void {self.function('dealloc')}(ptr {operand}) ; dealloc",
+            f"  br label %{done}",
         ]
-        main, self.lines = self.lines, self.cold
-        self.begin_epoch()
-        self.line(f"br label %{done}")
-        self.lines = main
         self.block(done)
 
     def begin_epoch(self) -> None:

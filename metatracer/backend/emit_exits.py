@@ -127,8 +127,6 @@ class Exits:
             for start in range(0, len(code.releases), MOST_DROPPED):
                 some = code.releases[start : start + MOST_DROPPED]
                 e.line(f"call {KEEPS_REGISTERS} void {e.function(f'drop{len(some)}')}({', '.join(some)})")
-            if code.releases:
-                e.begin_epoch()
             e.line(f"store ptr {slot}, ptr {pointer(leaving)}")
             if retains:
                 e.line(f"store i64 {places}, ptr {pointer(leaving + 8)}")

@@ -10,7 +10,6 @@ from metatracer.backend import support
 from metatracer.backend.emit import Emitter, emits
 from metatracer.backend.emit_dicts import field_place, guard_absent, guard_field, key_of, own_dict
 from metatracer.backend.fields import attribute_words, shadow_check
-from metatracer.backend.free_lists import allows_weak, is_plain
 from metatracer.backend.layout import TPFLAGS_IS_ABSTRACT, TPFLAGS_MANAGED_DICT, WORD, read_word
 from metatracer.backend.operands import pointer
 from metatracer.backend.reuse import STORE_NEW, Construction
@@ -171,20 +170,16 @@ def emit_new(e: Emitter, op: Operation) -> None:
 
     With one, `object.__new__` also makes the dict or the values (3.11, 3.12); for abstract classes it raises TypeError.
     """
-    if is_plain(op.descr):
-        make = support.instance_maker(read_word(id(op.descr) + e.layout.ob_size), allows_weak(op.descr))
-        e.result(op, f"call ptr {pointer(make)}(ptr {e.object(op.descr)}) ; a new instance")
-        return
     flags = read_word(id(op.descr) + e.layout.tp_flags)
-    allocate = read_word(id(op.descr) + e.layout.tp_alloc)
+    is_own = read_word(id(op.descr) + e.layout.tp_alloc) == read_word(id(object) + e.layout.tp_alloc)
     has_dict = read_word(id(op.descr) + e.layout.tp_dictoffset) != 0
-    plain = allocate == read_word(id(object) + e.layout.tp_alloc) and not has_dict
-    if plain and not flags & (TPFLAGS_MANAGED_DICT | TPFLAGS_IS_ABSTRACT):
-        e.allocated(e.result(op, f"call ptr {pointer(allocate)}(ptr {e.object(op.descr)}, i64 0) ; PyType_GenericAlloc"))
+    if is_own and not has_dict and not flags & (TPFLAGS_MANAGED_DICT | TPFLAGS_IS_ABSTRACT):
+        e.result(op, f"call ptr {pointer(support.maker_for(op.descr))}(ptr {e.object(op.descr)}) ; a new instance")
         return
     create = pointer(read_word(id(object) + e.layout.tp_new))
     cls, empty = e.object(op.descr), e.object(())
     e.allocated(e.result(op, f"call ptr {create}(ptr {cls}, ptr {empty}, ptr null) ; object.__new__"))
+    e.begin_epoch()
 
 
 # --- lists --------------------------------------------------------------------------------------------------------------
@@ -303,7 +298,7 @@ def emit_store_new(e: Emitter, op: Operation) -> None:
     else:
         args = [f"ptr {e.field(holder, e.layout.cell_content)}"]
     if construction.cls is not None:
-        args.append(f"ptr {e.object(construction.cls)}")
+        args += [f"ptr {e.object(construction.cls)}", f"ptr {pointer(support.maker_for(construction.cls))}"]
     args += [e.typed(leaf) for leaf in op.args[construction.first_leaf :]]
     e.line(f"call void {pointer(support.store_new(structure))}({', '.join(args)}) ; store a new {structure}")
 
@@ -323,6 +318,7 @@ def emit_new_named_tuple(e: Emitter, op: Operation) -> None:
     allocate = read_word(id(op.descr) + e.layout.tp_alloc)
     arguments = f"ptr {e.object(op.descr)}, i64 {len(op.args)}"
     made = e.allocated(e.result(op, f"call ptr {pointer(allocate)}({arguments}) ; PyType_GenericAlloc"))
+    e.begin_epoch()
     _fill(e, made, e.layout.tuple_items, op.args)
 
 
@@ -342,6 +338,7 @@ def emit_tuple_getitem(e: Emitter, op: Operation) -> None:
 def emit_new_cell(e: Emitter, op: Operation) -> None:
     """An empty cell, then its content: `PyCell_New` would take a second reference."""
     cell = e.allocated(e.call("ptr", "PyCell_New", "ptr null"))
+    e.begin_epoch()
     e.store(e.typed(op.args[0]), cell, e.layout.cell_content)
     e.alias(op, cell)
 

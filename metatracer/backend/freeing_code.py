@@ -3,12 +3,14 @@
 `dealloc` does what `_Py_Dealloc` does, `release` what `Py_DecRef` does.
 
 What a tuple, list or instance alone holds is freed in the same way, up to `_DEPTH` inside of each other, and a list linked by its
-last slot in a loop; the rest by CPython, whose "trashcan" keeps long chains from using the C stack up.
+last slot in a loop; the rest by CPython, whose "trashcan" keeps long chains from using the C stack up. Behind that an epoch
+begins (`emit.Addresses`), except for strings: a finalizer may have run.
 """
 
 from __future__ import annotations
 
 import ctypes
+from typing import TYPE_CHECKING
 
 from metatracer.backend import free_numbers
 from metatracer.backend.free_lists import (
@@ -31,10 +33,13 @@ from metatracer.backend.layout import WORD, Layout, layout, read_word
 from metatracer.backend.llvm import symbol_address
 from metatracer.backend.operands import pointer
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _DEPTH = 40
 
 
-def dealloc_text(name: str, inner: str) -> str:
+def dealloc_text(name: str, inner: str, begin_epoch: Callable[[str], str]) -> str:
     """LLVM text of what frees objects or gives references up, and of `inner`, which they call with the depth that is left."""
     figures, lists = layout(), free_lists()
     outer = f"""
@@ -63,6 +68,7 @@ start:
     other = f"""
 other:
   call void {pointer(symbol_address("_Py_Dealloc"))}(ptr %object)
+{begin_epoch("epoch.o")}
   ret void
 }}"""
     if lists is None:
@@ -83,11 +89,17 @@ notint:
   br i1 %isfloat, label %float, label %notfloat
 notfloat:
   %islist = icmp eq ptr %type, {pointer(id(list))}
-  br i1 %islist, label %list, label %class
+  br i1 %islist, label %list, label %notlist
+notlist:
+  %isstr = icmp eq ptr %type, {pointer(id(str))}
+  br i1 %isstr, label %str, label %class
+str:
+  call void {pointer(symbol_address("_Py_Dealloc"))}(ptr %object)
+  ret void
 {free_numbers.free_blocks(figures, put)}
 {_tuple(figures, lists, inner)}
 {_list(figures, inner)}
-{_instance(figures, inner)}
+{_instance(figures, inner, begin_epoch("epoch.c"))}
 {other}"""
 
 
@@ -221,7 +233,7 @@ def _weak_fits(figures: Layout) -> str:
   %fits1 = or i1 %strong, %behind"""
 
 
-def _instance(figures: Layout, inner: str) -> str:
+def _instance(figures: Layout, inner: str, epoch: str) -> str:
     """From block `class`: slots are given up from the first to the last, as `subtype_dealloc` does.
 
     The instance itself is gone before what its last slot alone referred to, which is freed in the same loop.
@@ -307,6 +319,7 @@ given.i:
 {_release(figures, "c", "%type", "drop.c", "gone.c")}
 drop.c:
   call void {pointer(symbol_address("_Py_Dealloc"))}(ptr %type)
+{epoch}
   br label %gone.c
 gone.c:
   br i1 %more, label %again, label %end

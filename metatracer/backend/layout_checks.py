@@ -504,7 +504,7 @@ def _check_generators(memory: Memory, figures: Layout) -> None:
             yield held
         yield from (second,)
 
-    made = generator(*marks[:2])
+    made: Any = generator(*marks[:2])
     frame = id(made) + figures.generator_frame
     code = generator.__code__
     names = (*code.co_varnames, *code.co_freevars)

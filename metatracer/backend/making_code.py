@@ -7,7 +7,8 @@
     ptr list_concat(ptr left, ptr right)            a new list, or NULL with MemoryError; so
     ptr list_slice(ptr list, i64 start, i64 stop)   is this
 
-These are the functions, which take CPython's steps.
+These are the functions, which take CPython's steps. Where CPython allocates, it may collect garbage (3.11) and so run code: then
+the first three begin an epoch (`emit.Addresses`) by the instructions that are given.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from metatracer.backend.operands import pointer
 from metatracer.backend.string_code import within
 
 
-def tuple_text(name: str, length: int, no_memory: int) -> str:
+def tuple_text(name: str, length: int, no_memory: int, epoch: str) -> str:
     """LLVM text of the function that makes tuples of a length."""
     figures, lists = layout(), free_lists()
     params = ", ".join(f"ptr %a{number}" for number in range(length))
@@ -56,6 +57,7 @@ define ptr @{name}({params}) nounwind {{
 {take}
 allocate:
   %made = call ptr {pointer(symbol_address("PyTuple_New"))}(i64 {length})
+{epoch}
   %none = icmp eq ptr %made, null
   br i1 %none, label %nomemory, label %fill
 fill:
@@ -68,7 +70,7 @@ nomemory:
 }}"""
 
 
-def instance_text(name: str, slots: int, weak: bool, no_memory: int) -> str:
+def instance_text(name: str, slots: int, weak: bool, no_memory: int, epoch: str) -> str:
     """LLVM text of the function that makes instances of plain classes with so many slots, which allow weak references or not.
 
     The place of these is unset already: what has any does not get into a list.
@@ -95,6 +97,7 @@ define ptr @{name}(ptr %class) nounwind {{
 {take}
 allocate:
   %made = call ptr {pointer(read_word(id(object) + figures.tp_alloc))}(ptr %class, i64 0)
+{epoch}
   %none = icmp eq ptr %made, null
   br i1 %none, label %nomemory, label %done
 done:
@@ -105,7 +108,7 @@ nomemory:
 }}"""
 
 
-def list_text(name: str, length: int, no_memory: int) -> str:
+def list_text(name: str, length: int, no_memory: int, epoch: str) -> str:
     """LLVM text of the function that makes lists of a length."""
     figures, lists = layout(), free_lists()
     if lists is None:
@@ -125,6 +128,7 @@ define ptr @{name}() nounwind {{
 {take}
 allocate:
   %made = call ptr {pointer(symbol_address("PyList_New"))}(i64 {length})
+{epoch}
   %none = icmp eq ptr %made, null
   br i1 %none, label %nomemory, label %done
 done:

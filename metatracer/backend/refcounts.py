@@ -441,13 +441,13 @@ def _runs_code(op: Operation) -> bool:
 def may_change_polled(op: Operation) -> bool:
     """Whether an operation may run code, or call C code that changes what traces assume (such as a dict's version).
 
-    Deallocations are not counted: `Emitter.release` knows when they happen. Neither are calls of loops, nor stores of new
-    objects: the callee counts.
+    Deallocations and allocations are not counted: the code that does them knows when anything else happens. Neither are calls of
+    loops, nor stores of new objects: the callee counts.
     """
     name = op.opcode.name
-    if name in ("call_portal", "call_loop", "store_new"):
+    if name in ("call_portal", "call_loop", "store_new", "decref", "xdecref"):
         return False
     if name in ("call_c_r", "call_c_i", "call_c_f"):
         row = op.descr
         return not (row.pure and row.result != "r") and row.name not in _QUIET_CALLS
-    return op.opcode.runs_code or name in _GC_ALLOCATIONS or name == "guard_exception"
+    return op.opcode.runs_code or name == "guard_exception"

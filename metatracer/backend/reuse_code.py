@@ -3,18 +3,18 @@
 One function for each *structure*, compiled when first needed and kept: ``i`` and ``f`` are a number, ``(ir)`` is an
 instance of any class that holds an int and a reference; ``l`` in front: the place is an item of a list. ::
 
-    void store_new(ptr place, [ptr class,] leaves...)
-    void store_new(ptr list, i64 index, [ptr class,] leaves...)
+    void store_new(ptr place, [ptr class, ptr maker,] leaves...)
+    void store_new(ptr list, i64 index, [ptr class, ptr maker,] leaves...)
 
-They take over the references among the leaves. The place holds a reference or NULL. They begin an epoch (`emit.Addresses`) where
-code may have run.
+They take over the references among the leaves. The place holds a reference or NULL. The maker gives a new instance of the class
+(`support.maker_for`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metatracer.backend.layout import INT_DIGIT_BITS, WORD, Layout, layout, read_word
+from metatracer.backend.layout import INT_DIGIT_BITS, WORD, Layout, layout
 from metatracer.backend.operands import LLVM_TYPES, pointer
 
 if TYPE_CHECKING:
@@ -23,18 +23,17 @@ if TYPE_CHECKING:
 _HEADER = object.__basicsize__
 
 
-def store_text(name: str, structure: str, function: Callable[[str], int], epoch: int) -> str:
-    """LLVM text of the function of a structure; `epoch` is the address of the word of `emit.Addresses.epoch`."""
-    return _Functions(layout(), function, structure, epoch).text(name)
+def store_text(name: str, structure: str, function: Callable[[str], int]) -> str:
+    """LLVM text of the function of a structure."""
+    return _Functions(layout(), function, structure).text(name)
 
 
 class _Functions:
     """Writes the function of one structure."""
 
-    def __init__(self, figures: Layout, function: Callable[[str], int], structure: str, epoch: int) -> None:
+    def __init__(self, figures: Layout, function: Callable[[str], int], structure: str) -> None:
         self._figures = figures
         self._function = function
-        self._epoch = pointer(epoch)
         self._in_list = structure.startswith("l")
         self._is_instance = structure.endswith(")")
         self._kinds = structure.removeprefix("l").strip("()")
@@ -43,7 +42,7 @@ class _Functions:
         """The function."""
         params = ["ptr %list, i64 %index" if self._in_list else "ptr %place"]
         if self._is_instance:
-            params.append("ptr %cls")
+            params.append("ptr %cls, ptr %maker")
         params += [f"{LLVM_TYPES[kind]} %v{n}" for n, kind in enumerate(self._kinds)]
         return f"""
 define void @{name}({", ".join(params)}) nounwind {{
@@ -58,13 +57,9 @@ make:
   %last = load ptr, ptr {self._place("end")}
   store ptr %new, ptr {self._place("end")}
   call void {self._c("release")}(ptr %last)
-{self._begin_epoch("made")}
   ret void
 done:
   ret void
-nomemory:
-  call void {self._c("no_memory")}() noreturn
-  unreachable
 }}"""
 
     def _find_place(self, when: str) -> str:
@@ -159,14 +154,7 @@ write{n}:
 references:
 {swaps}
 {drops}
-{self._begin_epoch("dropped") if references else ""}
   ret void"""
-
-    def _begin_epoch(self, name: str) -> str:
-        """Code may have run: of a finalizer, or of what is collected in an allocation. Not where a number is put in place."""
-        return f"""  %{name} = load i64, ptr {self._epoch}
-  %{name}.next = add i64 %{name}, 1
-  store i64 %{name}.next, ptr {self._epoch}"""
 
     def _word(self, n: int) -> str:
         return f"  %word{n} = getelementptr i8, ptr %old, i64 {_HEADER + WORD * n}"
@@ -189,9 +177,6 @@ swap{n}:
   br i1 %number{n}, label %box{n}, label %make
 box{n}:
   %boxed{n} = call ptr {self._boxing(kind)}({LLVM_TYPES[kind]} %v{n})
-  %some{n} = icmp ne ptr %boxed{n}, null
-  br i1 %some{n}, label %put{n}, label %nomemory
-put{n}:
   store ptr %boxed{n}, ptr %word{n}
   call void {self._c("release")}(ptr %old{n})
   br label %{after}"""
@@ -204,13 +189,9 @@ put{n}:
             contents.append(f"%v{n}" if kind == "r" else f"%made{n}")
             if kind != "r":
                 lines.append(f"  %made{n} = call ptr {self._boxing(kind)}({LLVM_TYPES[kind]} %v{n})")
-                lines.append(f"  %ok.made{n} = icmp ne ptr %made{n}, null")
-                lines.append(f"  br i1 %ok.made{n}, label %after{n}, label %nomemory\nafter{n}:")
         if not self._is_instance:
             return "\n".join([*lines, "  %new = bitcast ptr %made0 to ptr"])
-        allocate = pointer(read_word(id(object) + self._figures.tp_alloc))
-        lines.append(f"  %new = call ptr {allocate}(ptr %cls, i64 0)")
-        lines.append("  %ok.new = icmp ne ptr %new, null\n  br i1 %ok.new, label %fill, label %nomemory\nfill:")
+        lines.append("  %new = call ptr %maker(ptr %cls)")
         for n, content in enumerate(contents):
             lines.append(f"  %new{n} = getelementptr i8, ptr %new, i64 {_HEADER + WORD * n}")
             lines.append(f"  store ptr {content}, ptr %new{n}")

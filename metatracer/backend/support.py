@@ -20,7 +20,7 @@ from metatracer.backend import free_lists, free_numbers, freeing_code, llvm, mak
 from metatracer.backend.emit import Addresses
 from metatracer.backend.emit_exits import MOST_DROPPED
 from metatracer.backend.interposers import sweep_address
-from metatracer.backend.layout import layout
+from metatracer.backend.layout import layout, read_word
 from metatracer.backend.once import once
 from metatracer.backend.operands import KEEPS_REGISTERS, LLVM_TYPES, pointer, register_positions
 from metatracer.backend.reuse_code import store_text
@@ -326,11 +326,27 @@ define void @no_memory() noreturn nounwind {{
 }}"""
 
 
+def _instance() -> str:
+    """`instance`: a new instance of a class that is not for the free lists."""
+    return f"""
+define ptr @instance(ptr %class) nounwind {{
+  %made = call ptr {pointer(read_word(id(object) + layout().tp_alloc))}(ptr %class, i64 0)
+{_begin_epoch("epoch")}
+  %none = icmp eq ptr %made, null
+  br i1 %none, label %nomemory, label %done
+done:
+  ret ptr %made
+nomemory:
+  call void @no_memory() noreturn
+  unreachable
+}}"""
+
+
 _DROPS = tuple(f"drop{count}" for count in range(1, MOST_DROPPED + 1))
 _BASE = (
     "fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory", "str_append", "dict_find",
     "bytes_slice", "str_slice", "tuple_slice", "list_slice", "list_concat", "leave", "dealloc", "release", "list_push",
-    "box_int", "box_float", "retain", *_DROPS,
+    "box_int", "box_float", "instance", "retain", *_DROPS,
 )  # fmt: skip
 
 
@@ -347,10 +363,11 @@ def _base() -> None:
         find_text(_c),
         slice_texts(_c),
         _leave(),
-        freeing_code.dealloc_text("dealloc", "dealloc_at"),
+        freeing_code.dealloc_text("dealloc", "dealloc_at", _begin_epoch),
         making_code.push_text("list_push"),
         making_code.lists_text(),
         free_numbers.box_texts("no_memory"),
+        _instance(),
         _retain(),
         *[_drop(count) for count in range(1, MOST_DROPPED + 1)],
     )
@@ -374,7 +391,7 @@ def function_address(name: str) -> int:
 def tuple_maker(length: int) -> int:
     """Address of the function that makes tuples of so many items, and takes these over."""
     name = f"tuple{length}"
-    _link(making_code.tuple_text(name, length, function_address("no_memory")), [name])
+    _link(making_code.tuple_text(name, length, function_address("no_memory"), _begin_epoch("epoch")), [name])
     return _functions[name]
 
 
@@ -387,15 +404,22 @@ def instance_maker(slots: int, weak: bool) -> int:
         weak: Whether the class allows weak references.
     """
     name = f"instance{slots}{'weak' if weak else ''}"
-    _link(making_code.instance_text(name, slots, weak, function_address("no_memory")), [name])
+    _link(making_code.instance_text(name, slots, weak, function_address("no_memory"), _begin_epoch("epoch")), [name])
     return _functions[name]
+
+
+def maker_for(cls: type) -> int:
+    """Address of the function that, given a class whose instances need no more than memory, makes one."""
+    if not free_lists.is_plain(cls):
+        return function_address("instance")
+    return instance_maker(read_word(id(cls) + layout().ob_size), free_lists.allows_weak(cls))
 
 
 @once
 def list_maker(length: int) -> int:
     """Address of the function that makes lists of so many items, which have to be stored at once."""
     name = f"list{length}"
-    _link(making_code.list_text(name, length, function_address("no_memory")), [name])
+    _link(making_code.list_text(name, length, function_address("no_memory"), _begin_epoch("epoch")), [name])
     return _functions[name]
 
 
@@ -707,7 +731,7 @@ def store_new(structure: str) -> int:
     """Address of the function of `reuse_code` for a structure."""
     _base()
     name = f"store_new{next(_store_numbers)}"
-    _link(store_text(name, structure, function_address, ctypes.addressof(_epoch)), [name])
+    _link(store_text(name, structure, function_address), [name])
     return _functions[name]
 
 

@@ -86,6 +86,8 @@ def breaking_box(words: Words) -> Box:
         "  setfield(r0, None) {Box.value}",
         "  r1 = getfield(r0) {Box.value}\n  setfield(r0, None) {Box.value}\n  guard_nonnull(r1) -> []",
         "  f1 = int_to_float(1)\n  r2 = float_box(f1)\n  setfield(r0, r2) {Box.value}",
+        "  r1 = getfield(r0) {Box.value}\n  r2 = new_tuple(r1)\n  setfield(r0, r2) {Box.value}\n  setfield(r0, None) {Box.value}",
+        "  r1 = getfield(r0) {Box.value}\n  r2 = new_list(r1)\n  setfield(r0, r2) {Box.value}\n  setfield(r0, None) {Box.value}",
     ],
 )
 def test_a_finalizer_that_a_store_runs(body: str) -> None:
@@ -100,7 +102,7 @@ def test_a_finalizer_of_what_an_instance_held_that_is_used_again() -> None:
     assert ends(code_for(words, body, "r0: list"), [breaking_box(words)]) == "guard_not_invalidated"
 
 
-def test_a_number_put_into_the_old_object_begins_no_epoch() -> None:
+def test_a_number_put_into_the_old_object_or_beside_it_begins_no_epoch() -> None:
     trace = parse_trace(
         """trace t(r0: list, r1: int)
           i2 = int_unbox(r1) -> []
@@ -123,8 +125,29 @@ def test_a_number_put_into_the_old_object_begins_no_epoch() -> None:
     entering = epochs(1000)
     assert epochs(2000) == entering
     shared = items[0]
-    assert epochs(3000) == entering + 1
+    assert epochs(3000) == entering
     assert shared == 2000.0
+    code.free()
+
+
+def test_objects_that_come_and_go_through_free_lists_begin_no_epoch() -> None:
+    text = """trace t(r0, r9: Box)
+      r1 = new_tuple(r0, r0)
+      r2 = new_list(r1)
+      r3 = new() {Box}
+      setfield(r3, r2) {Box.value}
+      setfield(r9, r3) {Box.value}
+      setfield(r9, None) {Box.value}
+      finish(None)"""
+    code = compile_trace(parse_trace(text, {"Box": Box}))
+    box = Box()
+    epoch = ctypes.c_int64.from_address(addresses().epoch)
+    epochs = []
+    for _ in range(3):
+        before = epoch.value
+        assert outcome(code, "x", box)[0] == "finish"
+        epochs.append(epoch.value - before)
+    assert epochs[1:] == [1, 1]  # of entering
     code.free()
 
 
