@@ -24,7 +24,7 @@ from metatracer.backend.yields import yield_places
 from metatracer.errors import LayoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
 
     from metatracer.backend.layout import Layout
 
@@ -495,7 +495,7 @@ def _check_generators(memory: Memory, figures: Layout) -> None:
     marks = object(), object(), object()
     inside: list[tuple[int, ...]] = []
 
-    def generator(first: object, second: object) -> Generator[object, None, None]:
+    def generator(first: object, second: object) -> Iterator[object]:
         held = first
         inside.append(state())
         for item in (marks[2],):

@@ -32,7 +32,7 @@ from metatracer.recorder.frames import (
 )
 from metatracer.recorder.generators import is_generator_function, virtual_generator
 from metatracer.recorder.hashing import HASHED_BY_VALUE, is_dict_class, is_plain_tuple, know_dict, know_key
-from metatracer.recorder.kept import ask_kept, give_item, give_item_or, give_item_to_loop
+from metatracer.recorder.kept import ask_kept, give_item, give_item_or, give_item_to_loop, is_to_be_kept
 from metatracer.recorder.lists import (
     append_item,
     constant_index,
@@ -752,6 +752,8 @@ def for_iter(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
                 frame.registers[instruction.src[0]] = None
             frame.position = instruction.arg
         return
+    if isinstance(iterator, GeneratorBox) and iterator.is_virtual and is_to_be_kept(frame, frame.position - 1):
+        meta.ref(iterator)
     cls = type(iterator.object)
     if cls is GeneratorType and ask_kept(meta, frame, instruction, iterator, give_item_to_loop):
         return

@@ -13,6 +13,7 @@ may see end: until the `yield` the generator still has it. They are left to CPyt
 
 from __future__ import annotations
 
+from gc import get_referents
 from types import CellType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -27,6 +28,7 @@ from metatracer.backend.generators import (
     drop_content,
     end_generator,
     frame_object_field,
+    is_over,
     namespace_of,
     place_at,
     slot_field,
@@ -195,6 +197,14 @@ def ask_kept(
     return True
 
 
+def is_to_be_kept(frame: MetaFrame, position: int) -> bool:
+    """Whether a generator that the loop at a position goes through will be stored in another one, at a `yield` of the loop."""
+    instructions = frame.jitcode.instructions
+    if not isinstance(frame.generator, Kept) or instructions[position].op != "for_iter":
+        return False
+    return any(instruction.op == "yield" for instruction in instructions[position : instructions[position].arg])
+
+
 def _slot(meta: MetaInterpreter, box: Box, code: CodeType, slot: int, on_stack: bool) -> Box | None:
     """What a slot of a generator holds."""
     field = slot_field(code, slot)
@@ -303,7 +313,7 @@ def _end(meta: MetaInterpreter, jitcode: JitCode, box: Box, place: Place) -> boo
     """Record the end of a generator that has run; False if what it holds may run code when it goes."""
     generator, owner, code = box.object, meta.ref(box), place.code
     fields = [*[slot_field(code, slot) for slot in range(place.top)], *cleared_fields(code)]
-    if any(_is_observed(read_field(generator, field)) for field in fields):
+    if any(_is_observed(meta, read_field(generator, field)) for field in fields):
         return False
     for field in fields:
         meta.emit(ops.SETFIELD, owner, NULL, descr=field)
@@ -351,7 +361,7 @@ def yield_item(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction
     objects = [NULL_OBJECT if held is None else held.object for held in changed.values()]
     for field, obj in zip(fields, objects, strict=True):
         old = read_field(generator, field)
-        if old is not obj and (_is_observed(old) or _is_observed(obj)):
+        if old is not obj and (_is_observed(meta, old) or _is_observed(meta, obj)):
             del old, obj
             raise leave_to_cpython(meta, frame, "the end of what a variable held may be observed")
         del old, obj
@@ -372,8 +382,15 @@ def yield_item(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction
     below.registers[pending.instruction.dst[0]] = value
 
 
-def _is_observed(obj: Any) -> bool:
-    return is_observed(obj) or runs_code_at_end(obj)
+def _is_observed(meta: MetaInterpreter, obj: Any, depth: int = 0) -> bool:
+    """Whether somebody may see the end of what a slot holds; that of a generator is only seen by what it holds, if in no `try`."""
+    if type(obj) is not GeneratorType or is_over(obj) or not meta.host.is_consumable(obj.gi_code):
+        return is_observed(obj) or runs_code_at_end(obj)
+    return depth > _DEEPEST or any(_is_observed(meta, part, depth + 1) for part in get_referents(obj))
+
+
+_DEEPEST = 8
+"""Of generators that hold each other."""
 
 
 def _changed(frame: MetaFrame, kept: Kept, place: Place, index: int) -> dict[int, Box | None]:

@@ -8,7 +8,7 @@ from metatracer.frontend.decode import jitcode_for
 from metatracer.recorder.calls import generator_frame, refusal
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box, live_numbers
 from metatracer.recorder.generators import is_held_once, is_in_tree, take_from_locals
-from metatracer.recorder.kept import Kept, yield_item
+from metatracer.recorder.kept import Kept, is_to_be_kept, yield_item
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.polymorphism import call_context
 from metatracer.recorder.virtuals import GeneratorBox, Suspended
@@ -24,6 +24,8 @@ def begin_generator(meta: MetaInterpreter, frame: MetaFrame, box: GeneratorBox, 
     """
     where = box.parts[0].object
     if type(where) is Suspended or not is_held_once(meta, box, index):
+        return
+    if is_to_be_kept(frame, frame.jitcode.positions[index]):
         return
     code = meta.host.stepping(where.__code__)
     if code is None or is_in_tree(meta, jitcode_for(code)):
