@@ -47,6 +47,14 @@ class VM:
     """
 
     _immutable_fields_ = ["next_builtin?", "ipairs_iterator?", "string_metatable?", "direct_depth?"]
+    # More attributes than CPython keeps inline: without slots, each store would be one to a dict.
+    __slots__ = (
+        "__weakref__", "called", "collecting", "collector_mode", "coroutine_level", "current", "direct_depth", "errors",
+        "files", "finalizable", "finalizer_count", "frame", "getinfo_builtin", "globals", "hooked_threads", "host_level",
+        "input", "ipairs_iterator", "looks_at_frames", "main_coroutine", "next_builtin", "output", "pcall_builtin",
+        "registry", "resume", "string_metatable", "traceback_builtin", "type_metatables", "warnings", "weak_tables",
+        "xpcall_builtin",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.globals = LuaTable()
