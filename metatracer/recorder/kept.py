@@ -383,7 +383,7 @@ def yield_item(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction
 
 
 def _is_observed(meta: MetaInterpreter, obj: Any, depth: int = 0) -> bool:
-    """Whether somebody may see the end of what a slot holds; that of a generator is only seen by what it holds, if in no `try`."""
+    """Whether somebody may see the end of what a slot holds; of a generator that waits in no `try`, of what that holds."""
     if type(obj) is not GeneratorType or is_over(obj) or not meta.host.is_consumable(obj.gi_code):
         return is_observed(obj) or runs_code_at_end(obj)
     return depth > _DEEPEST or any(_is_observed(meta, part, depth + 1) for part in get_referents(obj))
