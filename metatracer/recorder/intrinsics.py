@@ -316,7 +316,7 @@ def extreme_of_numbers(symbol: str) -> Handler:
         better = compare_numbers(meta, symbol, second, first)
         if better is None:
             return False
-        if not isinstance(better.raw, Const):
+        if not better.is_const:
             assert better.raw is not None
             meta.guard(ops.GUARD_TRUE if better.object else ops.GUARD_FALSE, better.raw)
         set_result(frame, instruction, second if better.object else first)

@@ -91,6 +91,7 @@ def closures(i, value):
 
 def builtins(i, log):
     log[0] = (min(i, 5), max((i, 3)), abs(-i), len("abc"), isinstance(i, (str, int)), ord("a"), chr(97 + i % 5))
+    log[0] += (max(2**63 - 1, i), min(-(2**63), i))
     log[1] = (list(map(str, (i, 1))), sorted([3, i, 1]), any([0, i]), list(zip((1, i), "ab")), list(enumerate("a", i)))
     log[2] = (divmod(i, 7), round(i / 3, 2), int("1" + str(i)), hash(i), repr(i), type(i) is int, callable(i))
     log[3] = ("%d-%s" % (i, "x"), "{:04d}".format(i), f"{i:x}", ",".join([str(i)] * 2), str(i).zfill(5))
