@@ -21,7 +21,6 @@ import os
 import struct
 from dataclasses import dataclass
 
-from metatracer.backend import free_numbers
 from metatracer.backend.layout import (
     TPFLAGS_HEAPTYPE,
     TPFLAGS_INLINE_VALUES,
@@ -213,7 +212,7 @@ def regions() -> tuple[tuple[int, int], ...]:
     """Address and size of each piece of memory that the functions here index."""
     own = [(ctypes.addressof(memory), ctypes.sizeof(memory)) for memory in (INSTANCES, LISTS)]
     lists = free_lists()
-    return (free_numbers.REGION, *own, *([] if lists is None else [lists.region]))
+    return (*own, *([] if lists is None else [lists.region]))
 
 
 def counts_of(memory: _Instances | _Lists) -> int:
@@ -221,23 +220,39 @@ def counts_of(memory: _Instances | _Lists) -> int:
     return ctypes.addressof(memory) + type(memory).counts.offset
 
 
-def take_first(head: int, count: int, link: int) -> str:
-    """Take %head from the list at `head`, or go to block `allocate`. Ends in block `listed`."""
-    return f"""  %head = load ptr, ptr {pointer(head)}
-  %empty = icmp eq ptr %head, null
-  br i1 %empty, label %allocate, label %listed
-listed:
-{pop(head, count, link)}"""
+def take(heads: int, counts: int, index: str, link: int, *, suffix: str = "", empty: str = "allocate") -> str:
+    """Take %head, the first of the list number `index`, or go to block `empty`. Ends in block `listed`.
+
+    Args:
+        heads: Address of the first of each list.
+        counts: Address of how many each has.
+        index: An operand.
+        link: Where in its memory the next one is.
+        suffix: Of all names.
+        empty: A label.
+    """
+    return f"""  %headp{suffix} = getelementptr ptr, ptr {pointer(heads)}, i64 {index}
+  %head{suffix} = load ptr, ptr %headp{suffix}
+  %empty{suffix} = icmp eq ptr %head{suffix}, null
+  br i1 %empty{suffix}, label %{empty}, label %listed{suffix}
+listed{suffix}:
+{pop(counts, index, link, suffix=suffix)}"""
 
 
-def pop(head: int, count: int, link: int) -> str:
-    """Take %head, which is the first of the list at `head`."""
-    return f"""  %linkp = getelementptr i8, ptr %head, i64 {link}
-  %link = load ptr, ptr %linkp
-  store ptr %link, ptr {pointer(head)}
-  %count = load i32, ptr {pointer(count)}
-  %less = sub i32 %count, 1
-  store i32 %less, ptr {pointer(count)}
+def pop(counts: int, index: str, link: int, *, suffix: str = "") -> str:
+    """Take %head, the first of the list at %headp."""
+    return f"""  %linkp{suffix} = getelementptr i8, ptr %head{suffix}, i64 {link}
+  %link{suffix} = load ptr, ptr %linkp{suffix}
+  store ptr %link{suffix}, ptr %headp{suffix}
+  %countp{suffix} = getelementptr i32, ptr {pointer(counts)}, i64 {index}
+  %count{suffix} = load i32, ptr %countp{suffix}
+  %less{suffix} = sub i32 %count{suffix}, 1
+  store i32 %less{suffix}, ptr %countp{suffix}"""
+
+
+def take_object(heads: int, counts: int, index: str, link: int) -> str:
+    """`take` memory of an object: somebody refers to it now."""
+    return f"""{take(heads, counts, index, link)}
   store i64 1, ptr %head"""
 
 

@@ -15,13 +15,12 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING
 
+from metatracer.backend.free_lists import put, take_object
 from metatracer.backend.layout import INT_DIGIT_BITS, layout
 from metatracer.backend.llvm import symbol_address
 from metatracer.backend.operands import pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from metatracer.backend.layout import Layout
 
 _FLOATS = 2
@@ -35,32 +34,15 @@ class _Numbers(ctypes.Structure):
 
 
 _numbers = _Numbers()
-HEADS = ctypes.addressof(_numbers)
-COUNTS = HEADS + _Numbers.counts.offset
-REGION = (HEADS, ctypes.sizeof(_numbers))
+_HEADS = ctypes.addressof(_numbers)
+_COUNTS = _HEADS + _Numbers.counts.offset
+REGION = (_HEADS, ctypes.sizeof(_numbers))
 """Address and size of the memory that the functions here index."""
 
 
 def box_texts(no_memory: str) -> str:
     """LLVM text of the functions; `no_memory` is one that does not return."""
     return _box_int(no_memory) + _box_float(no_memory)
-
-
-def _take(index: str, link: int) -> str:
-    """Take %head from the list number `index`, or go to block `allocate`. Ends in block `listed`."""
-    return f"""  %headp = getelementptr ptr, ptr {pointer(HEADS)}, i64 {index}
-  %head = load ptr, ptr %headp
-  %empty = icmp eq ptr %head, null
-  br i1 %empty, label %allocate, label %listed
-listed:
-  %linkp = getelementptr i8, ptr %head, i64 {link}
-  %link = load ptr, ptr %linkp
-  store ptr %link, ptr %headp
-  %countp = getelementptr i32, ptr {pointer(COUNTS)}, i64 {index}
-  %count = load i32, ptr %countp
-  %less = sub i32 %count, 1
-  store i32 %less, ptr %countp
-  store i64 1, ptr %head"""
 
 
 def _allocate(function: str, value: str, no_memory: str) -> str:
@@ -110,7 +92,7 @@ look:
   %high = lshr i64 %magnitude, {INT_DIGIT_BITS}
   %iswide = icmp ne i64 %high, 0
   %index = zext i1 %iswide to i64
-{_take("%index", figures.int_size)}
+{take_object(_HEADS, _COUNTS, "%index", figures.int_size)}
   %length = add i64 %index, 1
 {size}
   store i64 %size, ptr %linkp
@@ -133,19 +115,18 @@ def _box_float(no_memory: str) -> str:
     figures = layout()
     return f"""
 define ptr @box_float(double %value) nounwind {{
-{_take(str(_FLOATS), figures.float_value)}
+{take_object(_HEADS, _COUNTS, str(_FLOATS), figures.float_value)}
   store double %value, ptr %linkp
   ret ptr %head
 {_allocate("PyFloat_FromDouble", "double", no_memory)}"""
 
 
-def free_blocks(figures: Layout, put: Callable[..., str]) -> str:
-    """The blocks from `int` and from `float`: they free %object by `free_lists`' `put` and return, or go to block `other`."""
+def free_blocks(figures: Layout) -> str:
+    """The blocks from `int` and from `float`: they free %object and return, or go to block `other`."""
     if figures.int_tagged:
         count = "  %digits.n = lshr i64 %size.n, 3"
     else:
         count = "  %digits.n = call i64 @llvm.abs.i64(i64 %size.n, i1 true)"
-    heads, counts = HEADS, COUNTS
     return f"""int:
   %sizep.n = getelementptr i8, ptr %object, i64 {figures.int_size}
   %size.n = load i64, ptr %sizep.n
@@ -154,11 +135,11 @@ def free_blocks(figures: Layout, put: Callable[..., str]) -> str:
   %short.n = icmp ult i64 %index.n, 2
   br i1 %short.n, label %ours.n, label %other
 ours.n:
-{put("n", heads, counts, "%index.n", "%object", "%sizep.n", "PyObject_Free")}
+{put("n", _HEADS, _COUNTS, "%index.n", "%object", "%sizep.n", "PyObject_Free")}
 given.n:
   ret void
 float:
   %valuep.f = getelementptr i8, ptr %object, i64 {figures.float_value}
-{put("f", heads, counts, str(_FLOATS), "%object", "%valuep.f", "PyObject_Free")}
+{put("f", _HEADS, _COUNTS, str(_FLOATS), "%object", "%valuep.f", "PyObject_Free")}
 given.f:
   ret void"""

@@ -96,7 +96,7 @@ notlist:
 str:
   call void {pointer(symbol_address("_Py_Dealloc"))}(ptr %object)
   ret void
-{free_numbers.free_blocks(figures, put)}
+{free_numbers.free_blocks(figures)}
 {_tuple(figures, lists, inner)}
 {_list(figures, inner)}
 {_instance(figures, inner, begin_epoch("epoch.c"))}

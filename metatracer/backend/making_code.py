@@ -26,7 +26,8 @@ from metatracer.backend.free_lists import (
     free_lists,
     give_room,
     pop,
-    take_first,
+    take,
+    take_object,
     track,
 )
 from metatracer.backend.layout import WORD, layout, read_word
@@ -45,16 +46,15 @@ def tuple_text(name: str, length: int, no_memory: int, epoch: str) -> str:
         for number in range(length)
     )
     if lists is None or not 1 <= length <= LENGTHS:
-        take, listed = "  br label %allocate", ""
+        making, listed = "  br label %allocate", ""
     else:
-        at = WORD * (length - 1)
-        take = f"""{take_first(lists.heads + at, lists.counts + at // 2, figures.tuple_items)}
+        making = f"""{take_object(lists.heads, lists.counts, str(length - 1), figures.tuple_items)}
 {track(lists)}
   br label %fill"""
         listed = "[%head, %listed], "
     return f"""
 define ptr @{name}({params}) nounwind {{
-{take}
+{making}
 allocate:
   %made = call ptr {pointer(symbol_address("PyTuple_New"))}(i64 {length})
 {epoch}
@@ -77,15 +77,14 @@ def instance_text(name: str, slots: int, weak: bool, no_memory: int, epoch: str)
     """
     figures, lists = layout(), free_lists()
     if lists is None:
-        take = "  br label %allocate"
+        making = "  br label %allocate"
     else:
         unset = "\n".join(
             f"  %p{number} = getelementptr i8, ptr %head, i64 {HEADER + WORD * number}\n  store ptr null, ptr %p{number}"
             for number in range(slots)
         )
         number = slots - 1 + (MOST_SLOTS if weak else 0)
-        head, count = ctypes.addressof(INSTANCES) + WORD * number, counts_of(INSTANCES) + 4 * number
-        take = f"""{take_first(head, count, HEADER)}
+        making = f"""{take_object(ctypes.addressof(INSTANCES), counts_of(INSTANCES), str(number), HEADER)}
   %typep = getelementptr i8, ptr %head, i64 {figures.ob_type}
   store ptr %class, ptr %typep
   call void {pointer(symbol_address("Py_IncRef"))}(ptr %class)
@@ -94,7 +93,7 @@ def instance_text(name: str, slots: int, weak: bool, no_memory: int, epoch: str)
   ret ptr %head"""
     return f"""
 define ptr @{name}(ptr %class) nounwind {{
-{take}
+{making}
 allocate:
   %made = call ptr {pointer(read_word(id(object) + figures.tp_alloc))}(ptr %class, i64 0)
 {epoch}
@@ -112,10 +111,10 @@ def list_text(name: str, length: int, no_memory: int, epoch: str) -> str:
     """LLVM text of the function that makes lists of a length."""
     figures, lists = layout(), free_lists()
     if lists is None:
-        take = "  br label %allocate"
+        making = "  br label %allocate"
     else:
         room, items = _room(length)
-        take = f"""{take_first(ctypes.addressof(LISTS), counts_of(LISTS), figures.list_items)}
+        making = f"""{take_object(ctypes.addressof(LISTS), counts_of(LISTS), "0", figures.list_items)}
 {room}  store ptr {items}, ptr %linkp
   %sizep = getelementptr i8, ptr %head, i64 {figures.ob_size}
   store i64 {length}, ptr %sizep
@@ -125,7 +124,7 @@ def list_text(name: str, length: int, no_memory: int, epoch: str) -> str:
   ret ptr %head"""
     return f"""
 define ptr @{name}() nounwind {{
-{take}
+{making}
 allocate:
   %made = call ptr {pointer(symbol_address("PyList_New"))}(i64 {length})
 {epoch}
@@ -150,21 +149,12 @@ roomy:
 """
     if length > MOST_ROOM:
         return malloc, "%new"
-    head, count = pointer(ctypes.addressof(LISTS) + WORD * length), pointer(counts_of(LISTS) + 4 * length)
-    return f"""  %room = load ptr, ptr {head}
-  %noroom = icmp eq ptr %room, null
-  br i1 %noroom, label %malloc, label %kept
-kept:
-  %next = load ptr, ptr %room
-  store ptr %next, ptr {head}
-  %rooms = load i32, ptr {count}
-  %fewer = sub i32 %rooms, 1
-  store i32 %fewer, ptr {count}
+    return f"""{take(ctypes.addressof(LISTS), counts_of(LISTS), str(length), 0, suffix=".r", empty="malloc")}
   br label %found
 malloc:
 {malloc}  br label %found
 found:
-  %items = phi ptr [%room, %kept], [%new, %roomy]
+  %items = phi ptr [%head.r, %listed.r], [%new, %roomy]
 """, "%items"
 
 
@@ -174,7 +164,6 @@ def push_text(name: str) -> str:
     How much it gets is `list_resize`'s rule.
     """
     figures = layout()
-    heads, counts = pointer(ctypes.addressof(LISTS)), pointer(counts_of(LISTS))
     return f"""
 define i32 @{name}(ptr %list, ptr %item) nounwind {{
   %sizep = getelementptr i8, ptr %list, i64 {figures.ob_size}
@@ -187,35 +176,25 @@ define i32 @{name}(ptr %list, ptr %item) nounwind {{
   %short = icmp ule i64 %wanted, {MOST_ROOM}
   br i1 %short, label %look, label %other
 look:
-  %headp = getelementptr ptr, ptr {heads}, i64 %wanted
-  %room = load ptr, ptr %headp
-  %none = icmp eq ptr %room, null
-  br i1 %none, label %other, label %take
-take:
-  %next = load ptr, ptr %room
-  store ptr %next, ptr %headp
-  %countp = getelementptr i32, ptr {counts}, i64 %wanted
-  %count = load i32, ptr %countp
-  %less = sub i32 %count, 1
-  store i32 %less, ptr %countp
+{take(ctypes.addressof(LISTS), counts_of(LISTS), "%wanted", 0, suffix=".r", empty="other")}
   %itemsp = getelementptr i8, ptr %list, i64 {figures.list_items}
   %object = load ptr, ptr %itemsp
   br label %test
 test:
-  %at = phi i64 [0, %take], [%at1, %copy]
+  %at = phi i64 [0, %listed.r], [%at1, %copy]
   %all = icmp eq i64 %at, %size
   br i1 %all, label %set, label %copy
 copy:
   %from = getelementptr ptr, ptr %object, i64 %at
   %moved = load ptr, ptr %from
-  %to = getelementptr ptr, ptr %room, i64 %at
+  %to = getelementptr ptr, ptr %head.r, i64 %at
   store ptr %moved, ptr %to
   %at1 = add i64 %at, 1
   br label %test
 set:
-  %last = getelementptr ptr, ptr %room, i64 %size
+  %last = getelementptr ptr, ptr %head.r, i64 %size
   store ptr %item, ptr %last
-  store ptr %room, ptr %itemsp
+  store ptr %head.r, ptr %itemsp
   %allocatedp = getelementptr i8, ptr %list, i64 {figures.list_allocated}
   %left = load i64, ptr %allocatedp
   store i64 %wanted, ptr %allocatedp
@@ -301,11 +280,12 @@ define internal ptr @list_sized(i64 %length) nounwind {{
   %made = call ptr {new}(i64 %length)
   ret ptr %made
 }}"""
-    heads, counts = pointer(ctypes.addressof(LISTS)), pointer(counts_of(LISTS))
+    heads, counts = ctypes.addressof(LISTS), counts_of(LISTS)
     return f"""
 define internal ptr @list_sized(i64 %length) nounwind {{
 start:
-  %head = load ptr, ptr {heads}
+  %headp = getelementptr ptr, ptr {pointer(heads)}, i64 0
+  %head = load ptr, ptr %headp
   %empty = icmp eq ptr %head, null
   br i1 %empty, label %allocate, label %some
 some:
@@ -315,17 +295,7 @@ look:
   %short = icmp ule i64 %length, {MOST_ROOM}
   br i1 %short, label %search, label %malloc
 search:
-  %roomp = getelementptr ptr, ptr {heads}, i64 %length
-  %room = load ptr, ptr %roomp
-  %noroom = icmp eq ptr %room, null
-  br i1 %noroom, label %malloc, label %kept
-kept:
-  %next = load ptr, ptr %room
-  store ptr %next, ptr %roomp
-  %roomsp = getelementptr i32, ptr {counts}, i64 %length
-  %rooms = load i32, ptr %roomsp
-  %fewer = sub i32 %rooms, 1
-  store i32 %fewer, ptr %roomsp
+{take(heads, counts, "%length", 0, suffix=".r", empty="malloc")}
   br label %roomy
 malloc:
   %bytes = shl i64 %length, 3
@@ -333,8 +303,9 @@ malloc:
   %full = icmp eq ptr %new, null
   br i1 %full, label %allocate, label %roomy
 roomy:
-  %items = phi ptr [null, %some], [%room, %kept], [%new, %malloc]
-{pop(ctypes.addressof(LISTS), counts_of(LISTS), figures.list_items)}
+  %items = phi ptr [null, %some], [%head.r, %listed.r], [%new, %malloc]
+{pop(counts, "0", figures.list_items)}
+  store i64 1, ptr %head
   store ptr %items, ptr %linkp
   %sizep = getelementptr i8, ptr %head, i64 {figures.ob_size}
   store i64 %length, ptr %sizep

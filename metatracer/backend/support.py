@@ -375,7 +375,7 @@ def _base() -> None:
 
 
 def _link(text: str, names: Iterable[str]) -> None:
-    machine = compile_stored(text, names, level=1, regions=(*_REGIONS, *free_lists.regions()))
+    machine = compile_stored(text, names, level=1, regions=(*_REGIONS, free_numbers.REGION, *free_lists.regions()))
     _machines.append(machine)
     _functions.update(machine.addresses)
 

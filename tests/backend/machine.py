@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from typing import Any
 
+from metatracer.backend import support
 from metatracer.backend.compile import CompiledCode, compile_trace
+from metatracer.backend.layout import layout, write_word
 from metatracer.ir.evaluator import Exit
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.text import parse_trace
@@ -70,3 +73,16 @@ class Counts:
         """The change of each count since `start`."""
         now = self._now()
         return [count - before for count, before in zip(now, self._before, strict=True)]
+
+
+DEALLOC = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(support.function_address("dealloc"))
+
+
+def free(holder: list[Any], dealloc: Any = DEALLOC) -> None:
+    """Free the object that a list alone holds."""
+    address = id(holder[0])
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(holder[0]))
+    holder.clear()
+    assert ctypes.c_uint32.from_address(address + layout().ob_refcnt).value == 1
+    write_word(address + layout().ob_refcnt, 0)
+    dealloc(address)

@@ -10,12 +10,12 @@ import weakref
 import pytest
 
 from metatracer.backend import free_lists, support
-from metatracer.backend.layout import layout, object_at, read_word, write_word
+from metatracer.backend.layout import layout, object_at, read_word
+from tests.backend.machine import DEALLOC, free
 
-_dealloc = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(support.function_address("dealloc"))
 _plain_dealloc = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(("_Py_Dealloc", ctypes.pythonapi))
 _decref = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("Py_DecRef", ctypes.pythonapi))
-DEALLOCS = {"ours": _dealloc, "CPython's": _plain_dealloc}
+DEALLOCS = {"ours": DEALLOC, "CPython's": _plain_dealloc}
 
 
 class Pair:
@@ -70,16 +70,6 @@ def push(items, item):
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(item))
     function = ctypes.PYFUNCTYPE(ctypes.c_int32, ctypes.py_object, ctypes.py_object)(support.function_address("list_push"))
     assert function(items, item) == 0
-
-
-def free(holder, dealloc=_dealloc):
-    """Free the object that a list alone holds."""
-    address = id(holder[0])
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(holder[0]))
-    holder.clear()
-    assert ctypes.c_uint32.from_address(address + layout().ob_refcnt).value == 1
-    write_word(address + layout().ob_refcnt, 0)
-    dealloc(address)
 
 
 def test_the_lists_are_found():

@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from metatracer.backend import support
-from metatracer.backend.layout import layout, write_word
+from metatracer.backend.layout import layout
+from tests.backend.machine import free
 
-_dealloc = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(support.function_address("dealloc"))
 _release = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(support.function_address("release"))
 box_int = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_int64)(support.function_address("box_int"))
 box_float = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_double)(support.function_address("box_float"))
@@ -19,16 +19,6 @@ box_float = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_double)(support.functio
 EDGES = [257, 2**30 - 1, 2**30, 2**30 + 1, 3 << 40, 2**60 - 1, 2**60, 2**63 - 1]
 INTS = [*range(-6, 258), *EDGES, *[-value for value in EDGES], -(2**63)]
 FLOATS = [0.0, -0.0, 1.5, -math.pi, math.inf, -math.inf, 5e-324, 1.7976931348623157e308]
-
-
-def free(holder):
-    """Free the number that a list alone holds."""
-    address = id(holder[0])
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(holder[0]))
-    holder.clear()
-    assert ctypes.c_uint32.from_address(address + layout().ob_refcnt).value == 1
-    write_word(address + layout().ob_refcnt, 0)
-    _dealloc(address)
 
 
 def is_shared(value):
