@@ -129,7 +129,11 @@ DICT_CONTAINS = _row("dict_contains", "PyDict_Contains", "rr", "i", c_result="i3
 # The recorder has seen that the class has no descriptor for the name that would run code, and no hook.
 INSTANCE_GETATTR = _row("instance_getattr", "PyObject_GetAttr", "rr", "r", reads=Effect.HEAP, evaluate=getattr)
 DICT_LEN = _row("dict_len", "PyDict_Size", "r", "i", error="never", reads=Effect.DICT, evaluate=len)
+# `dict.keys` and the like, of a dict.
+DICT_VIEW = _row("dict_view", "PyObject_CallOneArg", "rr", "r", writes=Effect.NONE, evaluate=lambda method, d: method(d))
 SET_CONTAINS = _row("set_contains", "PySet_Contains", "rr", "i", c_result="i32", reads=Effect.DICT, evaluate=lambda s, k: int(k in s))
+# The recorder has seen that neither the item nor those of the tuple compare with code of the guest.
+TUPLE_CONTAINS = _row("tuple_contains", "PySequence_Contains", "rr", "i", c_result="i32", pure=True, evaluate=lambda t, k: int(k in t))
 # Both are str, or both bytes.
 TEXT_CONTAINS = _row("text_contains", "PySequence_Contains", "rr", "i", c_result="i32", pure=True, evaluate=lambda t, p: int(p in t))
 STR_CONCAT = _row("str_concat", "PyUnicode_Concat", "rr", "r", pure=True, evaluate=operator.add)
@@ -138,6 +142,11 @@ STR_COMPARE = _row("str_compare", "PyUnicode_Compare", "rr", "i", c_result="i32"
 INT_STR = _row("int_str", "PyObject_Str", "r", "r", pure=True, evaluate=str)
 FLOAT_STR = _row("float_str", "PyObject_Str", "r", "r", pure=True, evaluate=str)
 LIST_CONCAT = _row("list_concat", "list_concat", "rr", "r", reads=Effect.LIST, evaluate=operator.add)
+# `x[i:j] = y` of two lists, or a list and a tuple, where nothing is replaced.
+LIST_SET_SLICE = _row("list_set_slice", "PyList_SetSlice", "riir", "i", c_result="i32", reads=Effect.LIST, writes=Effect.LIST, evaluate=lambda x, i, j, y: operator.setitem(x, slice(i, j), y) or 0)
+LIST_INSERT = _row("list_insert", "PyList_Insert", "rir", "i", c_result="i32", reads=Effect.LIST, writes=Effect.LIST, evaluate=lambda x, i, y: x.insert(i, y) or 0)
+# Of an exact tuple, dict or set.
+LIST_OF = _row("list_of", "PySequence_List", "r", "r", reads=Effect.DICT, evaluate=list)
 # Support functions: `sequence[start:stop]` for any two machine integers.
 SLICES: dict[type, CFunction] = {
     bytes: _row("bytes_slice", "bytes_slice", "rii", "r", pure=True, evaluate=lambda s, i, j: s[i:j]),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from metatracer.ir import cfunctions as c
+from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const
 from metatracer.recorder.calls import call_python, deliver_result, enter_fused, intrinsic, refusal, set_result
 from metatracer.recorder.containers import advance
@@ -17,9 +18,10 @@ from metatracer.recorder.dicts import note_made
 from metatracer.recorder.frames import Box, Pending, const_box
 from metatracer.recorder.generators import is_held_once, is_virtual_generator, take_from_locals
 from metatracer.recorder.hashing import is_dict_class, know_dict
-from metatracer.recorder.intrinsics import extreme_of_numbers
 from metatracer.recorder.lists import new_list
 from metatracer.recorder.metainterp import handles
+from metatracer.recorder.numeric import compare_numbers, int_binary
+from metatracer.recorder.sequences import copy_to_list, extend, items_of
 from metatracer.recorder.tuples import new_tuple
 from metatracer.recorder.virtuals import VirtualBox, is_virtual_dict, is_virtual_mapping
 
@@ -112,21 +114,70 @@ def _consuming(consumer: str) -> Any:
 
 intrinsic(any)(_consuming("any"))
 intrinsic(all)(_consuming("all"))
-intrinsic(list)(_consuming("list"))
 intrinsic(set)(_consuming("set"))
 intrinsic(sorted)(_consuming("sorted"))
 
 
+@intrinsic(list)
+def _list(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    if len(boxes) != 1:
+        return False
+    return consume(meta, frame, instruction, "list", boxes[0]) or copy_to_list(meta, frame, instruction, boxes[0])
+
+
 def _extreme(function: Any, symbol: str) -> None:
-    """`min` and `max`, of an iterable or of two numbers."""
-    of_numbers, of_items = extreme_of_numbers(symbol), _consuming(function.__name__)
+    """`min` and `max`, of an iterable or of some numbers."""
 
     def handle(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
-        handler = of_items if len(boxes) == 1 else of_numbers
-        return handler(meta, frame, instruction, boxes)
+        items: list[Box] | None = boxes
+        if len(boxes) == 1:
+            if consume(meta, frame, instruction, function.__name__, boxes[0]):
+                return True
+            items = items_of(meta, boxes[0])
+        if items is None or len(items) > _MOST_COMPARED:
+            return False
+        result = _best(meta, symbol, items)
+        if result is None:
+            return False
+        set_result(frame, instruction, result)
+        return True
 
     intrinsic(function)(handle)
 
+
+def _total(meta: MetaInterpreter, values: Box, start: Box) -> Box | None:
+    """`sum(values, start)` of exact ints whose partial sums are machine integers, too."""
+    boxes = items_of(meta, values)
+    if boxes is None or type(start.object) is not int or any(type(box.object) is not int for box in boxes):
+        return None
+    result = start
+    for box in boxes:
+        added = int_binary(meta, "+", result, box, masked=False)
+        if added is None:
+            return None
+        result = added
+    return result
+
+
+def _best(meta: MetaInterpreter, symbol: str, boxes: Sequence[Box]) -> Box | None:
+    """`min` and `max` of numbers: the first one that no later one compares `symbol` to; guards which."""
+    if not boxes or not all(type(box.object) in (int, float, bool) for box in boxes):
+        return None
+    best = boxes[0]
+    for box in boxes[1:]:
+        better = compare_numbers(meta, symbol, box, best)
+        if better is None:
+            return None
+        if not better.is_const:
+            assert better.raw is not None
+            meta.guard(ops.GUARD_TRUE if better.object else ops.GUARD_FALSE, better.raw)
+        if better.object:
+            best = box
+    return best
+
+
+_MOST_COMPARED = 4
+"""More have too many orders: each would be a bridge."""
 
 _extreme(min, "<")
 _extreme(max, ">")
@@ -134,9 +185,14 @@ _extreme(max, ">")
 
 @intrinsic(sum)
 def _sum(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
-    if not 1 <= len(boxes) <= 2 or not is_virtual_generator(boxes[0]):
+    if not 1 <= len(boxes) <= 2:
         return False
     start = boxes[1] if len(boxes) == 2 else const_box(0)
+    if not is_virtual_generator(boxes[0]):
+        result = _total(meta, boxes[0], start)
+        if result is not None:
+            set_result(frame, instruction, result)
+        return result is not None
     if type(start.object) not in (int, float):
         return False
     meta.guard_class(start)
@@ -259,7 +315,9 @@ def _join(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box
 
 @intrinsic(list.extend)
 def _extend(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
-    if len(boxes) != 2 or not is_virtual_generator(boxes[1]) or type(boxes[0].object) is not list:
+    if len(boxes) != 2 or type(boxes[0].object) is not list:
         return False
+    if not is_virtual_generator(boxes[1]):
+        return extend(meta, frame, instruction, boxes[0], boxes[1], const_box(None))
     meta.guard_class(boxes[0])
     return consume(meta, frame, instruction, "extend", boxes[1], boxes[:1])

@@ -409,7 +409,10 @@ def contains(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
         frame.registers[instruction.dst[0]] = const_box((item.object in container.object) != invert)
         return
     row = None
-    if cls in (set, frozenset) and know_key(meta, item):
+    if cls is tuple and container.is_const and type(item.object) in _COMPARED and _compare_plainly(*container.object):
+        meta.guard_class(item)
+        row = c.TUPLE_CONTAINS
+    elif cls in (set, frozenset) and know_key(meta, item):
         meta.guard_class(container)
         row = c.SET_CONTAINS
     elif cls in (str, bytes) and type(item.object) is cls:
@@ -442,6 +445,10 @@ def contains(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
         objects = [container.object, item.object]
 
     _contains_call(meta, frame, instruction, row, [meta.ref(container), meta.ref(item)], objects, invert)
+
+
+_COMPARED = HASHED_BY_VALUE - {float}
+"""Classes whose instances a tuple has if an equal one is there; a float that is no number is equal only as the same object."""
 
 
 def _compare_plainly(*objects: Any) -> bool:

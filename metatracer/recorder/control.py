@@ -437,7 +437,6 @@ def import_name(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
 _AS_CALLS = (
     "intrinsic",
     "import_from",
-    "map_add",
     "set_update",
     "dict_update",
     "match_keys",

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 from weakref import ReferenceType
 
 from metatracer.backend.fields import is_immutable_type, raw_lookup
+from metatracer.ir.values import Const
+from metatracer.recorder.frames import const_box
+from metatracer.recorder.tuples import guard_tuple_length, known_items, tuple_item
+from metatracer.recorder.virtuals import VirtualBox
 
 if TYPE_CHECKING:
     from metatracer.recorder.frames import Box
@@ -27,12 +31,34 @@ def know_key(meta: MetaInterpreter, key: Box) -> bool:
         return True
     if cls is ReferenceType:
         return key.is_const and _know_referent(meta, key.object())
+    if cls is tuple:
+        return _know_items(meta, key)
     if not meta.is_steady(cls) or not _is_plain(cls):
         return False
     meta.guard_class(key)
     if not is_immutable_type(cls):
         meta.rely_on_class(cls)
     return True
+
+
+_MOST_ITEMS = 4
+"""Of a tuple that is a key, and whose number of items the trace does not know."""
+
+
+def _know_items(meta: MetaInterpreter, key: Box) -> bool:
+    """Whether hashing and comparing the items of a tuple runs no code; guards how many there are, and their classes."""
+    if key.is_const:
+        return all(know_key(meta, const_box(item)) for item in key.object)
+    if isinstance(key, VirtualBox) and key.is_virtual:
+        return False
+    if known_items(meta, key) is None:
+        if len(key.object) > _MOST_ITEMS:
+            return False
+        meta.guard_class(key)
+        guard_tuple_length(meta, meta.ref(key), len(key.object))
+    owner = meta.ref(key)
+    boxes = [tuple_item(meta, owner, Const("i", place), item) for place, item in enumerate(key.object)]
+    return all(know_key(meta, box) for box in boxes)
 
 
 def _know_referent(meta: MetaInterpreter, obj: object) -> bool:

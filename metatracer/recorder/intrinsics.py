@@ -20,9 +20,11 @@ from metatracer.recorder.calls import intrinsic, set_result
 from metatracer.recorder.containers import length_of
 from metatracer.recorder.dicts import get_item
 from metatracer.recorder.frames import Box, MetaFrame, const_box
-from metatracer.recorder.lists import append_item, forget_bounds, forget_items, guard_length, list_item, store_item
+from metatracer.recorder.hashing import know_key
+from metatracer.recorder.lists import append_item, guard_length, list_item, note_shorter, store_item
 from metatracer.recorder.metainterp import is_base
-from metatracer.recorder.numeric import as_float, as_int, compare_numbers, int_binary
+from metatracer.recorder.numeric import as_float, as_int, int_binary
+from metatracer.recorder.sequences import copy_to_list, insert
 from metatracer.recorder.truth import truth_raw
 from metatracer.recorder.tuples import lasting_length, new_tuple
 from metatracer.recorder.unsigned import unsigned_value
@@ -306,25 +308,6 @@ intrinsic(int.bit_length)(_bits(ops.UINT_BIT_LENGTH))
 intrinsic(int.bit_count)(_bits(ops.UINT_BIT_COUNT))
 
 
-def extreme_of_numbers(symbol: str) -> Handler:
-    """`min` and `max` of two numbers: the first one unless the second compares `symbol` to it."""
-
-    def handle(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
-        if len(boxes) != 2 or not all(type(box.object) in (int, float, bool) for box in boxes):
-            return False
-        first, second = boxes
-        better = compare_numbers(meta, symbol, second, first)
-        if better is None:
-            return False
-        if not better.is_const:
-            assert better.raw is not None
-            meta.guard(ops.GUARD_TRUE if better.object else ops.GUARD_FALSE, better.raw)
-        set_result(frame, instruction, second if better.object else first)
-        return True
-
-    return handle
-
-
 @intrinsic(divmod)
 def _divmod(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
     """Of ints, as quotient and remainder."""
@@ -498,13 +481,23 @@ def _pop(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxe
     length = length_of(meta, target)
     assert length is not None
     meta.guard(ops.GUARD_TRUE, meta.emit(ops.INT_NE, length, Const("i", 0)))
-    op = meta.emit(ops.LIST_POP, meta.ref(target))
+    owner = meta.ref(target)
+    op = meta.emit(ops.LIST_POP, owner)
     meta.effect_done = True
     item = target.object.pop()
-    forget_items(meta)
-    forget_bounds(meta)
+    note_shorter(meta, owner, 1)
     set_result(frame, instruction, meta.ref_box(item, op))
     return True
+
+
+@intrinsic(list.insert)
+def _insert(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    return len(boxes) == 3 and insert(meta, frame, instruction, boxes)
+
+
+@intrinsic(list.copy)
+def _copy(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    return len(boxes) == 1 and type(boxes[0].object) is list and copy_to_list(meta, frame, instruction, boxes[0])
 
 
 _MOST_MOVED = 16
@@ -526,10 +519,28 @@ def _pop_at(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, t
     meta.emit(ops.LIST_POP, owner)
     meta.effect_done = True
     target.object.pop(place)
-    forget_items(meta)
-    forget_bounds(meta)
+    note_shorter(meta, owner, 1)
     set_result(frame, instruction, boxes[0])
     return True
+
+
+def _view(method: Any) -> None:
+    """`d.items()` and the like, of a dict or of a subclass that has this from it: makes a view, and looks at nothing."""
+
+    def handle(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+        if len(boxes) != 1 or type(boxes[0].object) is not dict:
+            return False
+        meta.guard_class(boxes[0])
+        refs, objects = [Const("r", method), meta.ref(boxes[0])], [method, boxes[0].object]
+        meta.c_call(frame, instruction, c.DICT_VIEW, refs, objects, known=type(method({})))
+        return True
+
+    intrinsic(method)(handle)
+
+
+_view(dict.keys)
+_view(dict.values)
+_view(dict.items)
 
 
 @intrinsic(dict.get)
@@ -538,10 +549,9 @@ def _dict_get(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction,
     if len(boxes) not in (2, 3):
         return False
     table, key = boxes[:2]
-    if type(table.object) is not dict or type(key.object) not in (str, int, bytes, float, bool, type(None)):
+    if type(table.object) is not dict or not know_key(meta, key):
         return False
     meta.guard_class(table)
-    meta.guard_class(key)
     default = boxes[2] if len(boxes) == 3 else const_box(None)
     item = get_item(meta, frame, instruction, table, key)
     set_result(frame, instruction, default if item is None else item)

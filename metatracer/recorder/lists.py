@@ -6,6 +6,10 @@ Kept in `meta.heap`, which is cleared when any code may have run:
     (list, "bound")     the largest constant index that is known to be in the list
     (list, "length")    how long a list is that the trace has made (no two of these are one list)
 
+and in `meta.lasting`:
+
+    (list, "since")     how many operations there were when it was first asked for something
+
 So what an interpreter puts into a list of arguments, or into the registers of a frame that it makes, is known behind it,
 and a constant stays one.
 """
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 def new_list(meta: MetaInterpreter, items: list[Value]) -> Operation:
     """Record a list display; its length and items are known."""
     made = meta.emit(ops.NEW_LIST, *items)
+    note_list(meta, made)
     meta.types[made] = list
     heap = meta.heap
     heap[made, "length"] = Const("i", len(items))
@@ -41,6 +46,7 @@ def list_length(meta: MetaInterpreter, box: Box) -> Value:
     if box.is_const and meta.is_frozen(box):
         return Const("i", len(box.object))
     owner = meta.ref(box)
+    note_list(meta, owner)
     known = meta.heap.get((owner, "length"))
     return known if known is not None else meta.emit(ops.LIST_LEN, owner)
 
@@ -83,41 +89,80 @@ def store_item(meta: MetaInterpreter, owner: Value, index: Value, content: Value
     """Record a store at an index within bounds."""
     meta.emit(ops.LIST_SETITEM, owner, index, content)
     if isinstance(index, Const):
-        forget_items(meta, index.value)
+        forget_items(meta, owner, index.value)
         meta.heap[owner, "item", index.value] = content
     else:
-        forget_items(meta)
+        forget_items(meta, owner)
 
 
 def append_item(meta: MetaInterpreter, target: Box, item: Box) -> None:
     """Record and do `target.append(item)` on an exact list."""
     meta.guard_class(target)
     owner, content = meta.ref(target), meta.ref(item)
+    note_list(meta, owner)
     length = meta.heap.get((owner, "length"))
     meta.emit(ops.LIST_APPEND, owner, content)
     meta.effect_done = True
     target.object.append(item.object)
     if not isinstance(length, Const):
-        _forget(meta, "length")  # it may be any list
+        forget_lengths(meta, owner)
         return
     meta.heap[owner, "item", length.value] = content
     meta.heap[owner, "bound"] = length
     meta.heap[owner, "length"] = Const("i", length.value + 1)
 
 
-def forget_items(meta: MetaInterpreter, index: int = -1) -> None:
-    """A store to a list at an index (-1: at any) may be to any list that the trace knows items of."""
+def note_list(meta: MetaInterpreter, owner: Value) -> None:
+    """A list is asked for something: one that the trace makes later is another one."""
+    meta.lasting.setdefault((owner, "since"), Const("i", len(meta.operations)))
+
+
+def _may_be(meta: MetaInterpreter, one: Value, other: Value) -> bool:
+    """Whether two values may be the same list: not if one was made after the other was there."""
+    if one is other:
+        return True
+    lasting = meta.lasting
+    for made, there in ((one, other), (other, one)):
+        if not isinstance(made, Operation) or made.opcode is not ops.NEW_LIST:
+            continue
+        if not isinstance(there, Operation) or there.opcode is ops.NEW_LIST:
+            return False
+        first, then = lasting.get((there, "since")), lasting.get((made, "since"))
+        if isinstance(first, Const) and isinstance(then, Const) and first.value < then.value:
+            return False
+    return True
+
+
+def forget_items(meta: MetaInterpreter, owner: Value, index: int = -1) -> None:
+    """A store to a list at an index (-1: at any) may be to other lists that the trace knows items of."""
     for key in [key for key in meta.heap if type(key) is tuple and len(key) == 3 and key[1] == "item"]:
-        if index < 0 or key[2] == index:
+        if (index < 0 or key[2] == index) and _may_be(meta, owner, key[0]):
             del meta.heap[key]
 
 
-def forget_bounds(meta: MetaInterpreter) -> None:
-    """A list has become shorter, which may be any list."""
-    _forget(meta, "bound")
-    _forget(meta, "length")
+def note_shorter(meta: MetaInterpreter, owner: Value, count: int) -> None:
+    """A list has lost some items at its end; it may be other lists."""
+    length = meta.heap.get((owner, "length"))
+    if not isinstance(length, Const):
+        forget_items(meta, owner)
+        _forget(meta, owner, "bound")
+        _forget(meta, owner, "length")
+        return
+    left = length.value - count
+    for key in [(owner, "item", index) for index in range(left, length.value)]:
+        meta.heap.pop(key, None)
+    meta.heap[owner, "length"] = Const("i", left)
+    if left:
+        meta.heap[owner, "bound"] = Const("i", left - 1)
+    else:
+        meta.heap.pop((owner, "bound"), None)
 
 
-def _forget(meta: MetaInterpreter, what: str) -> None:
-    for key in [key for key in meta.heap if type(key) is tuple and key[1] == what]:
+def forget_lengths(meta: MetaInterpreter, owner: Value) -> None:
+    """A list has become longer; it may be other lists."""
+    _forget(meta, owner, "length")
+
+
+def _forget(meta: MetaInterpreter, owner: Value, what: str) -> None:
+    for key in [key for key in meta.heap if type(key) is tuple and key[1] == what and _may_be(meta, owner, key[0])]:
         del meta.heap[key]

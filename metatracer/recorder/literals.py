@@ -12,7 +12,7 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.pure_calls import NOTHING, fold
 from metatracer.ir.values import Const
 from metatracer.recorder.control import operation_call
-from metatracer.recorder.dicts import note_made
+from metatracer.recorder.dicts import note_made, set_item
 from metatracer.recorder.frames import Box, MetaFrame, const_box, runs_code_at_end
 from metatracer.recorder.hashing import know_key
 from metatracer.recorder.metainterp import MetaInterpreter, handles
@@ -62,6 +62,17 @@ def build_map(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction)
     # Values that another one has replaced go with the operands, behind this: only now may code of the guest run.
     refs, objects = stores[-1]
     meta.c_call(frame, instruction, c.DICT_SETITEM, [meta.ref(made), *refs], [made.object, *objects], store=store)
+
+
+@handles("map_add")
+def map_add(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """An item of a dict comprehension."""
+    made, key, value = [frame.box(register) for register in instruction.src]
+    if type(made.object) is not dict or not know_key(meta, key):
+        operation_call(meta, frame, instruction)
+        return
+    meta.guard_class(made)
+    set_item(meta, frame, instruction, made, key, value)
 
 
 def _is_table(frame: MetaFrame, instruction: Instruction) -> bool:

@@ -20,6 +20,7 @@ from metatracer.recorder.hashing import has_plain_equality, is_plain_int
 from metatracer.recorder.lists import guard_length, list_item, new_list
 from metatracer.recorder.masking import feeds_mask
 from metatracer.recorder.metainterp import MetaInterpreter, handles
+from metatracer.recorder.sequences import extend
 from metatracer.recorder.truth import negate
 from metatracer.recorder.tuples import known_items, new_tuple
 from metatracer.recorder.unsigned import unsigned_binary, unsigned_compare, wrapping_unary
@@ -311,10 +312,25 @@ def builtin_binary(
     if kinds == (list, list) and symbol == "+":
         _concat_lists(meta, frame, instruction, left, right)
         return True
+    if symbol == "+=" and extend(meta, frame, instruction, left, right, left):
+        return True
+    if symbol in ("%", "%=") and kinds == (str, tuple) and _is_plain_format(meta, right):
+        _pure_binary(meta, frame, instruction, symbol, left, right)
+        return True
     if all(kind in _IMMUTABLE for kind in kinds):
         _pure_binary(meta, frame, instruction, symbol, left, right)
         return True
     return False
+
+
+def _is_plain_format(meta: MetaInterpreter, values: Box) -> bool:
+    """Whether the values of `text % values` are of builtin classes, whose texts need no code of the guest's; guards it."""
+    items = known_items(meta, values)
+    if items is None or not all(type(item) in _IMMUTABLE for item in values.object):
+        return False
+    for item, ref in zip(values.object, items, strict=True):
+        meta.guard_class(meta.ref_box(item, ref))
+    return True
 
 
 def _plain_numbers(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -> tuple[Box, Box]:

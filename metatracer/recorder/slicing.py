@@ -16,7 +16,7 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.opcodes import fits_i64
 from metatracer.ir.values import Const
 from metatracer.recorder.frames import Box, runs_code_at_end
-from metatracer.recorder.lists import forget_bounds, forget_items, list_item, list_length, new_list
+from metatracer.recorder.lists import list_item, list_length, new_list, note_shorter
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -97,8 +97,7 @@ def drop_top(meta: MetaInterpreter, container: Box, count: int) -> bool:
         meta.emit(ops.LIST_POP, owner)
     meta.effect_done = True
     del container.object[-count:]
-    forget_items(meta)
-    forget_bounds(meta)
+    note_shorter(meta, owner, count)
     return True
 
 
