@@ -144,8 +144,26 @@ def list_bound_is_checked_again_when_a_list_has_become_shorter(a, b):
     return x
 
 
-@recorded(1, [5, 6, 7])
+@recorded([1, 2, 3], [5, 6, 7])
 def store_at_one_index_forgets_what_other_lists_have_there_alone(a, b):
+    """
+    ...
+    list_setitem(r0, 1, r4)
+    ...
+    r13 = list_getitem(r1, 1)
+    guard_type(r13) {int}
+    i14 = int_unbox(r13)
+    i15 = int_add_ovf(i12, i14)
+    i16 = int_sub_ovf(i15, i10)
+    ...
+    """
+    x, y = b[0], b[1]
+    a[1] = x
+    return x - y + b[1] - b[0]
+
+
+@recorded(1, [5, 6, 7])
+def a_list_that_the_trace_makes_is_none_that_was_there_before(a, b):
     """
     ...
     list_setitem(r2, 1, r5)
@@ -154,11 +172,7 @@ def store_at_one_index_forgets_what_other_lists_have_there_alone(a, b):
     guard_type(r8) {int}
     i12 = int_unbox(r8)
     i13 = int_sub_ovf(i11, i12)
-    r14 = list_getitem(r1, 1)
-    guard_type(r14) {int}
-    i15 = int_unbox(r14)
-    i16 = int_add_ovf(i13, i15)
-    i17 = int_sub_ovf(i16, i11)
+    i14 = int_add_ovf(i13, i12)
     ...
     """
     c = [0, 0, 0]
@@ -166,6 +180,38 @@ def store_at_one_index_forgets_what_other_lists_have_there_alone(a, b):
     d = c if a else b
     d[1] = x
     return x - y + b[1] - b[0]
+
+
+@recorded(1, [5, 6, 7])
+def a_list_that_was_there_before_is_none_that_the_trace_makes(a, b):
+    """
+    guard_type(r1) {list}
+    i2 = list_len(r1)
+    b3 = int_le(2, i2)
+    guard_true(b3)
+    i4 = int_add(-2, i2)
+    r5 = list_getitem(r1, i4)
+    i6 = int_add(-1, i2)
+    r7 = list_getitem(r1, i6)
+    r8 = new_list(r5, r7)
+    i9 = list_len(r1)
+    b10 = int_le(2, i9)
+    guard_true(b10)
+    r11 = list_pop(r1)
+    r12 = list_pop(r1)
+    list_append(r1, r0)
+    guard_type(r5) {int}
+    i13 = int_unbox(r5)
+    i14 = int_add_ovf(0, i13)
+    guard_type(r7) {int}
+    i15 = int_unbox(r7)
+    i16 = int_add_ovf(i14, i15)
+    ...
+    """
+    c = b[-2:]
+    del b[-2:]
+    b.append(a)
+    return sum(c)
 
 
 @recorded(1, [5])
