@@ -16,11 +16,16 @@ _ARGUMENTS_OFFSET = -(1 << 63)
 
 @emits(ops.CALL)
 def emit_call(e: Emitter, op: Operation) -> None:
+    keywords = op.descr.keywords if op.descr is not None else ()
+    _vectorcall(e, op, keywords)
+
+
+def _vectorcall(e: Emitter, op: Operation, keywords: tuple[str, ...]) -> None:
+    """Call the first argument with the others, the last of which have these names."""
     callee, *args = op.args
     slots = e.argument_slots(len(args))
     for number, value in enumerate(args):
         e.store(e.typed(value), slots, WORD * number)
-    keywords = op.descr.keywords if op.descr is not None else ()
     positional = len(args) - len(keywords)
     names = e.object(keywords) if keywords else "null"
     result = e.call(
@@ -37,6 +42,9 @@ def emit_call_c(e: Emitter, op: Operation) -> None:
     if op in e.plan.appends:
         left, right = (e.typed(value) for value in op.args)
         e.alias(op, e.call("ptr", "str_append", f"{left}, {right}"))
+        return
+    if row.symbol == "PyObject_Vectorcall":
+        _vectorcall(e, op, ())
         return
     args = []
     for value, c_type in zip(op.args, row.c_args, strict=True):

@@ -161,11 +161,20 @@ NEW_DICT = _row("new_dict", "PyDict_New", "", "r", writes=Effect.NONE, evaluate=
 EMPTY_DICT = _row("empty_dict", "PyDict_New", "", "r", error="never", writes=Effect.NONE, evaluate=dict)
 DICT_FILL = _row("dict_fill", "PyDict_SetItem", "rrr", "i", c_result="i32", error="never", writes=Effect.DICT, evaluate=lambda d, k, v: operator.setitem(d, k, v) or 0)
 NEW_SET = _row("new_set", "PySet_New", "r", "r", runs_code=True, evaluate=set)
+# Of the class deque, and of exact deques that drop nothing: their methods are called as CPython calls them.
+NEW_DEQUE = _row("new_deque", "PyObject_CallNoArgs", "r", "r", writes=Effect.NONE, evaluate=lambda cls: cls())
+DEQUE_MAXLEN = _row("deque_maxlen", "PyObject_GetAttr", "rr", "r", pure=True, evaluate=getattr)
+DEQUE_TAKE = _row("deque_take", "PyObject_CallOneArg", "rr", "r", reads=Effect.ITERATOR, writes=Effect.ITERATOR, evaluate=lambda method, d: method(d))
+DEQUE_PUT = _row("deque_put", "PyObject_Vectorcall", "rrr", "r", reads=Effect.ITERATOR, writes=Effect.ITERATOR, evaluate=lambda method, d, x: method(d, x))
+DEQUE_GETITEM = _row("deque_getitem", "PySequence_GetItem", "ri", "r", reads=Effect.ITERATOR, evaluate=operator.getitem)
+# Of an exact set, frozenset or deque.
+CONTAINER_LEN = _row("container_len", "PyObject_Size", "r", "i", error="never", reads=Effect.DICT | Effect.ITERATOR, evaluate=len)
 # `__new__` of a container's class that looks at nothing but the class it is to make an instance of.
 NEW_CONTAINER = _row("new_container", "PyObject_CallOneArg", "rr", "r", writes=Effect.NONE, evaluate=lambda new, cls: new(cls))
 # Of a tuple of keys whose classes hash and compare without the guest's code.
 SET_OF = _row("set_of", "PySet_New", "r", "r", writes=Effect.NONE, evaluate=set)
 SET_ADD = _row("set_add", "PySet_Add", "rr", "i", c_result="i32", writes=Effect.DICT, evaluate=lambda s, k: s.add(k) or 0)
+SET_DISCARD = _row("set_discard", "PySet_Discard", "rr", "i", c_result="i32", writes=Effect.DICT, releases=True, evaluate=lambda s, k: s.discard(k) or 0)
 NEW_FUNCTION = _row("new_function", "PyFunction_New", "rr", "r", reads=Effect.DICT, evaluate=_new_function)
 SET_CLOSURE = _row("function_set_closure", "PyFunction_SetClosure", "rr", "i", c_result="i32", evaluate=_set_closure)
 NEW_METHOD = _row("new_method", "PyMethod_New", "rr", "r", evaluate=MethodType)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import operator
+from collections import deque
 from types import CellType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +177,10 @@ def getitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
         meta.guard_class(key)
         # The bounds of a slice are exactly ints or None only as far as seen: others have `__index__`, which is code.
         _c_getitem(meta, frame, instruction, c.OBJECT_GETITEM, container, key, cls)
+        return
+    if cls is deque and type(key.object) is int and (place := meta.int_value(key)) is not None:
+        meta.guard_class(container)
+        meta.c_call(frame, instruction, c.DEQUE_GETITEM, [meta.ref(container), place], [container.object, key.object])
         return
     found = lookup_attribute(cls, "__getitem__")
     if (

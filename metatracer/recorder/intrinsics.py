@@ -25,7 +25,7 @@ from metatracer.recorder.lists import append_item, guard_length, list_item, note
 from metatracer.recorder.metainterp import is_base
 from metatracer.recorder.numeric import as_float, as_int, int_binary
 from metatracer.recorder.sequences import copy_to_list, insert
-from metatracer.recorder.truth import truth_raw
+from metatracer.recorder.truth import SIZED, truth_raw
 from metatracer.recorder.tuples import lasting_length, new_tuple
 from metatracer.recorder.unsigned import unsigned_value
 from metatracer.recorder.virtuals import (
@@ -139,9 +139,10 @@ def _len(meta: MetaInterpreter, box: Box) -> Box | None:
         return meta.int_box(len(box.object), length)
     if is_virtual_dict(box):
         return const_box(len(box.object))
-    if type(box.object) is dict:
+    if type(box.object) is dict or type(box.object) in SIZED:
+        row = c.DICT_LEN if type(box.object) is dict else c.CONTAINER_LEN
         meta.guard_class(box)
-        return meta.int_box(len(box.object), meta.emit(ops.CALL_C_I, meta.ref(box), descr=c.DICT_LEN))
+        return meta.int_box(len(box.object), meta.emit(ops.CALL_C_I, meta.ref(box), descr=row))
     return None
 
 
@@ -522,6 +523,28 @@ def _pop_at(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, t
     note_shorter(meta, owner, 1)
     set_result(frame, instruction, boxes[0])
     return True
+
+
+def _of_set(method: Any, row: Any) -> None:
+    """A method of an exact set with a key whose hash and equality run no code."""
+
+    def handle(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+        if len(boxes) != 2 or type(boxes[0].object) is not set or not know_key(meta, boxes[1]):
+            return False
+        meta.guard_class(boxes[0])
+        refs, objects = [meta.ref(box) for box in boxes], [box.object for box in boxes]
+
+        def store(_: Box) -> None:
+            set_result(frame, instruction, const_box(None))
+
+        meta.c_call(frame, instruction, row, refs, objects, store=store)
+        return True
+
+    intrinsic(method)(handle)
+
+
+_of_set(set.add, c.SET_ADD)
+_of_set(set.discard, c.SET_DISCARD)
 
 
 def _view(method: Any) -> None:

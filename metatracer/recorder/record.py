@@ -22,6 +22,7 @@ from metatracer.recorder import (
     consuming,
     containers,
     control,
+    deques,
     exceptions,
     intrinsics,
     literals,
@@ -63,8 +64,8 @@ if TYPE_CHECKING:
     from metatracer.recorder.resume import Rebuilt
 
 HANDLER_MODULES = (
-    attributes, buffers, calls, consuming, containers, control, exceptions, intrinsics, literals, matches, named_tuples, numeric,
-    operator_functions, patterns, reflection,
+    attributes, buffers, calls, consuming, containers, control, deques, exceptions, intrinsics, literals, matches, named_tuples,
+    numeric, operator_functions, patterns, reflection,
 )  # fmt: skip
 """The modules whose import fills `HANDLERS`."""
 assert HANDLERS

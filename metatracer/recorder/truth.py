@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta
+from collections import deque
 from enum import EnumType
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,9 @@ def truth_raw(meta: MetaInterpreter, box: Box) -> Box | None:
     if cls is dict:
         value = meta.emit(ops.CALL_C_I, meta.ref(box), descr=c.DICT_LEN)
         return Box(bool(obj), None, meta.emit(ops.INT_NE, value, Const("i", 0)))
+    if cls in SIZED:
+        value = meta.emit(ops.CALL_C_I, meta.ref(box), descr=c.CONTAINER_LEN)
+        return Box(bool(obj), None, meta.emit(ops.INT_NE, value, Const("i", 0)))
     is_plain = type(cls) in (type, EnumType, ABCMeta)
     always = is_plain and all(lookup_attribute(cls, name).kind == "missing" for name in ("__bool__", "__len__"))
     if always and meta.is_steady(cls):
@@ -83,6 +87,8 @@ def _value_of_member(meta: MetaInterpreter, box: Box) -> Box | None:
     return Box(truth, None, Const("b", truth))
 
 
+SIZED = frozenset({set, frozenset, deque})
+"""Classes whose instances a C function tells the number of items of."""
 _ANSWERED = frozenset({bool, int, float, str, type(None), list, tuple, dict, bytes})
 
 
