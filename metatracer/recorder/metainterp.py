@@ -272,6 +272,8 @@ class MetaInterpreter:
         self._restarts = 0
         # What is known of IR values; keys are the values themselves (identity hash).
         self.types: dict[Value, type] = {}
+        self.given: dict[JitCode, tuple[tuple[int, ...], set[int]]] = {}
+        """What helpers were given first, and the registers that differed in a later call (`recursion`)."""
         self.classes = KnownClasses(host)
         self.raws: dict[Value, Value] = {}
         self.truths: dict[Value, Const] = {}

@@ -5,7 +5,9 @@ inline it in itself until a limit, and leave the rest to CPython. So a function 
 arguments as before, except for what the trace has made or computed in between, and is on the stack once more, is taken for one
 that runs a piece of the guest program. The objects that were the same say which piece: the greens. The others, and all
 numbers and strings, are what it works on: the reds. Arguments that are others and were not made in between speak against it:
-a function that goes down a tree of nodes is given others each time.
+a function that goes down a tree of nodes is given others each time. An argument that has been the same in all calls of the
+function that the trace has seen, where another one told them apart, says nothing (an interpreter object, or its visitor): it is a
+red, too, so the next run of the guest, which may have another one, finds the code.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ def native_call(meta: MetaInterpreter, callee: MetaFrame) -> tuple[EntryView, An
         return None
     portal = meta.host.entry_of(callee.function)
     if portal is None:
+        varied = _varied(meta, callee)
         greens = _repeated(meta, callee)
+        greens = greens and ([number for number in greens if number in varied] or greens)
         portal = None if greens is None else meta.host.make_entry(meta.portal, callee.function, greens)
         if portal is None:
             return None
@@ -74,6 +78,13 @@ def branching_call(meta: MetaInterpreter, callee: MetaFrame) -> tuple[EntryView,
     callee.entry_key = key
     portal.let_in(callee.function)
     return portal, key, [box.object for box in known]
+
+
+def _varied(meta: MetaInterpreter, callee: MetaFrame) -> set[int]:
+    """Registers of the arguments that have not been the same object in all calls of the function that the trace has seen."""
+    first, varied = meta.given.setdefault(callee.jitcode, (callee.given, set()))
+    varied.update(number for number, (before, now) in enumerate(zip(first, callee.given, strict=True)) if before != now)
+    return varied
 
 
 def _is_entered(frame: MetaFrame, key: Any, callee: MetaFrame, portal: EntryView) -> bool:

@@ -32,13 +32,45 @@ if TYPE_CHECKING:
     from metatracer.runtime.portal import Portal
 
 
+_MOST_IN_VAIN = 3
+"""Times in a row that code was made for greens that the guest did not meet again. Also: greens whose recordings were refused."""
+_USES = 5
+"""Looks that see code in use, if the guest meets its greens again. (Otherwise it is one or two for each.)"""
+
+
 class EntryPortal(ImplicitPortal):
-    """The entry of a helper."""
+    """The entry of a helper.
+
+    Attributes:
+        uses: How many looks at it saw that the interpreter had entered its code since the last (`is_in_use`).
+        in_vain: How often in a row code was made, and something else was wanted before it was used for a while.
+    """
 
     def __init__(self, function: FunctionType, driver: ImplicitDriver, layout: PortalLayout, caller: Portal) -> None:
         super().__init__(function, driver, layout, caller)
         self.tick = make_lookup(self, len(layout.green_numbers))
         self._code_with_tick = rewrite_portal(layout, self)
+        self.uses = self.in_vain = 0
+        self._entered = 0
+        self._before = (0, 0)
+
+    def is_in_use(self) -> bool:
+        """Whether code has been entered since this was asked last."""
+        before, self._entered = self._entered, sum(loop.record.entries for loop in list(self.loops.values()))
+        self.uses += self._entered != before
+        return self._entered != before
+
+    def is_wanted_again(self) -> bool:
+        """Told when calls are looked at again, as none that is running has code; says whether what was made before was of use."""
+        made = sum(loop.record.traces > 0 for loop in list(self.loops.values()))
+        (uses, then), self._before = self._before, (self.uses, made)
+        is_of_use = self.uses - uses >= _USES
+        self.in_vain = 0 if is_of_use else self.in_vain + (made > then)
+        return is_of_use
+
+    def is_short_lived(self) -> bool:
+        """Whether the greens are others in each run of the guest (a closure that it makes anew): code is seldom met again."""
+        return self.in_vain >= _MOST_IN_VAIN
 
     def let_in(self, function: FunctionType) -> None:
         """Let calls that CPython makes of a function enter the portal's code."""
@@ -46,9 +78,11 @@ class EntryPortal(ImplicitPortal):
             give_code(function, self._code_with_tick)
 
     def is_hopeless(self, key: Any) -> bool:
-        """Whether recordings that begin with these greens were given up too often."""
+        """Whether recordings that begin with these greens were given up too often, or are not to begin."""
         loop = self.loops.get(key)
-        return loop is not None and _is_hopeless(loop)
+        if loop is not None:
+            return _is_hopeless(loop)
+        return self.is_short_lived() or (len(self.loops) >= _MOST_IN_VAIN and self.has_no_hope())
 
     def has_no_hope(self) -> bool:
         """Whether nothing that was recorded here is code."""
@@ -77,10 +111,10 @@ def entry_portals() -> list[EntryPortal]:
     return [portal for _, _, portal in list(_known.values())]
 
 
-def is_entry(code: CodeType) -> bool:
-    """Whether the entry of functions with this code of the author's is a portal that has code, or is about to get it."""
+def entry_with(code: CodeType) -> EntryPortal | None:
+    """The portal at the entry of functions with this code of the author's, if it has code or is about to get it."""
     known = _known.get(id(code))
-    return known is not None and not known[2].has_no_hope()
+    return None if known is None or known[2].has_no_hope() else known[2]
 
 
 def entry_of(function: FunctionType) -> EntryPortal | None:

@@ -7,6 +7,10 @@ a guest function once for each call. When a recording pays, the function that is
 the next calls take it back and are recorded, only to see what the recorder finds (`recorder.recursion`), and thrown away. Calls
 of what it has found are recorded at once.
 
+What has been found belongs to one guest function, or one node: others that call themselves are looked for from the same entry,
+as long as its code is not entered. Where each run of the guest brings others (a closure that is made anew), no code is entered
+again, and what is next on the stack is looked at instead.
+
 Only functions of the interpreter are looked at: those of a portal's top-level package, or directory if it is in none. Nothing
 is looked at where thresholds are plain counts.
 """
@@ -30,10 +34,10 @@ from metatracer.errors import AbortReason
 from metatracer.platforms import warn_mistake
 from metatracer.runtime import hotness
 from metatracer.runtime.collector import OWN_THREADS, collector_waits
-from metatracer.runtime.given_code import author_code, give_code
+from metatracer.runtime.given_code import author_code, give_code, original_code
 from metatracer.runtime.host import PORTALS
 from metatracer.runtime.implicit import ImplicitDriver, ImplicitPortal, name_of
-from metatracer.runtime.implicit_entry import entry_layout, is_entry
+from metatracer.runtime.implicit_entry import EntryPortal, entry_layout, entry_portals, entry_with
 from metatracer.runtime.rewrite import rewrite_portal
 
 if TYPE_CHECKING:
@@ -53,7 +57,7 @@ _DEEPEST = 200
 """Frames of a stack that are looked at."""
 _MOST_CHARGED = 1000
 """Functions whose seconds are kept."""
-MOST_TRIES = 12
+MOST_TRIES = 24
 """Recordings from one function's entry that may find nothing. (Most calls of a recursive function go no deeper.)"""
 _LATER = 1.15
 """Each that finds nothing makes the next one wait so much longer, whichever function's it is."""
@@ -82,26 +86,30 @@ class Scout(ImplicitPortal):
         self.tick = self._tick
         self._code_with_tick = rewrite_portal(entry, self)
         self._sent: FunctionType | None = None
+        self._before = entry.code
         self._last: FunctionType | None = None
         self._until = 0.0
 
     def send(self, function: FunctionType) -> None:
         """Let the next call of a function be recorded, and those after it for a while, until one tells something."""
+        entry = entry_with(self.layout.code)
+        if entry is not None and entry.is_wanted_again():
+            self.tries = 0
         self.tries += 1
         self._until = time.perf_counter() + INTERVAL
         self.take_back()
         self._give(function)
 
     def _give(self, function: FunctionType) -> None:
-        if function.__code__ is self.layout.code:
-            self._sent = function
+        if original_code(function) is self.layout.code:
+            self._sent, self._before = function, function.__code__
             give_code(function, self._code_with_tick)
 
     def take_back(self) -> bool:
-        """Let the function have its own code again; whether it had not."""
+        """Let the function have the code again that it had; whether it had not."""
         function, self._sent = self._sent, None
         if function is not None and function.__code__ is self._code_with_tick:
-            function.__code__ = self.layout.code
+            function.__code__ = self._before
         self._last = function
         return function is not None
 
@@ -221,8 +229,9 @@ def look() -> bool:
     if len(_Watch.spent) > _MOST_CHARGED:
         _Watch.spent.clear()
     with collector_waits():
+        in_use = [entry for entry in entry_portals() if entry.is_in_use()]
         stacks = _stacks()
-        recurring = [(ident, code) for ident, codes in stacks.items() for code in _recurring(codes)]
+        recurring = [(ident, code) for ident, codes in stacks.items() for code in _recurring(codes, in_use)]
         for _, code in recurring:
             _Watch.spent[code] = _Watch.spent.get(code, 0.0) + spent / len(stacks)
         due = next((pair for pair in recurring if _is_due(pair[1])), None)
@@ -254,14 +263,15 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _recurring(codes: list[CodeType]) -> list[CodeType]:
+def _recurring(codes: list[CodeType], in_use: list[EntryPortal]) -> list[CodeType]:
     """What of a stack is charged."""
     counts = Counter(map(author_code, codes))
     again = {code: count for code, count in counts.items() if count > 1 and code.co_name not in _MADE_ANEW}
-    if any(code in PORTALS or is_entry(code) for code in again):
+    if any(code in PORTALS or entry_with(code) in in_use for code in again):
         _Watch.tries = 0
         return []  # there are traces of it, or will be
     again = {code: count for code, count in again.items() if _home_of(code) is not None and not _is_given_up(code)}
+    again = {code: count for code, count in again.items() if entry_with(code)} or again
     rarest = min(again.values(), default=0)
     return [code for code, count in again.items() if count == rarest]
 
@@ -292,8 +302,9 @@ def _home_of(code: CodeType) -> Portal | None:
 
 
 def _is_given_up(code: CodeType) -> bool:
-    scout = _Watch.scouts.get(code)
-    return code in _Watch.refused or (scout is not None and scout.tries >= MOST_TRIES)
+    scout, entry = _Watch.scouts.get(code), entry_with(code)
+    is_tried = scout is not None and scout.tries >= MOST_TRIES
+    return code in _Watch.refused or is_tried or (entry is not None and entry.is_short_lived())
 
 
 def _may_be_sent(portal: Portal) -> bool:

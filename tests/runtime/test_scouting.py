@@ -18,7 +18,7 @@ from metatracer import parameters
 from metatracer.runtime import scouting
 from metatracer.runtime.host import PORTALS
 from metatracer.runtime.implicit import original_code
-from metatracer.runtime.implicit_entry import entry_layout, entry_of, is_entry
+from metatracer.runtime.implicit_entry import entry_layout, entry_of, entry_with
 from metatracer.runtime.scouting import Scout
 from tests.scenarios.loops import fold
 
@@ -66,6 +66,29 @@ class Guest:
         return 0 if n == 0 else 1 + self.down(n - 1)
 
 
+class Walker:
+    """An interpreter object, and a node for each call of the guest's function."""
+
+    def value(self, node: Any, n: int) -> int:
+        kind, *parts = node
+        if kind == "n":
+            return n
+        if kind == "fib":
+            return n if n < 2 else self.value(parts[0], n)
+        if kind == "call":
+            return self.value(parts[0], self.value(parts[1], n))
+        if kind == "minus":
+            return self.value(parts[0], n) - parts[1]
+        return self.value(parts[0], n) + self.value(parts[1], n)
+
+
+def fib_node() -> Any:
+    n = ("n",)
+    node: list[Any] = ["fib"]
+    node.append(("plus", ("call", node, ("minus", n, 1)), ("call", node, ("minus", n, 2))))
+    return node
+
+
 def fib(n: int) -> int:
     return n if n < 2 else fib(n - 1) + fib(n - 2)
 
@@ -83,9 +106,10 @@ def compiling_always_pays():
 
 
 def sent(function: Any) -> Scout:
-    entry = entry_layout(function.__code__, ())
+    code = original_code(function)
+    entry = entry_layout(code, ())
     assert entry is not None
-    scout = Scout(function.__code__, function.__globals__, entry, PORTALS[fold.__code__])
+    scout = Scout(code, function.__globals__, entry, PORTALS[fold.__code__])
     scout.send(function)
     return scout
 
@@ -100,8 +124,67 @@ def test_a_recording_from_the_entry_finds_the_recursion():
     assert portal is not None
     assert [loop.greens for loop in portal.loops.values()] == [(guest,)]
     assert all(loop.piece is not None for loop in portal.loops.values())
-    assert is_entry(code)
+    assert entry_with(code) is portal
     assert guest.fib(15) == fib(15)
+
+
+def test_what_is_the_same_in_all_calls_is_no_green_where_something_else_tells_them_apart():
+    function = fresh(Walker.value)
+    node = fib_node()
+    sent(function)
+    assert Walker().value(node, 12) == fib(12)
+    portal = entry_of(function)
+    assert portal is not None
+    assert portal.driver.greens == ("node",)
+    entries = sum(loop.record.entries for loop in portal.loops.values())
+    assert Walker().value(node, 15) == fib(15)
+    assert sum(loop.record.entries for loop in portal.loops.values()) > entries
+
+
+def test_another_guest_function_is_found_from_the_same_entry():
+    function = fresh(Walker.value)
+    code, walker, nodes = function.__code__, Walker(), [fib_node(), fib_node()]
+    for node in nodes:
+        sent(function)
+        assert walker.value(node, 12) == fib(12)
+        assert original_code(function) is code
+    portal = entry_of(function)
+    assert portal is not None
+    made = [loop.greens[0] for loop in portal.loops.values() if loop.piece is not None]
+    assert all(any(each is node or each is node[1] for each in made) for node in nodes)
+    tick = function.__code__
+    assert tick is not code
+    sent(function).take_back()
+    assert function.__code__ is tick
+
+
+def test_greens_that_each_run_brings_anew_are_given_up():
+    function = fresh(Guest.fib)
+    for _ in range(5):
+        sent(function)
+        assert Guest(2).fib(12) == fib(12)
+    portal = entry_of(function)
+    assert portal is not None
+    assert portal.is_short_lived()
+    assert len(portal.loops) == 3
+    assert scouting._is_given_up(original_code(function))
+    assert portal.is_hopeless(portal.key([Guest(2)]))
+    assert not any(map(portal.is_hopeless, portal.loops))
+
+
+def test_greens_that_are_met_again_are_not_given_up():
+    function = fresh(Guest.fib)
+    for _ in range(5):
+        guest = Guest(2)
+        sent(function)
+        assert guest.fib(12) == fib(12)
+        portal = entry_of(function)
+        assert portal is not None
+        assert portal.is_in_use()
+        assert not portal.is_in_use()
+        portal.uses += 4
+    assert not portal.is_short_lived()
+    assert len(portal.loops) == 5
 
 
 def test_a_call_that_goes_no_deeper_is_not_the_last_that_is_recorded():
@@ -144,7 +227,7 @@ def test_an_entry_whose_recording_ends_with_an_exception_is_refused():
     assert loop.piece is None
     assert loop.record.status == "refused"
     assert portal.is_hopeless(loop.key)
-    assert not is_entry(original_code(giving))
+    assert entry_with(original_code(giving)) is None
 
 
 def test_what_was_sent_is_taken_back_when_another_recording_begins():
@@ -190,10 +273,24 @@ def recurring(function: Any, depth: int) -> list[Any]:
         if n:
             function(go, n - 1)
         else:
-            found.extend(scouting._recurring([frame.f_code for frame in scouting._frames(sys._getframe())]))
+            found.extend(scouting._recurring([frame.f_code for frame in scouting._frames(sys._getframe())], []))
 
     function(go, depth)
     return found
+
+
+def test_what_has_code_is_charged_unless_that_is_in_use():
+    function = fresh(Guest.fib)
+    code, guest = function.__code__, Guest(2)
+    sent(function)
+    assert guest.fib(12) == fib(12)
+    portal = entry_of(function)
+    assert portal is not None
+    assert portal.is_in_use()
+    assert not portal.is_in_use()
+    stack = [code, calls.__code__] * 2
+    assert scouting._recurring(stack, [portal]) == []
+    assert scouting._recurring(stack, []) == [code]
 
 
 def calls(go: Any, n: int) -> None:
