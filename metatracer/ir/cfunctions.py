@@ -127,10 +127,19 @@ DICT_FIND = _row("dict_find", "dict_find", "rr", "r", error="null_maybe", reads=
 DICT_SETITEM = _row("dict_setitem", "PyDict_SetItem", "rrr", "i", c_result="i32", writes=Effect.DICT, releases=True, evaluate=lambda d, k, v: operator.setitem(d, k, v) or 0)
 DICT_CONTAINS = _row("dict_contains", "PyDict_Contains", "rr", "i", c_result="i32", reads=Effect.DICT, evaluate=lambda d, k: int(k in d))
 # The recorder has seen that the class has no descriptor for the name that would run code, and no hook.
+DICT_COPY = _row("dict_copy", "PyDict_Copy", "r", "r", reads=Effect.DICT, evaluate=dict)
+# What one dict has is stored in another one, where keys are compared.
+DICT_UPDATE = _row("dict_update", "PyDict_Update", "rr", "i", c_result="i32", runs_code=True, evaluate=lambda d, e: dict.update(d, e) or 0)
+# The same, where the other one is empty.
+DICT_FILL_FROM = _row("dict_fill_from", "PyDict_Update", "rr", "i", c_result="i32", reads=Effect.DICT, writes=Effect.DICT, evaluate=lambda d, e: dict.update(d, e) or 0)
+DICT_DELITEM = _row("dict_delitem", "PyDict_DelItem", "rr", "i", c_result="i32", reads=Effect.DICT, writes=Effect.DICT, releases=True, evaluate=lambda d, k: operator.delitem(d, k) or 0)
+# `dict.pop` or `dict.setdefault` of an exact dict, with a key, and with a default.
+DICT_POP = _row("dict_pop", "PyObject_Vectorcall", "rrr", "r", reads=Effect.DICT, writes=Effect.DICT, releases=True, evaluate=lambda method, d, k: method(d, k))
+DICT_POP_OR = _row("dict_pop_or", "PyObject_Vectorcall", "rrrr", "r", reads=Effect.DICT, writes=Effect.DICT, releases=True, evaluate=lambda method, d, k, v: method(d, k, v))
 INSTANCE_GETATTR = _row("instance_getattr", "PyObject_GetAttr", "rr", "r", reads=Effect.HEAP, evaluate=getattr)
 DICT_LEN = _row("dict_len", "PyDict_Size", "r", "i", error="never", reads=Effect.DICT, evaluate=len)
-# `dict.keys` and the like, of a dict.
-DICT_VIEW = _row("dict_view", "PyObject_CallOneArg", "rr", "r", writes=Effect.NONE, evaluate=lambda method, d: method(d))
+# `dict.keys` and the like, of a dict, and `reversed` of a list or tuple: what is made looks at it later.
+VIEW_OF = _row("view_of", "PyObject_CallOneArg", "rr", "r", writes=Effect.NONE, evaluate=lambda method, d: method(d))
 SET_CONTAINS = _row("set_contains", "PySet_Contains", "rr", "i", c_result="i32", reads=Effect.DICT, evaluate=lambda s, k: int(k in s))
 # The recorder has seen that neither the item nor those of the tuple compare with code of the guest.
 TUPLE_CONTAINS = _row("tuple_contains", "PySequence_Contains", "rr", "i", c_result="i32", pure=True, evaluate=lambda t, k: int(k in t))
@@ -139,6 +148,9 @@ TEXT_CONTAINS = _row("text_contains", "PySequence_Contains", "rr", "i", c_result
 STR_CONCAT = _row("str_concat", "PyUnicode_Concat", "rr", "r", pure=True, evaluate=operator.add)
 STR_GETITEM = _row("str_getitem", "PySequence_GetItem", "ri", "r", pure=True, evaluate=operator.getitem)
 STR_COMPARE = _row("str_compare", "PyUnicode_Compare", "rr", "i", c_result="i32", error="never", pure=True, evaluate=lambda a, b: (a > b) - (a < b))
+# Of numbers, strings and None, with a specification that does not ask for the locale.
+PURE_FORMAT = _row("pure_format", "PyObject_Format", "rr", "r", pure=True, evaluate=format)
+PURE_REPR = _row("pure_repr", "PyObject_Repr", "r", "r", pure=True, evaluate=repr)
 INT_STR = _row("int_str", "PyObject_Str", "r", "r", pure=True, evaluate=str)
 FLOAT_STR = _row("float_str", "PyObject_Str", "r", "r", pure=True, evaluate=str)
 LIST_CONCAT = _row("list_concat", "list_concat", "rr", "r", reads=Effect.LIST, evaluate=operator.add)

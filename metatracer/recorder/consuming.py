@@ -14,7 +14,7 @@ from metatracer.ir.values import Const
 from metatracer.recorder.calls import call_python, deliver_result, enter_fused, intrinsic, refusal, set_result
 from metatracer.recorder.containers import advance
 from metatracer.recorder.control import operation_call
-from metatracer.recorder.dicts import note_made
+from metatracer.recorder.dicts import copy_dict, note_made
 from metatracer.recorder.frames import Box, Pending, const_box
 from metatracer.recorder.generators import is_held_once, is_virtual_generator, take_from_locals
 from metatracer.recorder.hashing import is_dict_class, know_dict
@@ -213,7 +213,7 @@ def _dict(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box
     if boxes and (len(boxes) > 1 or consume(meta, frame, instruction, "dict", boxes[0])):
         return len(boxes) == 1
     if boxes and not _gives_pairs(boxes[0]):
-        return False
+        return copy_dict(meta, frame, instruction, boxes[0])
     start = meta.snapshot()
     made = meta.c_call(frame, instruction, c.NEW_DICT, [], [], known=dict, store=lambda _: None, snapshot=lambda: start)
     meta.effect_done = False  # nobody has seen it

@@ -18,7 +18,7 @@ from metatracer.ir.values import Const, Snapshot, Value
 from metatracer.recorder import residual
 from metatracer.recorder.calls import call_python, can_inline, intrinsic, refusal
 from metatracer.recorder.control import operation_call
-from metatracer.recorder.dicts import get_item, has_item, know_constant, set_item
+from metatracer.recorder.dicts import delete_item, get_item, has_item, know_constant, set_item
 from metatracer.recorder.exceptions import record_raise
 from metatracer.recorder.frames import (
     LIST_ITERATOR,
@@ -294,6 +294,11 @@ def delitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
         count = items_on_top(container, key.parts)
         if count and drop_top(meta, container, count):
             return
+    is_plain_dict = type(container.object) is dict and not is_virtual_dict(container)
+    if is_plain_dict and "__builtins__" not in container.object and know_key(meta, key):
+        meta.guard_class(container)
+        delete_item(meta, frame, instruction, container, key)
+        return
     refs, objects = [meta.ref(box) for box in boxes], [box.object for box in boxes]
     meta.c_call(frame, instruction, c.OBJECT_DELITEM, refs, objects, store=lambda _: None)
 
@@ -470,7 +475,7 @@ def _contains_call(
     objects: list[Any],
     invert: bool,
 ) -> None:
-    helper = const_box(_not_contains if invert else _contains)
+    helper = const_box(_not_contains if invert else operator.contains)
     if row is c.OBJECT_CONTAINS:
         boxes = [Box(obj, ref) for obj, ref in zip(objects, refs, strict=True)]
         result = meta.residual_call(frame, instruction, helper, boxes, known=bool)
@@ -483,10 +488,6 @@ def _contains_call(
     opcode = ops.INT_EQ if invert else ops.INT_NE
     truth = meta.emit(opcode, result.raw, Const("i", 0))
     frame.registers[instruction.dst[0]] = Box(bool(result.object) != invert, None, truth)
-
-
-def _contains(container: Any, item: Any) -> bool:
-    return item in container
 
 
 def _not_contains(container: Any, item: Any) -> bool:
@@ -820,7 +821,7 @@ def unpack_sequence(meta: MetaInterpreter, frame: MetaFrame, instruction: Instru
         _guard_count(meta, box)
     else:
         # Unpacking something else may run code; it is done once, into a tuple which is then taken apart.
-        helper = const_box(unpack_operation)
+        helper = _UNPACKING.get(count)
         behind: list[Box] = []
 
         def store(result: Box) -> None:
@@ -829,8 +830,8 @@ def unpack_sequence(meta: MetaInterpreter, frame: MetaFrame, instruction: Instru
         box = meta.residual_call(
             frame,
             instruction,
-            helper,
-            [const_box(count), box],
+            const_box(helper or unpack_operation),
+            [box] if helper else [const_box(count), box],
             store=store,
             known=tuple,
             snapshot=lambda: _with_unpacked(meta, frame, instruction, behind[0]),
@@ -840,6 +841,19 @@ def unpack_sequence(meta: MetaInterpreter, frame: MetaFrame, instruction: Instru
     read = tuple_item if cls is tuple else list_item
     for position, (register, item) in enumerate(zip(instruction.dst, items, strict=True)):
         frame.registers[register] = read(meta, owner, Const("i", position), item)
+
+
+def _unpack_two(values: Any) -> tuple[Any, ...]:
+    first, second = values
+    return first, second
+
+
+def _unpack_three(values: Any) -> tuple[Any, ...]:
+    first, second, third = values
+    return first, second, third
+
+
+_UNPACKING = {2: _unpack_two, 3: _unpack_three}
 
 
 def _is_unpacked_plainly(meta: MetaInterpreter, cls: type) -> bool:

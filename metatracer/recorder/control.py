@@ -438,7 +438,6 @@ _AS_CALLS = (
     "intrinsic",
     "import_from",
     "set_update",
-    "dict_update",
     "match_keys",
     "with_except_start",
     "delattr",

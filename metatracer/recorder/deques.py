@@ -13,7 +13,7 @@ from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const
 from metatracer.recorder.calls import intrinsic, set_result
-from metatracer.recorder.frames import Box, const_box
+from metatracer.recorder.frames import Box, const_box, runs_code_at_end
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -52,6 +52,9 @@ def _method(method: Any, count: int) -> None:
     def handle(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
         if len(boxes) != 1 + count or type(boxes[0].object) is not deque:
             return False
+        items = boxes[0].object
+        if items and not count and runs_code_at_end(items[0 if method is deque.popleft else -1]):
+            return False  # it may end right behind the call: for its finalizer everything has to be stored
         meta.guard_class(boxes[0])
         if count and not _is_unbounded(meta, boxes[0]):
             return False

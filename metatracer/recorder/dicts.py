@@ -15,6 +15,7 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.values import NULL, NULL_OBJECT, Const, Field, Operation, Value
 from metatracer.recorder.attributes import read_fixed, store_fixed
 from metatracer.recorder.frames import const_box, runs_code_at_end
+from metatracer.recorder.virtuals import is_virtual_dict
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -172,3 +173,34 @@ def _is_attribute(key: Box) -> bool:
     is_item = read.opcode is ops.LIST_GETITEM or read.opcode is ops.TUPLE_GETITEM
     return read.opcode is ops.GETFIELD or (is_item and isinstance(read.args[1], Const))
 
+
+
+def copy_dict(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: Box) -> bool:
+    """`dict(x)` and `x.copy()` of an exact dict; False for anything else."""
+    if type(box.object) is not dict or is_virtual_dict(box):
+        return False
+    meta.guard_class(box)
+    meta.c_call(frame, instruction, c.DICT_COPY, [meta.ref(box)], [box.object], known=dict)
+    return True
+
+
+def delete_item(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, mapping: Box, key: Box) -> None:
+    """Record and do `del d[key]` of an exact dict. The classes are known."""
+    is_freed_quietly = not runs_code_at_end(dict.get(mapping.object, key.object))
+    row = c.DICT_DELITEM if is_freed_quietly else c.OBJECT_DELITEM
+    refs, objects = [meta.ref(mapping), meta.ref(key)], [mapping.object, key.object]
+    meta.c_call(frame, instruction, row, refs, objects, store=lambda _: None)
+
+
+def update_display(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, target: Box, source: Box) -> bool:
+    """`{**source}`: store what an exact dict has in one that is being made; False for another mapping."""
+    if any(type(box.object) is not dict or is_virtual_dict(box) for box in (target, source)):
+        return False
+    meta.guard_class(target)
+    meta.guard_class(source)
+    refs, objects = [meta.ref(target), meta.ref(source)], [target.object, source.object]
+    content = meta.contents.get(refs[0])
+    is_empty = content is not None and not content[1] and not target.object
+    row = c.DICT_FILL_FROM if is_empty else c.DICT_UPDATE
+    meta.c_call(frame, instruction, row, refs, objects, store=lambda _: None)
+    return True

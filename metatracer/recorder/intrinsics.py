@@ -18,8 +18,8 @@ from metatracer.ir.values import Const, Operation
 from metatracer.recorder.attributes import virtual_super
 from metatracer.recorder.calls import intrinsic, set_result
 from metatracer.recorder.containers import length_of
-from metatracer.recorder.dicts import get_item
-from metatracer.recorder.frames import Box, MetaFrame, const_box
+from metatracer.recorder.dicts import copy_dict, get_item
+from metatracer.recorder.frames import Box, MetaFrame, const_box, runs_code_at_end
 from metatracer.recorder.hashing import know_key
 from metatracer.recorder.lists import append_item, guard_length, list_item, note_shorter, store_item
 from metatracer.recorder.metainterp import is_base
@@ -29,6 +29,7 @@ from metatracer.recorder.truth import SIZED, truth_raw
 from metatracer.recorder.tuples import lasting_length, new_tuple
 from metatracer.recorder.unsigned import unsigned_value
 from metatracer.recorder.virtuals import (
+    VirtualBox,
     is_virtual_dict,
     virtual_enumerate,
     virtual_mapping,
@@ -548,14 +549,14 @@ _of_set(set.discard, c.SET_DISCARD)
 
 
 def _view(method: Any) -> None:
-    """`d.items()` and the like, of a dict or of a subclass that has this from it: makes a view, and looks at nothing."""
+    """`d.items()` and the like, of a dict: makes a view, and looks at nothing."""
 
     def handle(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
         if len(boxes) != 1 or type(boxes[0].object) is not dict:
             return False
         meta.guard_class(boxes[0])
         refs, objects = [Const("r", method), meta.ref(boxes[0])], [method, boxes[0].object]
-        meta.c_call(frame, instruction, c.DICT_VIEW, refs, objects, known=type(method({})))
+        meta.c_call(frame, instruction, c.VIEW_OF, refs, objects, known=type(method({})))
         return True
 
     intrinsic(method)(handle)
@@ -564,6 +565,45 @@ def _view(method: Any) -> None:
 _view(dict.keys)
 _view(dict.values)
 _view(dict.items)
+
+
+@intrinsic(reversed)
+def _reversed(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    if len(boxes) != 1 or type(boxes[0].object) not in (list, tuple) or isinstance(boxes[0], VirtualBox):
+        return False
+    meta.guard_class(boxes[0])
+    made = meta.c_call(frame, instruction, c.VIEW_OF, [Const("r", reversed), meta.ref(boxes[0])], [reversed, boxes[0].object])
+    assert made.ref is not None
+    meta.types[made.ref] = type(made.object)
+    return True
+
+
+@intrinsic(dict.copy)
+def _dict_copy(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+    return len(boxes) == 1 and copy_dict(meta, frame, instruction, boxes[0])
+
+
+def _taking(method: Any) -> None:
+    """`d.pop(key)` or `d.setdefault(key)`, with a default or without, of an exact dict."""
+
+    def handle(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxes: list[Box]) -> bool:
+        if len(boxes) not in (2, 3) or type(boxes[0].object) is not dict or not know_key(meta, boxes[1]):
+            return False
+        # What is taken, or not stored, may end right behind the call: for its finalizer everything has to be stored.
+        if any(runs_code_at_end(obj) for obj in (dict.get(boxes[0].object, boxes[1].object), boxes[-1].object)):
+            return False
+        if is_virtual_dict(boxes[0]) or dict.__contains__(boxes[0].object, "__builtins__"):
+            return False
+        meta.guard_class(boxes[0])
+        refs, objects = [Const("r", method), *map(meta.ref, boxes)], [method, *[box.object for box in boxes]]
+        meta.c_call(frame, instruction, c.DICT_POP if len(boxes) == 2 else c.DICT_POP_OR, refs, objects)
+        return True
+
+    intrinsic(method)(handle)
+
+
+_taking(dict.pop)
+_taking(dict.setdefault)
 
 
 @intrinsic(dict.get)

@@ -12,7 +12,7 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.pure_calls import NOTHING, fold
 from metatracer.ir.values import Const
 from metatracer.recorder.control import operation_call
-from metatracer.recorder.dicts import note_made, set_item
+from metatracer.recorder.dicts import note_made, set_item, update_display
 from metatracer.recorder.frames import Box, MetaFrame, const_box, runs_code_at_end
 from metatracer.recorder.hashing import know_key
 from metatracer.recorder.metainterp import MetaInterpreter, handles
@@ -73,6 +73,14 @@ def map_add(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
         return
     meta.guard_class(made)
     set_item(meta, frame, instruction, made, key, value)
+
+
+@handles("dict_update")
+def dict_update(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
+    """`{**mapping}`."""
+    target, source = [frame.box(register) for register in instruction.src]
+    if not update_display(meta, frame, instruction, target, source):
+        operation_call(meta, frame, instruction)
 
 
 def _is_table(frame: MetaFrame, instruction: Instruction) -> bool:
@@ -204,6 +212,31 @@ def build_string(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructi
 _AS_STRING = {int: c.INT_STR, float: c.FLOAT_STR}
 
 
+_PLAIN_TEXTS = frozenset({int, float, str, bool, type(None)})
+"""Classes whose instances are formatted without code of the guest."""
+
+
+def _format_plainly(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> bool:
+    """`{x:5}` with a constant specification, and `{x!r}`, of a number or string: no code runs, nothing is looked at."""
+    box, *specification = [frame.box(register) for register in instruction.src]
+    cls, conversion = type(box.object), instruction.arg
+    if cls not in _PLAIN_TEXTS:
+        return False
+    if not specification:
+        row, refs, objects = c.PURE_REPR, [meta.ref(box)], [box.object]
+        if conversion != "r":
+            return False
+    else:
+        text = specification[0]
+        is_known = text.is_const and type(text.object) is str and "n" not in text.object
+        if conversion not in ("", "s") or not is_known or (conversion and cls is not str):
+            return False
+        row, refs, objects = c.PURE_FORMAT, [meta.ref(box), Const("r", text.object)], [box.object, text.object]
+    meta.guard_class(box)
+    meta.c_call(frame, instruction, row, refs, objects, known=str)
+    return True
+
+
 @handles("format_value")
 def format_value(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """A part of an f-string: of a string or a number without a format its text."""
@@ -217,6 +250,8 @@ def format_value(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructi
             frame.registers[instruction.dst[0]] = box
         else:
             meta.c_call(frame, instruction, _AS_STRING[cls], [meta.ref(box)], [box.object], known=str)
+        return
+    if _format_plainly(meta, frame, instruction):
         return
     is_text = len(instruction.src) == 1 and instruction.arg in ("", "s") and raw_lookup(cls, "__format__")[1] is object
     if not is_text or not look_into_text(meta, frame, instruction, box):

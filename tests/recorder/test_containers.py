@@ -240,7 +240,7 @@ class Noisy(metaclass=NoisyMeta):
 def class_in_a_tuple_with_a_metaclass_of_its_own(a, b):
     """
     ...
-    r2 = call(_contains, <tuple>, int)
+    r2 = call(contains, <tuple>, int)
     ...
     """
     return a + 1 if type(a) in (Noisy, bytes) else a

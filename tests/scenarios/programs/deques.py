@@ -31,12 +31,16 @@ class Thing:
 
 class Finalized:
     ended = 0
+    seen = None
 
     def __init__(self, number):
         self.number = number
 
     def __del__(self):
         Finalized.ended += self.number
+        if Finalized.seen is not None:
+            Finalized.ended += Finalized.seen.number
+            Finalized.seen.number += 1
 
 
 def own_stack(i, t):
@@ -117,7 +121,10 @@ def fields_stay(i, t):
     HOLDER.items.append(Finalized(1))
     HOLDER.number += 1
     before = Finalized.ended
+    Finalized.seen = HOLDER
+    HOLDER.number += 5
     HOLDER.items.pop()
+    Finalized.seen = None
     return (t + HOLDER.number + Finalized.ended - before) % 1000003
 
 
