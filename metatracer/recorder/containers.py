@@ -420,6 +420,12 @@ def contains(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
         return
     row = None
     if cls is tuple and container.is_const and type(item.object) in _COMPARED and _compare_plainly(*container.object):
+        truth = _is_one_of(meta, item, container.object)
+        if truth is not None:
+            found = (item.object in container.object) != invert
+            truth = meta.emit(ops.BOOL_NOT, truth) if invert else truth
+            frame.registers[instruction.dst[0]] = Box(found, None, truth)
+            return
         meta.guard_class(item)
         row = c.TUPLE_CONTAINS
     elif cls in (set, frozenset) and know_key(meta, item):
@@ -459,6 +465,31 @@ def contains(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
 
 _COMPARED = HASHED_BY_VALUE - {float}
 """Classes whose instances a tuple has if an equal one is there; a float that is no number is equal only as the same object."""
+
+
+_MOST_COMPARED = 6
+"""Constants that a number or string is compared with one by one."""
+
+
+def _is_one_of(meta: MetaInterpreter, item: Box, constants: tuple[Any, ...]) -> Value | None:
+    """Whether an int or string is one of some constants of its class, as a truth; None: they are too many, or others."""
+    cls = type(item.object)
+    if cls not in (int, str) or not 0 < len(constants) <= _MOST_COMPARED or any(type(each) is not cls for each in constants):
+        return None
+    if cls is int:
+        raw = meta.int_value(item)
+        if raw is None or not all(map(ops.fits_i64, constants)):
+            return None
+        truths = [meta.emit(ops.INT_EQ, raw, Const("i", each)) for each in constants]
+    else:
+        meta.guard_class(item)
+        truths = [meta.emit(ops.STR_EQ, meta.ref(item), Const("r", each)) for each in constants]
+    if len(truths) == 1:
+        return truths[0]
+    found = meta.emit(ops.BOOL_TO_INT, truths[0])
+    for truth in truths[1:]:
+        found = meta.emit(ops.INT_OR, found, meta.emit(ops.BOOL_TO_INT, truth))
+    return meta.emit(ops.INT_NE, found, Const("i", 0))
 
 
 def _compare_plainly(*objects: Any) -> bool:

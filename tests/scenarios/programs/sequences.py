@@ -175,6 +175,13 @@ def formats(i, t):
 def members(i, t):
     item = (1, True, 1.0, "a", None, 2, b"a", Thing(2), float("nan"))[i // 8 % 9]
     found = (item in (2, "a", None)) + 2 * (item in (1, b"a", 3.0)) + 4 * (item not in ("a", "b")) + 8 * (item in ())
+    word, number = ("push", "pop", "add", "p" + "op", "")[i % 5], i % 9
+    found += 16 * (word in ("push", "pop")) + 32 * (word not in ("add", "sub", "")) + 64 * (word in ("mul",))
+    if number in (1, 4, 1 << 70) or number in (7, 8):
+        found += 128
+    if number not in (2, 3, 5):
+        found += 256
+    found += 512 * (-(1 << 63) + number * (1 << 62) in (0, 1 << 62, -(1 << 63)))
     return (t * 3 + found) % 1000003
 
 
