@@ -45,6 +45,7 @@ from metatracer.runtime.versions import visit
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
+    from metatracer.params import Parameters
     from metatracer.recorder.frames import ResumeFrame
     from metatracer.recorder.metainterp import Recorded
     from metatracer.recorder.record import Ended
@@ -388,8 +389,8 @@ class _Driving:
             note_abort(loop, ended_.aborted, guard)
             if ended_.aborted.reason in (AbortReason.JOINT_FIRST, AbortReason.CALLEE_FIRST):
                 self._wants_code_first(ended_.aborted.reason, host)
-            if guard is not None and ended_.aborted.reason is not AbortReason.JOINT_FIRST:
-                guard.wait = guard.failures * loop.portal.driver.params.backoff_factor
+            if guard is not None:
+                _wait(guard, ended_.aborted.reason, loop.portal.driver.params)
             return
         own = loop
         if recorded.restarted:
@@ -564,8 +565,19 @@ _MOST_UNREPEATED = 512
 beside a long iteration that is little, and recording others costs more."""
 _PATIENCE = 8
 """Factor on `trace_eagerness` in front of a loop's label."""
+_MOST_CALLEES = 16
+"""Recordings of a bridge that are soon done again as a callee had no code. (A recursive evaluator has many.)"""
 _MOST_RECHECKS = 500
 """So often may one guard find its polled words changed: as many exits cost about what compiling a loop does."""
+
+
+def _wait(guard: GuardState, reason: AbortReason, params: Parameters) -> None:
+    """A recording of a bridge was given up: what waits for other code is tried again soon, anything else later each time."""
+    if reason is AbortReason.CALLEE_FIRST and guard.callees < _MOST_CALLEES:
+        guard.callees += 1
+        guard.wait = guard.failures + 3
+    elif reason is not AbortReason.JOINT_FIRST:
+        guard.wait = guard.failures * params.backoff_factor
 
 
 def _is_wanted(loop: Loop, recorded: Recorded) -> bool:

@@ -173,6 +173,7 @@ class GuardState:
         plan: How the frames are built from them; made at the first failure.
         failures: Exits into the interpreter so far. spent: Seconds from them to the next machine code.
         wait: At how many failures the next bridge is tried.
+        callees: Recordings of it given up since a callee had no code yet.
         bridge: The code attached.
         refused: No bridge is ever recorded here (the guard's meaning is to leave).
         is_before_label: It belongs to the iteration that comes before a peeled loop.
@@ -185,6 +186,7 @@ class GuardState:
     failures: int = 0
     spent: float = 0.0
     wait: float = 0.0
+    callees: int = 0
     bridge: Piece | None = None
     refused: bool = False
     is_before_label: bool = False

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from metatracer import JitDriver
-from metatracer.runtime import hotness
+from metatracer.errors import AbortReason
+from metatracer.runtime import driving, hotness
 from metatracer.runtime.loops import GuardState
 
 
@@ -167,3 +168,19 @@ def test_a_guard_pays_when_its_failures_took_what_a_bridge_costs(loop):
     assert not hotness.failures_pay(guard_that_failed(failures=1000, spent=0.01), params)
     assert not hotness.failures_pay(guard_that_failed(failures=2, spent=0.5), params)
     assert hotness.failures_pay(guard_that_failed(failures=1000, spent=0.03), params)
+
+
+def test_a_bridge_that_waits_for_a_callee_is_tried_again_soon():
+    state = guard_that_failed(100, 1.0)
+    params = JitDriver(greens=[], reds="auto", name="bridges").params
+    driving._wait(state, AbortReason.JOINT_FIRST, params)
+    assert state.wait == 0.0
+    for failures in range(100, 100 + driving._MOST_CALLEES):
+        state.failures = failures
+        driving._wait(state, AbortReason.CALLEE_FIRST, params)
+        assert state.wait == failures + 3
+    driving._wait(state, AbortReason.CALLEE_FIRST, params)
+    assert state.wait == state.failures * 2
+    other = guard_that_failed(100, 1.0)
+    driving._wait(other, AbortReason.UNSUPPORTED, params)
+    assert other.wait == 200
