@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 _KEY_SIZE = WORD  # the value of an entry stands behind its key
 
 
-def field_place(e: Emitter, instance: str, field: Field) -> str:
-    """Address of the value of a field in the instance's dict, which `guard_field` has found there."""
-    mapping = own_dict(e, instance, field)
+def field_place(e: Emitter, mapping: str, field: Field) -> str:
+    """Address of the value of a field in its own dict, which `guard_field` has found there."""
     if field.storage == "split":
         return e.field(_values(e, mapping), WORD * field.position)
     return e.field(e.load("ptr", mapping, e.layout.dict_keys), entry_offset(field.position) + _KEY_SIZE)

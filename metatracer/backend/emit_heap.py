@@ -33,7 +33,7 @@ def _place(e: Emitter, instance: str, descr: Field) -> tuple[str, str]:
     if descr.storage == "slot":
         return e.field(instance, descr.position), ""
     if descr.in_dict:
-        return field_place(e, instance, descr), ""
+        return field_place(e, own_dict(e, instance, descr), descr), ""
     base = _values_base(e, instance)
     return e.field(base, e.layout.values_items + WORD * descr.position), base
 
@@ -53,8 +53,8 @@ def emit_setfield(e: Emitter, op: Operation) -> None:
     if descr.in_dict:
         # CPython has to know: the collector begins to track the dict, and its version changes.
         mapping, value = own_dict(e, e.arg(op.args[0]), descr), e.arg(stored)
-        e.call("i32", "PyDict_SetItem", f"ptr {mapping}, ptr {key_of(e, descr)}, ptr {value}")
-        e.release(value)
+        place = field_place(e, mapping, descr)
+        e.call("i32", "dict_put", f"ptr {mapping}, ptr {place}, ptr {key_of(e, descr)}, ptr {value}")
         return
     place, base = _place(e, e.arg(op.args[0]), descr)
     if op in e.plan.unset_fields:

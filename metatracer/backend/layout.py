@@ -80,7 +80,9 @@ class Layout:
             it is a tag: bits 0-1 are the sign (0 positive, 1 zero, 2 negative), the number of digits is tag >> 3.
         small_int_base, small_int_stride: The int i with small_int_min <= i <= small_int_max is the object at
             small_int_base + small_int_stride * i, and there is no other int of that value to be made.
-        str_hash: The hash as a signed word, -1 as long as nobody has asked for it.
+        str_hash, bytes_hash: The hash as a signed word, -1 as long as nobody has asked for it.
+        dict_watched: Those bits of the word at `dict_version` that are not part of the version: one is set while the dict has
+            a watcher.
         str_state: 32-bit word: bits 0-1 interned, 2-4 kind (bytes per character: 1, 2 or 4), 5 compact, 6 ascii.
             A compact ascii string's characters start at str_ascii_data, another compact string's at str_compact_data.
             A string that is not compact (exact `str` objects of old C extensions on 3.11) must be left alone.
@@ -133,6 +135,7 @@ class Layout:
     str_state: int
     str_ascii_data: int
     str_compact_data: int
+    bytes_hash: int
     bytes_data: int
     match_string: int
     match_groups: int
@@ -149,6 +152,7 @@ class Layout:
     tp_basicsize: int
     tp_itemsize: int
     tp_dealloc: int
+    tp_hash: int
     tp_call: int
     tp_getattro: int
     tp_setattro: int
@@ -168,8 +172,10 @@ class Layout:
     # dicts and their keys
     dict_used: int
     dict_version: int
+    dict_watched: int
     dict_keys: int
     dict_values: int
+    keys_log2_size: int
     keys_log2_index_bytes: int
     keys_kind: int
     keys_version: int
@@ -256,6 +262,7 @@ def known_layout(version: tuple[int, int]) -> Layout:
         str_state=32,
         str_ascii_data=48 if is_311 else 40,
         str_compact_data=72 if is_311 else 56,
+        bytes_hash=24,
         bytes_data=32,
         match_string=24,
         match_groups=72,
@@ -271,6 +278,7 @@ def known_layout(version: tuple[int, int]) -> Layout:
         tp_basicsize=32,
         tp_itemsize=40,
         tp_dealloc=48,
+        tp_hash=120,
         tp_call=128,
         tp_getattro=144,
         tp_setattro=152,
@@ -289,8 +297,10 @@ def known_layout(version: tuple[int, int]) -> Layout:
         ht_cached_keys=872 if is_311 else 880,
         dict_used=16,
         dict_version=24,
+        dict_watched=0 if is_311 else 0xFFF if is_313 else 0xFF,
         dict_keys=32,
         dict_values=40,
+        keys_log2_size=8,
         keys_log2_index_bytes=9,
         keys_kind=10,
         keys_version=12,

@@ -195,6 +195,8 @@ def _check_strings(memory: Memory, figures: Layout) -> None:
     _expect(memory.signed(id(new) + figures.str_hash), -1, "the hash of a new string")
     data = b"some bytes"
     _expect(memory.word(id(data) + figures.ob_size), len(data), "the length of bytes")
+    value = hash(data)
+    _expect(memory.signed(id(data) + figures.bytes_hash), value, "the hash of bytes")
     _expect(memory.read(id(data) + figures.bytes_data, len(data)), data, "the contents of bytes")
 
 
@@ -269,6 +271,7 @@ def _check_types(memory: Memory, figures: Layout) -> None:
         (property, figures.tp_getattro, "PyObject_GenericGetAttr"),
         (Plain, figures.tp_setattro, "PyObject_GenericSetAttr"),
         (types.FunctionType, figures.tp_call, "PyVectorcall_Call"),
+        (list, figures.tp_hash, "PyObject_HashNotImplemented"),
         (type(iter([])), figures.tp_iter, "PyObject_SelfIter"),
         (Custom, figures.tp_free, "PyObject_GC_Del"),
     ]
@@ -277,6 +280,10 @@ def _check_types(memory: Memory, figures: Layout) -> None:
     plain, custom, base = id(Plain), id(Custom), id(object)
     _expect((memory.word(plain + figures.tp_base), memory.word(id(bool) + figures.tp_base)), (base, id(int)), "tp_base")
     _expect(memory.word(plain + figures.tp_new), memory.word(base + figures.tp_new), "tp_new")
+    _expect(memory.word(plain + figures.tp_hash), memory.word(base + figures.tp_hash), "tp_hash")
+    by_address = object()
+    place = id(by_address)
+    _expect(hash(by_address) % (1 << 64), place >> 4 | (place & 15) << 60, "the hash of an object's address")
     _expect(memory.word(plain + figures.tp_init), memory.word(base + figures.tp_init), "tp_init")
     _expect(memory.word(custom + figures.tp_init) != memory.word(base + figures.tp_init), True, "tp_init")
     _expect(memory.word(plain + figures.tp_dealloc), memory.word(custom + figures.tp_dealloc), "tp_dealloc")
@@ -360,6 +367,30 @@ def _check_dicts(memory: Memory, figures: Layout) -> None:
         version = memory.word(id(mapping) + figures.dict_version)
         mapping[names[0]] = None
         _expect(memory.word(id(mapping) + figures.dict_version) != version, True, "the version of a dict")
+        _expect(version & figures.dict_watched, 0, "what a dict's version says of watchers")
+        step = memory.word(id(mapping) + figures.dict_version) - version
+        _expect(step % (figures.dict_watched + 1), 0, "the step of dicts' versions")
+        numbers = [_search(memory, figures, start, key) for key in keys]
+        _expect(numbers, list(range(len(keys))), "the place of a dict's key")
+
+
+def _search(memory: Memory, figures: Layout, keys: int, wanted: object) -> int:
+    """The number of the entry with a key in a table that has it: the search of machine code (`dict_code`)."""
+    log2_size, log2_bytes = memory.byte(keys + figures.keys_log2_size), memory.byte(keys + figures.keys_log2_index_bytes)
+    if not log2_size <= log2_bytes <= log2_size + 3:
+        raise LayoutError("native code is off: the keys of a dict do not look as expected")
+    mask, width = (1 << log2_size) - 1, 1 << (log2_bytes - log2_size)
+    names = keys_names(memory, figures, keys)
+    perturb = hash(wanted) % (1 << 64)
+    place = perturb & mask
+    for _ in range(mask + 64):
+        data = memory.read(keys + figures.keys_indices + width * place, width)
+        number = int.from_bytes(data, "little", signed=True)
+        if 0 <= number < len(names) and names[number] == id(wanted):
+            return number
+        perturb >>= 5
+        place = (5 * place + perturb + 1) & mask
+    return -1
 
 
 def _check_keys_version(memory: Memory, figures: Layout) -> None:

@@ -86,7 +86,7 @@ def values_items() -> int:
 
 
 GENERAL = 0x80
-_GENERAL_SIZE = 24
+GENERAL_SIZE = 24
 """An entry of a table whose keys are not all strings: hash, key and value."""
 
 
@@ -94,7 +94,7 @@ def entry_offset(position: int) -> int:
     """Distance of an entry's key, behind which its value stands, from the keys' address; `position` is that of a Field."""
     start = layout().keys_indices + (1 << (position & ~GENERAL & 0xFF))
     if position & GENERAL:
-        return start + _GENERAL_SIZE * (position >> 8) + lay.WORD
+        return start + GENERAL_SIZE * (position >> 8) + lay.WORD
     return start + ENTRY_SIZE * (position >> 8)
 
 
@@ -173,7 +173,7 @@ def _general_keys(keys: int) -> tuple[int, ...]:
     figures = layout()
     count = read_signed(keys + figures.keys_nentries)
     start = keys + figures.keys_indices + (1 << read_byte(keys + figures.keys_log2_index_bytes))
-    return struct.unpack(f"<{3 * count}Q", ctypes.string_at(start, _GENERAL_SIZE * count))[1::3]
+    return struct.unpack(f"<{3 * count}Q", ctypes.string_at(start, GENERAL_SIZE * count))[1::3]
 
 
 PLAIN_KEYS = frozenset({str, int, bytes, float, bool, type(None)})

@@ -75,6 +75,10 @@ _RELEASES_OLD = frozenset({"setfield", "list_setitem", "cell_set", "pop_exc_info
 _GC_ALLOCATIONS = frozenset({"new", "new_list", "new_tuple", "new_named_tuple", "new_cell"})
 _QUIET_CALLS = frozenset({"str_concat", "str_getitem", "str_slice", "bytes_slice", "int_str", "float_str"})
 """Rows that allocate nothing the collector knows and run no code, though they give a new reference."""
+_TELLING_CALLS = frozenset({"dict_find", "dict_find_int", "dict_setitem", "dict_setitem_int"})
+"""Rows that begin an epoch themselves, and only where they run code or call CPython."""
+_NOT_ALLOCATING = _QUIET_CALLS | {"dict_find", "dict_find_int"}
+_NOT_TOLD = _QUIET_CALLS | _TELLING_CALLS
 _MAYBE_NULL = frozenset({"getfield", "cell_get", "call", "call_c_r", "call_portal", "call_loop"})
 _PROVES_FIRST = frozenset(
     {
@@ -432,7 +436,7 @@ def _runs_code(op: Operation) -> bool:
         row = op.descr
         if row.runs_code or row.releases or row.name == "builtin_next":  # which releases items of reused tuples
             return True
-        return GC_RUNS_IN_ALLOCATION and (row.can_raise or row.result == "r") and row.name not in _QUIET_CALLS
+        return GC_RUNS_IN_ALLOCATION and (row.can_raise or row.result == "r") and row.name not in _NOT_ALLOCATING
     if op.opcode is STORE_NEW:
         return GC_RUNS_IN_ALLOCATION and op.descr.cls is not None
     return op.opcode.runs_code or (GC_RUNS_IN_ALLOCATION and name in _GC_ALLOCATIONS)
@@ -449,5 +453,5 @@ def may_change_polled(op: Operation) -> bool:
         return False
     if name in ("call_c_r", "call_c_i", "call_c_f"):
         row = op.descr
-        return not (row.pure and row.result != "r") and row.name not in _QUIET_CALLS
+        return not (row.pure and row.result != "r") and row.name not in _NOT_TOLD
     return op.opcode.runs_code or name == "guard_exception"

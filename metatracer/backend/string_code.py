@@ -1,4 +1,4 @@
-"""Machine code of operations on strings, sequences and dicts that is too long for a trace."""
+"""Machine code of operations on strings and sequences that is too long for a trace."""
 
 from __future__ import annotations
 
@@ -67,25 +67,6 @@ make:
 drop:
   call void {symbol("Py_DecRef")}(ptr %left)
   ret ptr %new
-}}"""
-
-
-def find_text(symbol: Callable[[str], str]) -> str:
-    """`dict_find`: a new reference to the value at a key, or NULL: there is none, or an exception is pending.
-
-    Args:
-        symbol: Gives the operand of a C function.
-    """
-    return f"""
-define ptr @dict_find(ptr %mapping, ptr %key) nounwind {{
-  %value = call ptr {symbol("PyDict_GetItemWithError")}(ptr %mapping, ptr %key)
-  %absent = icmp eq ptr %value, null
-  br i1 %absent, label %none, label %found
-found:
-  call void {symbol("Py_IncRef")}(ptr %value)
-  ret ptr %value
-none:
-  ret ptr null
 }}"""
 
 

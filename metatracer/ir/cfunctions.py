@@ -1,6 +1,6 @@
 """The C functions that machine code calls directly, one row each.
 
-All but `dict_find` and the slices are part of CPython's C API, and return new references unless the row's `error` says that NULL
+All but the searches of dicts and the slices are part of CPython's C API, and return new references unless the row's `error` says that NULL
 is possible. A row that may run arbitrary code (`runs_code`) may also observe and change the whole heap.
 """
 
@@ -124,7 +124,9 @@ BUILTIN_NEXT = _row("builtin_next", "PyIter_Next", "r", "r", error="null_maybe",
 DICT_GETITEM = _row("dict_getitem", "PyObject_GetItem", "rr", "r", reads=Effect.DICT, evaluate=operator.getitem)
 # A support function: NULL also when there is no such key.
 DICT_FIND = _row("dict_find", "dict_find", "rr", "r", error="null_maybe", reads=Effect.DICT, evaluate=lambda d, k: dict.get(d, k, NULL_OBJECT))
-DICT_SETITEM = _row("dict_setitem", "PyDict_SetItem", "rrr", "i", c_result="i32", writes=Effect.DICT, releases=True, evaluate=lambda d, k, v: operator.setitem(d, k, v) or 0)
+DICT_FIND_INT = _row("dict_find_int", "dict_find_int", "ri", "r", error="null_maybe", reads=Effect.DICT, evaluate=lambda d, k: dict.get(d, k, NULL_OBJECT))
+DICT_SETITEM = _row("dict_setitem", "dict_store", "rrr", "i", c_result="i32", writes=Effect.DICT, releases=True, evaluate=lambda d, k, v: operator.setitem(d, k, v) or 0)
+DICT_SETITEM_INT = _row("dict_setitem_int", "dict_store_int", "rir", "i", c_result="i32", writes=Effect.DICT, releases=True, evaluate=lambda d, k, v: operator.setitem(d, k, v) or 0)
 DICT_CONTAINS = _row("dict_contains", "PyDict_Contains", "rr", "i", c_result="i32", reads=Effect.DICT, evaluate=lambda d, k: int(k in d))
 # The recorder has seen that the class has no descriptor for the name that would run code, and no hook.
 DICT_COPY = _row("dict_copy", "PyDict_Copy", "r", "r", reads=Effect.DICT, evaluate=dict)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from metatracer.hints import is_value_class
-from metatracer.ir.cfunctions import BUILTIN_ITER, BUILTIN_NEXT, DICT_FIND, DICT_SETITEM
+from metatracer.ir.cfunctions import (
+    BUILTIN_ITER,
+    BUILTIN_NEXT,
+    DICT_FIND,
+    DICT_FIND_INT,
+    DICT_SETITEM,
+    DICT_SETITEM_INT,
+)
 from metatracer.ir.opcodes import (
     CALL,
     CALL_C_F,
@@ -17,6 +24,7 @@ from metatracer.ir.opcodes import (
     GUARD_EXCEPTION,
     GUARD_NO_EXCEPTION,
     GUARD_PARTS,
+    INT_BOX,
     Effect,
 )
 from metatracer.ir.pure_calls import IMMUTABLE, NOTHING, fold, is_immutable, is_pure
@@ -74,11 +82,18 @@ class Calls:
             reads = writes = Effect.NONE
             runs_code = False
         # First of all: what is known of the contents of objects that are allocated for the call must be forgotten, too.
+        row = op.descr
+        is_search, is_store = row is DICT_FIND, row is DICT_SETITEM
+        if is_search or is_store:
+            key = forward.state.resolve(op.args[1])
+            if isinstance(key, VirtualBox) and key.box is INT_BOX:
+                op.descr = DICT_FIND_INT if is_search else DICT_SETITEM_INT
+                op.args = (op.args[0], key.payload, *op.args[2:])
         op.args = tuple([forward.force(arg) for arg in op.args])
-        if op.descr is DICT_FIND:
+        if is_search or row is DICT_FIND_INT:
             return forward.heap.dict_find(op)
-        if op.descr is DICT_SETITEM:
-            forward.heap.dict_store(op.args[0])
+        if is_store or row is DICT_SETITEM_INT:
+            forward.heap.dict_store(op)
             forward.state.valid = False
             return EMIT
         if op.descr is BUILTIN_ITER:

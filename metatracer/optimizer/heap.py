@@ -478,9 +478,10 @@ class HeapCache:
             state.pending_items.clear()
             self.appends.flush_all()
 
-    def dict_store(self, mapping: Value) -> None:
+    def dict_store(self, op: Operation) -> None:
         """Something is stored in a dict at some key: other dicts, if they are certainly others, stay as they are."""
         state = self._state
+        mapping, wanted, value = op.args
 
         def concerns(place: Any, owner: Value) -> bool:
             return place is not CELL and place.in_dict and (place.storage != "item" or state.may_alias(owner, mapping))
@@ -500,6 +501,8 @@ class HeapCache:
         for key in [key for key in shapes if _sees_dict(key[1])]:
             if key[1].storage != "item" or state.may_alias(key[2][0], mapping):
                 del shapes[key]
+        if self._caching:
+            state.found_items[mapping, wanted] = value
 
     def invalidate(self, written: Effect, runs_code: bool) -> None:
         """Forget what an operation with these effects may change."""

@@ -7,7 +7,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metatracer.backend.layout import layout, read_word
+from metatracer.backend.dict_code import polled_version
 from metatracer.backend.watchers import watchers
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Polling:
         with self._lock:
             cell = self._tag_cells.get(id(mapping))
             if cell is None:
-                cell = self._tag_cells[id(mapping)] = Cell(read_word(id(mapping) + layout().dict_version))
+                cell = self._tag_cells[id(mapping)] = Cell(polled_version(id(mapping)))
             return cell
 
     def is_noisy(self, mapping: dict[str, Any]) -> bool:
@@ -102,8 +102,7 @@ class Polling:
 
     def current_tags(self, mappings: Iterable[int]) -> dict[int, int]:
         """Version tags of those of the dicts (by address) that somebody polls. Read them before checking anything."""
-        place = layout().dict_version
-        return {mapping: read_word(mapping + place) for mapping in mappings if mapping in self._tag_cells}
+        return {mapping: polled_version(mapping) for mapping in mappings if mapping in self._tag_cells}
 
     def count_noise(self, tags: dict[int, int], concerned: set[int]) -> set[int]:
         """Count changes of dicts that broke nothing.

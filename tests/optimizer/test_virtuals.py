@@ -257,6 +257,16 @@ def test_a_dict_that_somebody_sees_is_filled_in_order() -> None:
     )
 
 
+def test_a_dict_is_searched_for_an_int_without_its_object() -> None:
+    check(
+        "t(r0: dict, i1)\n r2 = int_box(i1)\n r3 = call_c_r(r0, r2) {dict_find}\n guard_no_exception(r3) -> [r0]\n"
+        " i4 = call_c_i(r0, r2, r3) {dict_setitem}\n guard_no_exception(i4) -> [r0]\n finish(r3)",
+        "t(r0: dict, i1)\n r3 = call_c_r(r0, i1) {dict_find_int}\n guard_no_exception(r3) -> [r0]\n"
+        " i4 = call_c_i(r0, i1, r3) {dict_setitem_int}\n guard_no_exception(i4) -> [r0]\n finish(r3)",
+        VIRTUALS | {"calls"},
+    )
+
+
 def test_a_dict_that_is_searched_for_an_unknown_key_is_made() -> None:
     text = "t(r0: int, r9: str)\n r1 = call_c_r() {empty_dict}\n i2 = call_c_i(r1, 'a', r0) {dict_fill}\n"
     text += " r3 = call_c_r(r1, r9) {dict_find}\n guard_no_exception(r3) -> [r1]\n finish(r3)"
