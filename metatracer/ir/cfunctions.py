@@ -128,7 +128,6 @@ DICT_FIND_INT = _row("dict_find_int", "dict_find_int", "ri", "r", error="null_ma
 DICT_SETITEM = _row("dict_setitem", "dict_store", "rrr", "i", c_result="i32", writes=Effect.DICT, releases=True, evaluate=lambda d, k, v: operator.setitem(d, k, v) or 0)
 DICT_SETITEM_INT = _row("dict_setitem_int", "dict_store_int", "rir", "i", c_result="i32", writes=Effect.DICT, releases=True, evaluate=lambda d, k, v: operator.setitem(d, k, v) or 0)
 DICT_CONTAINS = _row("dict_contains", "PyDict_Contains", "rr", "i", c_result="i32", reads=Effect.DICT, evaluate=lambda d, k: int(k in d))
-# The recorder has seen that the class has no descriptor for the name that would run code, and no hook.
 DICT_COPY = _row("dict_copy", "PyDict_Copy", "r", "r", reads=Effect.DICT, evaluate=dict)
 # What one dict has is stored in another one, where keys are compared.
 DICT_UPDATE = _row("dict_update", "PyDict_Update", "rr", "i", c_result="i32", runs_code=True, evaluate=lambda d, e: dict.update(d, e) or 0)
@@ -138,6 +137,7 @@ DICT_DELITEM = _row("dict_delitem", "PyDict_DelItem", "rr", "i", c_result="i32",
 # `dict.pop` or `dict.setdefault` of an exact dict, with a key, and with a default.
 DICT_POP = _row("dict_pop", "PyObject_Vectorcall", "rrr", "r", reads=Effect.DICT, writes=Effect.DICT, releases=True, evaluate=lambda method, d, k: method(d, k))
 DICT_POP_OR = _row("dict_pop_or", "PyObject_Vectorcall", "rrrr", "r", reads=Effect.DICT, writes=Effect.DICT, releases=True, evaluate=lambda method, d, k, v: method(d, k, v))
+# The recorder has seen that the class has no descriptor for the name that would run code, and no hook.
 INSTANCE_GETATTR = _row("instance_getattr", "PyObject_GetAttr", "rr", "r", reads=Effect.HEAP, evaluate=getattr)
 DICT_LEN = _row("dict_len", "PyDict_Size", "r", "i", error="never", reads=Effect.DICT, evaluate=len)
 # `dict.keys` and the like, of a dict, and `reversed` of a list or tuple: what is made looks at it later.

@@ -81,7 +81,6 @@ class Calls:
                 return forward.pool.get("r", folded)
             reads = writes = Effect.NONE
             runs_code = False
-        # First of all: what is known of the contents of objects that are allocated for the call must be forgotten, too.
         row = op.descr
         is_search, is_store = row is DICT_FIND, row is DICT_SETITEM
         if is_search or is_store:
@@ -89,6 +88,7 @@ class Calls:
             if isinstance(key, VirtualBox) and key.box is INT_BOX:
                 op.descr = DICT_FIND_INT if is_search else DICT_SETITEM_INT
                 op.args = (op.args[0], key.payload, *op.args[2:])
+        # First of all: what is known of the contents of objects that are allocated for the call must be forgotten, too.
         op.args = tuple([forward.force(arg) for arg in op.args])
         if is_search or row is DICT_FIND_INT:
             return forward.heap.dict_find(op)

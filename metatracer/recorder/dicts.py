@@ -174,7 +174,6 @@ def _is_attribute(key: Box) -> bool:
     return read.opcode is ops.GETFIELD or (is_item and isinstance(read.args[1], Const))
 
 
-
 def copy_dict(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: Box) -> bool:
     """`dict(x)` and `x.copy()` of an exact dict; False for anything else."""
     if type(box.object) is not dict or is_virtual_dict(box):
