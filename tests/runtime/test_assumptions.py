@@ -45,6 +45,12 @@ def registry(request, monkeypatch):
     return made
 
 
+@pytest.fixture
+def no_garbage():
+    """What other tests left is freed now: freeing a class or dict that was watched is a change of it."""
+    gc.collect()
+
+
 class Compiled:
     """Code as the machine code behaves: it polls, and asks when a word differs."""
 
@@ -138,8 +144,7 @@ def test_change_of_class_or_base_breaks(registry, level, change):
     assert "Leaf" in code.reason
 
 
-def test_other_classes_and_instances_do_not_matter(registry):
-    gc.collect()  # classes of other tests, which are watched
+def test_other_classes_and_instances_do_not_matter(no_garbage, registry):
     _, middle, leaf = class_family()
     code = Compiled(registry, ClassUnchanged(middle), ClassUnchanged(int))
     leaf.value = 3
@@ -638,7 +643,7 @@ def test_code_is_told_before_others_find_everything_clean(registry):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="no watchers before 3.12")
-def test_watchers_ignore_what_nobody_relies_on():
+def test_watchers_ignore_what_nobody_relies_on(no_garbage):
     watching, registry = watchers(), Registry()
     space = {"a": object(), "b": 1}
     cls = class_family()[0]
@@ -663,7 +668,7 @@ def test_watchers_ignore_what_nobody_relies_on():
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="no watchers before 3.12")
-def test_watchers_table_survives_much_coming_and_going():
+def test_watchers_table_survives_much_coming_and_going(no_garbage):
     watching, registry = watchers(), Registry()
     spaces = [{f"name{i}": object() for i in range(30)} for _ in range(20)]
     for _ in range(5):
@@ -798,8 +803,7 @@ def test_finalizer_that_makes_the_runtime_check_does_not_hide_the_change():
 
 
 @only_interposed
-def test_class_changed_by_c_code_is_noticed_by_the_sweep():
-    gc.collect()  # classes that were watched for registries that are gone
+def test_class_changed_by_c_code_is_noticed_by_the_sweep(no_garbage):
     watching, registry = watchers(), Registry()
     families = [class_family() for _ in range(100)]
     sweep = ctypes.PYFUNCTYPE(None)(watching.sweep_address)
@@ -832,12 +836,11 @@ def test_class_changed_by_c_code_and_relied_on_again_breaks_older_code():
 
 
 @only_interposed
-def test_entering_machine_code_sweeps():
+def test_entering_machine_code_sweeps(no_garbage):
     from metatracer.backend.compile import compile_trace
     from metatracer.ir.text import parse_trace
 
     watching, registry = watchers(), Registry()
-    gc.collect()
     cls = class_family()[0]
     code = Compiled(registry, ClassUnchanged(cls))
     compiled = compile_trace(parse_trace("trace plain(r0)\n  finish(r0)", {}))
