@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Operation
 from metatracer.recorder.polymorphism import merge_context
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _PLAIN = frozenset({int, float, bool, type(None), str, bytes, complex})
 _READS = frozenset({ops.GETFIELD, ops.LIST_GETITEM, ops.TUPLE_GETITEM, ops.CELL_GET})
+_SEARCHES = frozenset({c.DICT_FIND, c.DICT_FIND_INT, c.DICT_GETITEM, c.BUILTIN_GETITEM, c.DEQUE_GETITEM})
+"""C functions that give what a container holds: a procedure that is looked up by its name was there before."""
 
 
 def native_call(meta: MetaInterpreter, callee: MetaFrame) -> tuple[EntryView, Any, list[Any]] | None:
@@ -129,4 +132,7 @@ def _is_made(box: Box) -> bool:
     ref = box.ref
     if isinstance(box, VirtualBox) or ref is None:
         return True
-    return isinstance(ref, Operation) and ref.opcode not in _READS
+    if not isinstance(ref, Operation):
+        return False
+    is_found = ref.descr in _SEARCHES if ref.opcode is ops.CALL_C_R else ref.opcode in _READS
+    return not is_found

@@ -82,6 +82,35 @@ class Walker:
         return self.value(parts[0], n) + self.value(parts[1], n)
 
 
+class Name(str):
+    """Of a procedure: not exactly a string, so it has no place in a dict that a trace knows."""
+
+    __slots__ = ()
+
+
+class Words:
+    """An interpreter object that looks procedures up by their names."""
+
+    def __init__(self) -> None:
+        self.stack: list[int] = []
+        self.words: dict[str, Any] = {}
+
+    def run(self, body: tuple[Any, ...]) -> None:
+        for word in body:
+            if word == "down":
+                self.stack.append(self.stack.pop() - 1)
+            elif word == "dup":
+                self.stack.append(self.stack[-1])
+            elif word == "swap":
+                self.stack[-1], self.stack[-2] = self.stack[-2], self.stack[-1]
+            elif word == "add":
+                self.stack.append(self.stack.pop() + self.stack.pop())
+            elif type(word) is tuple:
+                self.run(word if self.stack[-1] > 1 else ())
+            else:
+                self.run(self.words[word])
+
+
 def fib_node() -> Any:
     n = ("n",)
     node: list[Any] = ["fib"]
@@ -139,6 +168,22 @@ def test_what_is_the_same_in_all_calls_is_no_green_where_something_else_tells_th
     entries = sum(loop.record.entries for loop in portal.loops.values())
     assert Walker().value(node, 15) == fib(15)
     assert sum(loop.record.entries for loop in portal.loops.values()) > entries
+
+
+def test_a_procedure_that_is_looked_up_by_its_name_tells_what_is_run():
+    function = fresh(Words.run)
+    call = Name("fib")
+    body = (("down", "dup", call, "swap", "down", call, "add"),)
+    sent(function)
+    for n in (12, 15):
+        words = Words()
+        words.stack.append(n)
+        words.words["fib"] = body
+        words.run((call,))
+        assert words.stack == [fib(n)]
+    portal = entry_of(function)
+    assert portal is not None
+    assert portal.driver.greens == ("body",)
 
 
 def test_another_guest_function_is_found_from_the_same_entry():
