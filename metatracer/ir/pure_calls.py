@@ -36,6 +36,9 @@ PURE = frozenset(
 )  # fmt: skip
 
 
+_GIVES_LIST = frozenset([getattr(cls, name) for cls in (str, bytes) for name in ("rsplit", "split", "splitlines")])
+
+
 def is_immutable(obj: Any) -> bool:
     """Whether an object and all that it consists of never change."""
     cls = type(obj)
@@ -45,6 +48,11 @@ def is_immutable(obj: Any) -> bool:
 def is_pure(function: Any) -> bool:
     """Whether a callable is one of the table; asking runs no code of the guest."""
     return type(function) in _KINDS and function in PURE
+
+
+def gives_immutable(function: Any) -> bool:
+    """Whether what a function of the table gives never changes, so that two equal calls may give the same object."""
+    return function not in _GIVES_LIST
 
 
 _KINDS = (type, type(len), type(str.split))

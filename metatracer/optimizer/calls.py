@@ -75,7 +75,7 @@ class Calls:
     def call(self, op: Operation) -> Verdict:
         reads, writes, runs_code = effects(op)
         forward = self._forward
-        if op.opcode is CALL and self._is_pure(op):
+        if op.opcode is CALL and is_pure_call(forward.state, op):
             folded = fold(op.args[0].value, [arg.value for arg in op.args[1:]]) if _all_const(op.args) else NOTHING  # type: ignore[attr-defined]
             if folded is not NOTHING and is_immutable(folded):
                 return forward.pool.get("r", folded)
@@ -111,14 +111,6 @@ class Calls:
         if op.opcode.descr == "cfunction" and op.descr.releases:
             forward.state.valid = False
         return EMIT
-
-    def _is_pure(self, op: Operation) -> bool:
-        """Whether a call has no effect, and sees nothing but its arguments, which never change."""
-        callee, *args = op.args
-        if not isinstance(callee, Const) or (op.descr is not None and op.descr.keywords) or not is_pure(callee.value):
-            return False
-        type_of = self._forward.state.type_of
-        return all(is_immutable(arg.value) if isinstance(arg, Const) else type_of(arg) in IMMUTABLE for arg in args)
 
     def call_loop(self, op: Operation) -> Verdict:
         """The callee takes virtual arguments apart; what it may see of other objects is stored first.
@@ -194,6 +186,14 @@ class Calls:
             raise Contradiction
         self._forward.state.info(op).nonnull = True
         return EMIT
+
+
+def is_pure_call(state: State, op: Operation) -> bool:
+    """Whether a call has no effect, and sees nothing but its arguments, which never change."""
+    callee, *args = op.args
+    if not isinstance(callee, Const) or (op.descr is not None and op.descr.keywords) or not is_pure(callee.value):
+        return False
+    return all(is_immutable(arg.value) if isinstance(arg, Const) else state.type_of(arg) in IMMUTABLE for arg in args)
 
 
 def _collect(state: State, values: Iterable[Any], found: set[Virtual]) -> None:

@@ -16,6 +16,7 @@ from metatracer.ir.opcodes import (
     BYTEARRAY_LEN,
     BYTEARRAY_LOAD,
     BYTES_LOAD,
+    CALL,
     CALL_C_F,
     CALL_C_I,
     CALL_C_R,
@@ -33,6 +34,8 @@ from metatracer.ir.opcodes import (
     INT_SUB_OVF,
     OPCODES,
 )
+from metatracer.ir.pure_calls import gives_immutable
+from metatracer.optimizer.calls import is_pure_call
 from metatracer.optimizer.state import Virtual
 from metatracer.optimizer.verdicts import DROP, EMIT, Verdict
 
@@ -60,6 +63,7 @@ class CommonSubexpressions:
         yield GUARD_ARRAY_TYPECODE, self.pure
         for opcode in (CALL_C_R, CALL_C_I, CALL_C_F):
             yield opcode, self.call
+        yield CALL, self.python_call
         for opcode in _BUFFER_READS:
             yield opcode, self.buffer
         for opcode in _SHAPE_GUARDS:
@@ -76,6 +80,10 @@ class CommonSubexpressions:
 
     def call(self, op: Operation) -> Verdict:
         return self._find("pure", op) if op.descr.pure else EMIT
+
+    def python_call(self, op: Operation) -> Verdict:
+        is_repeatable = is_pure_call(self._state, op) and gives_immutable(op.args[0].value)  # type: ignore[attr-defined]
+        return self._find("pure", op) if is_repeatable else EMIT
 
     def _find(self, table: str, op: Operation) -> Verdict:
         opcode, args = op.opcode, op.args

@@ -141,6 +141,27 @@ def test_pure_call_is_made_once() -> None:
     )
 
 
+def test_call_of_a_pure_function_is_made_once() -> None:
+    head = "t(r0: str)\n r1 = call(lower, r0)\n guard_no_exception(r1) -> [r0]\n"
+    check(head + " r2 = call(lower, r0)\n guard_no_exception(r2) -> [r0]\n finish(r2)", head + " finish(r1)", CSE)
+
+
+def test_call_of_a_pure_function_that_gives_a_list_is_made_again() -> None:
+    unchanged(
+        "t(r0: str)\n r1 = call(split, r0)\n guard_no_exception(r1) -> [r0]\n"
+        " r2 = call(split, r0)\n guard_no_exception(r2) -> [r0]\n r3 = new_tuple(r1, r2)\n finish(r3)",
+        CSE,
+    )
+
+
+def test_call_of_a_pure_function_with_any_object_is_made_again() -> None:
+    unchanged(
+        "t(r0)\n r1 = call(lower, r0)\n guard_no_exception(r1) -> [r0]\n"
+        " r2 = call(lower, r0)\n guard_no_exception(r2) -> [r0]\n finish(r2)",
+        CSE,
+    )
+
+
 def test_impure_call_is_made_again() -> None:
     unchanged(
         "t(r0)\n r1 = call(callee, r0)\n guard_no_exception(r1) -> [r0]\n"

@@ -58,6 +58,8 @@ NAMESPACE: dict[str, Any] = {
     "Code": Code,
     "Finalized": Finalized,
     "callee": callee,
+    "lower": str.lower,
+    "split": str.split,
     "code": Code(),
     "range_iterator": type(iter(range(0))),
 }
