@@ -40,7 +40,7 @@ from metatracer.ir.values import NULL_OBJECT, Const, Field, Value
 from metatracer.recorder.calls import call_python, can_inline
 from metatracer.recorder.frames import NULL_BOX, Box, MetaFrame, Pending, const_box, finish_discard, runs_code_at_end
 from metatracer.recorder.metainterp import MetaInterpreter, handles
-from metatracer.recorder.tuples import tuple_item
+from metatracer.recorder.tuples import know_piece, tuple_item
 from metatracer.recorder.virtual_exceptions import (
     is_base_initializer,
     is_virtual_exception,
@@ -178,6 +178,7 @@ _TUPLE_GETTER: type = type(namedtuple("_Named", "field").__dict__["field"])  # n
 def _find_tuple_field(meta: MetaInterpreter, box: Box, getter: Any) -> _Found:
     """A field of a named tuple."""
     index: int = getter.__reduce__()[1][0]
+    know_piece(meta, box)
     _know_class(meta, box, type(box.object))
     item = tuple.__getitem__(box.object, index)
     return _Found(tuple_item(meta, meta.ref(box), Const("i", index), item))

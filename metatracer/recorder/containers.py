@@ -47,7 +47,14 @@ from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.numeric import as_int, plain_number
 from metatracer.recorder.slicing import drop_top, is_number_read, is_plain, items_on_top, take_slice
 from metatracer.recorder.stepping import begin_generator, enter_generator
-from metatracer.recorder.tuples import guard_bound, guard_tuple_length, lasting_length, new_tuple, tuple_item
+from metatracer.recorder.tuples import (
+    guard_bound,
+    guard_tuple_length,
+    know_piece,
+    lasting_length,
+    new_tuple,
+    tuple_item,
+)
 from metatracer.recorder.virtuals import GeneratorBox, Suspended, VirtualBox, is_virtual_dict, step, virtual_iterator
 
 if TYPE_CHECKING:
@@ -239,6 +246,8 @@ def _get_sequence_item(
         if not meta.is_steady(cls) or not is_plain_tuple(cls, "__getitem__", "__len__"):
             return None
         cls = tuple
+    if cls is tuple and key.is_const:
+        know_piece(meta, container)
     index = _index(meta, container, key)
     if index is None:
         if type(container.object) is cls and _guard_out_of_bounds(meta, container, key):
@@ -849,6 +858,8 @@ def unpack_sequence(meta: MetaInterpreter, frame: MetaFrame, instruction: Instru
         cls = tuple
     if cls in (tuple, list) and len(box.object) == count:
         items = list(box.object)
+        if cls is tuple:
+            know_piece(meta, box)
         _guard_count(meta, box)
     else:
         # Unpacking something else may run code; it is done once, into a tuple which is then taken apart.

@@ -21,6 +21,7 @@ from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir import opcodes as ops
 from metatracer.ir.cfunctions import DICT_FIND
 from metatracer.ir.opcodes import Effect
+from metatracer.ir.pure_calls import IMMUTABLE, is_immutable, is_pure
 from metatracer.ir.values import (
     NULL,
     NULL_OBJECT,
@@ -119,6 +120,15 @@ def known_place(value: Value | None) -> int:
         return 0
     key = value.args[1]
     return 0 if not isinstance(key, Const) else 1 + key.value if is_item else id(key.value)
+
+
+def _is_pure_call(function: Box, arguments: Sequence[Box]) -> bool:
+    """Whether a call has no effect, and sees nothing but what never changes, whatever instances of these classes it is given."""
+    return (
+        function.is_const
+        and is_pure(function.object)
+        and all(is_immutable(box.object) if box.is_const else type(box.object) in IMMUTABLE for box in arguments)
+    )
 
 
 _MOST_RESTARTS = 8
@@ -579,14 +589,15 @@ class MetaInterpreter:
         self.promote(box)
         return True
 
-    def may_promote(self, obj: Any, place: int = 0) -> bool:
+    def may_promote(self, obj: Any, place: int = 0, most: int | None = None) -> bool:
         """Whether the instruction has not yet met too many objects to make one more a constant.
 
         Where they come from different places that the trace knows (see `known_place`), it is as many instructions.
         """
         frame = self.frames[-1]
         site = (frame.context, hash((frame.index, place)) if place else frame.index)
-        return self.polymorphism.may_promote(site, obj, self.limits.promotion_limit, self.promotion_sites)
+        limit = self.limits.promotion_limit if most is None else min(most, self.limits.promotion_limit)
+        return self.polymorphism.may_promote(site, obj, limit, self.promotion_sites)
 
     def has_met_copy(self, function: FunctionType, place: int = 0) -> bool:
         """Whether the instruction has made another function of the same code a constant, in this recording or before."""
@@ -673,6 +684,10 @@ class MetaInterpreter:
             known: Exact class of the result, if the callee guarantees it.
             snapshot: The state behind the call if that is not simply behind the instruction.
         """
+        is_pure_call = not keywords and _is_pure_call(function, arguments)
+        if is_pure_call:
+            for box in arguments:
+                self.guard_class(box)
         refs = [self.ref(function), *(self.ref(box) for box in arguments)]
         op = self.emit(ops.CALL, *refs, descr=CallShape(keywords))
         split = len(arguments) - len(keywords)
@@ -683,8 +698,9 @@ class MetaInterpreter:
                 **{name: box.object for name, box in zip(keywords, arguments[split:], strict=True)},
             )
         ]
-        self.forget_heap()
-        return self._after_call(frame, instruction, op, outcome, store, known, snapshot, runs_code=True)
+        if not is_pure_call:
+            self.forget_heap()
+        return self._after_call(frame, instruction, op, outcome, store, known, snapshot, runs_code=not is_pure_call)
 
     def c_call(
         self,

@@ -11,13 +11,60 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from metatracer.backend.fields import is_plain_tuple
 from metatracer.ir import opcodes as ops
+from metatracer.ir.pure_calls import IMMUTABLE
 from metatracer.ir.values import Const, Operation, Value
 from metatracer.recorder.frames import Box, const_box
 
 if TYPE_CHECKING:
     from metatracer.ir.opcodes import Opcode
     from metatracer.recorder.metainterp import MetaInterpreter
+
+
+_MRO_OF = type.__dict__["__mro__"].__get__
+_LARGEST_PIECE = 2000
+"""Tuples that a piece may consist of: finding out takes time."""
+_MOST_PIECES = 3
+"""Tuples that are made constants at one place: where more come by, they are data."""
+
+
+def is_found_from_constant(value: Value | None) -> bool:
+    """Whether a constant leads to a value by way of fields and constant indices, as to a piece of the guest program."""
+    while isinstance(value, Operation) and (
+        value.opcode is ops.GETFIELD
+        or (value.opcode in (ops.LIST_GETITEM, ops.TUPLE_GETITEM) and isinstance(value.args[1], Const))
+    ):
+        value = value.args[0]
+    return isinstance(value, Const)
+
+
+def know_piece(meta: MetaInterpreter, box: Box) -> None:
+    """A tuple is looked into, an exact or a named one: make it a constant if it is a piece of the guest program.
+
+    (The tokens of a line, the operands of an instruction.) One guard, and all that it consists of is known. It consists of
+    names and numbers only, as the trace keeps it alive: nobody notices when these end.
+    """
+    if isinstance(box.ref, Const) or not is_found_from_constant(box.ref) or not _is_text(box.object):
+        return
+    if meta.may_promote(box.object, most=_MOST_PIECES):
+        meta.promote(box)
+
+
+def _is_text(obj: Any) -> bool:
+    """Whether a tuple consists of names, numbers, and tuples of such."""
+    work, seen = [obj], 0
+    while work:
+        obj = work.pop()
+        cls = type(obj)
+        if cls is tuple or (tuple in _MRO_OF(cls) and is_plain_tuple(cls)):
+            work.extend(tuple.__iter__(obj))
+            seen += 1
+            if seen > _LARGEST_PIECE:
+                return False
+        elif cls not in IMMUTABLE:
+            return False
+    return True
 
 
 def new_tuple(meta: MetaInterpreter, items: list[Value], cls: type = tuple) -> Operation:

@@ -20,9 +20,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from metatracer.ir import opcodes as ops
-from metatracer.ir.values import Const, Input, Operation
+from metatracer.ir.values import Input
 from metatracer.recorder.frames import LIST_ITERATOR, TUPLE_ITERATOR
+from metatracer.recorder.tuples import is_found_from_constant
 from metatracer.recorder.virtuals import VirtualBox
 
 if TYPE_CHECKING:
@@ -63,12 +63,7 @@ def _piece(frame: MetaFrame, instruction: Instruction) -> Any:
     value = container.ref
     if isinstance(value, Input):
         return container.object if frame.is_resumed and instruction.index not in frame.headers else None
-    while isinstance(value, Operation) and (
-        value.opcode is ops.GETFIELD
-        or (value.opcode in (ops.LIST_GETITEM, ops.TUPLE_GETITEM) and isinstance(value.args[1], Const))
-    ):
-        value = value.args[0]
-    return container.object if isinstance(value, Const) else None
+    return container.object if is_found_from_constant(value) else None
 
 
 def _container(box: Box | None) -> Box | None:

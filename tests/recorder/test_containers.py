@@ -26,6 +26,47 @@ def lists_in_a_row(a, b):
     return (items + [a, 2] + items)[1] + len(twice) - 4  # noqa: RUF005
 
 
+class Line:
+    def __init__(self, *tokens):
+        self.tokens = tokens
+
+
+PROGRAM = [Line("add", 5)]
+DATA = {"pair": (1, 2)}
+
+
+@recorded(1, 2)
+def tuple_of_the_program(a, b):
+    """
+    ...
+    r2 = getfield(LINE) {Line.tokens inline:0}
+    ...
+    guard_value(r2) {<tuple>}
+    ...
+    i3 = int_unbox(r0)
+    i4 = int_add_ovf(i3, 5)
+    ...
+    ! tuple_
+    """
+    tokens = LINE.tokens
+    return a + tokens[1] if tokens[0].upper() == "ADD" else b
+
+
+LINE = PROGRAM[0]
+
+
+@recorded(1, 2)
+def text_seen_by_a_pure_function(a, b):
+    """
+    ...
+    ! getfield
+    ! guard_not_invalidated
+    """
+    line = Line("x", a)
+    b = len(str(b).strip())
+    return line.tokens[1] + b
+
+
 @recorded("b", b"bc")
 def text_in_text(a, b):
     """
