@@ -354,6 +354,15 @@ def explain_records() -> list[dict[str, Any]]:
     return [record if isinstance(record, dict) else record.as_dict() for record in records]
 
 
+def short_lived_greens() -> list[dict[str, Any]]:
+    """The greens that are nearly always new, so that no loop with them becomes hot (see `runtime.driver.short_lived_greens`)."""
+    if "metatracer.runtime.driver" not in sys.modules:
+        return []
+    from metatracer.runtime import driver
+
+    return list(driver.short_lived_greens())
+
+
 def set_enabled(on: bool) -> None:
     """Switch machine code on or off for all drivers, from now on."""
     set_param(None, "enable", on)

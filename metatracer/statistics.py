@@ -40,6 +40,8 @@ class Statistics:
         replacements_installed, replacements_rolled_back: How trials ended.
         background_seconds: What LLVM took for trees, on a thread of its own.
         hook_errors: Exceptions in the user's hooks.
+        short_lived_greens: "driver.green" -> how many values were looked at, of greens that are nearly always new: no loop with
+            them becomes hot (filled in by `statistics_snapshot`).
     """
 
     portals_installed: int = 0
@@ -73,6 +75,7 @@ class Statistics:
     replacements_rolled_back: int = 0
     background_seconds: float = 0.0
     hook_errors: int = 0
+    short_lived_greens: dict[str, int] = field(default_factory=dict)
 
     def count_abort(self, reason: str) -> None:
         """Count one abort; `reason` is the name of an AbortReason."""

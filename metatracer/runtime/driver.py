@@ -73,13 +73,28 @@ def portals() -> list[Portal]:
 
 
 def statistics_snapshot() -> dict[str, Any]:
-    """The totals of the process."""
-    return STATISTICS.as_dict()
+    """The totals of the process; and the greens that were nearly always new, with the number of their values."""
+    short_lived = {f"{each['driver']}.{each['green']}": each["values"] for each in short_lived_greens()}
+    return {**STATISTICS.as_dict(), "short_lived_greens": short_lived}
 
 
 def explain_records() -> list[dict[str, Any]]:
-    """What became of every guest loop seen so far."""
-    return [loop.record.as_dict() for portal in portals() for loop in list(portal.loops.values())]
+    """What became of every guest loop seen so far; of a portal with very many that were met once, not of these."""
+    records = []
+    for portal in portals():
+        records += [loop.record for loop in list(portal.loops.values())]
+        records += portal.records_of_newcomers()
+    return [record.as_dict() for record in records]
+
+
+def short_lived_greens() -> list[dict[str, Any]]:
+    """The greens of which portals have met very many values, nearly each of them once.
+
+    Returns:
+        Plain data: `driver`, `filename` and `lineno` of the merge point, `green`, `kind` (name of the latest value's class),
+        `values` (how many the looks have met: a look is one of a hundred visits or so), and `keys` and `keys_met_again`.
+    """
+    return [each for portal in portals() for each in portal.short_lived_greens()]
 
 
 def set_enabled(on: bool) -> None:

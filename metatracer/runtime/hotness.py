@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from metatracer.params import Parameters
     from metatracer.runtime.loops import GuardState, Loop
+    from metatracer.runtime.newcomers import Newcomer
 
 FEWEST_BACK_EDGES = 200
 """A loop is not recorded before it has had so many, however long they took."""
@@ -118,7 +119,7 @@ def is_compiling() -> bool:
 os.register_at_fork(after_in_child=lambda: _compiling.intersection_update({get_ident()}))
 
 
-def charge(loop: Loop) -> None:
+def charge(loop: Loop | Newcomer) -> None:
     """A marker of a loop was met: the time since the one before is the loop's."""
     now = interpreter_time()
     spent = now - CLOCK.seen
@@ -132,7 +133,7 @@ def charge_since(loop: Loop, since: float) -> None:
     _add(loop, now - since, now)
 
 
-def _add(loop: Loop, spent: float, now: float) -> None:
+def _add(loop: Loop | Newcomer, spent: float, now: float) -> None:
     if now - loop.charged > HALF_LIFE:
         loop.spent *= 0.5 ** ((now - loop.charged) / HALF_LIFE)
     loop.charged = now

@@ -14,6 +14,7 @@ from metatracer.recorder.polymorphism import Polymorphism
 from metatracer.runtime.hotness import back_edges_pay, charge, entries_pay, wanted_entries
 from metatracer.runtime.iterators import put_together_again, taken_apart
 from metatracer.runtime.loops import Loop
+from metatracer.runtime.newcomers import Newcomer, Newcomers, only_held_by
 from metatracer.runtime.tick import BY_VALUE, STRIDE, Marker, make_tick
 from metatracer.runtime.ticker import PERIOD, Ticker
 from metatracer.statistics import LoopRecord
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 _HEAP_TYPE = 1 << 9
 _MOST_COLD_LOOPS = 20_000
+_SOME_LOOPS = 256
+"""From so many on it is asked, each time they have doubled, which cold ones have greens that nobody else refers to."""
+_MOST_IN_VAIN = 4000
+"""Visits in a row that found no code, at which a portal that has some asks at each. One costs a third of a microsecond."""
 _MOST_WAITING = 3
 """Recordings that wait for the code of one callee."""
 _SEVERAL = 4
@@ -65,7 +70,7 @@ class Portal:
         function: The author's function object.
         driver: Its JitDriver.
         layout: Where its merge point is.
-        loops: By green key.
+        loops: By green key. newcomers: Keys that have none yet.
         frozen: Lists whose items never change (`_immutable_fields_ = ['x[*]']`) that traces have met, by id(). Bridges
             meet them as constants of their parents, not as contents of the field that says so.
         polymorphism: Where its guests take many values and ways.
@@ -91,6 +96,8 @@ class Portal:
         self.layout = layout
         self.drive = drive
         self.loops: dict[Any, Loop] = {}
+        self.newcomers = Newcomers(len(layout.green_numbers), self._check_greens)
+        self._sweep_at = _SOME_LOOPS
         self.frozen: dict[int, list[Any]] = {}
         self.polymorphism = Polymorphism()
         self.merge_start = layout.merge_start
@@ -127,20 +134,43 @@ class Portal:
         """What the twin returns."""
         return Request(loop, values)
 
-    def look(self, loop: Loop, marker: Marker) -> Loop | None:
+    def look(self, loop: Loop | Newcomer, marker: Marker) -> Loop | None:
         """A loop without code was met as often as `marker` wants: count, and say whether a recording is due."""
         if not self.driver.params.enable:
             return None
+        marker.in_vain += marker.stride
+        if marker.in_vain > _MOST_IN_VAIN and marker.stride == STRIDE:
+            self._ask_seldom(marker)
+        if isinstance(loop, Newcomer) and not loop.is_new:
+            loop = marker.last = self.loop_of(loop.key, loop.values())
         loop.until_look = marker.stride
         charge(loop)
         if marker.is_entry:
             loop.entries += marker.weight
-            due = entries_pay(loop)
         else:
             loop.count += marker.weight
+        if isinstance(loop, Newcomer):
+            loop.is_new = False
+            return None
+        if marker.is_entry:
+            due = entries_pay(loop)
+        else:
             loop.record.back_edges += marker.weight
             due = back_edges_pay(loop)
         return loop if due and not loop.is_recording else None
+
+    def found(self, marker: Marker) -> None:
+        """A visit has found code behind others that did not."""
+        marker.in_vain = 0
+        if marker.weight == PERIOD:
+            self._parameter_changed("")
+
+    def _ask_seldom(self, marker: Marker) -> None:
+        """Asking at each visit costs more than it finds: only one of `PERIOD` asks, until one has found code again."""
+        for ticker in (self._entry, self._back_edge):
+            if ticker.marker is marker:
+                marker.stride, marker.weight = 1, PERIOD
+                ticker.set_always(False)
 
     # --- keys and loops -----------------------------------------------------------------------------------------------
 
@@ -148,12 +178,30 @@ class Portal:
         """The green key: small builtin values by value and class, other objects by identity."""
         return tuple([(type(green), green) if type(green) in BY_VALUE else id(green) for green in greens])
 
+    def find(self, key: tuple[Any, ...], greens: tuple[Any, ...]) -> Loop | Newcomer:
+        """What a visit with a green key that has no loop counts for."""
+        params = self.driver.params
+        if params.threshold or params.function_threshold:
+            return self._new_loop(key, greens)
+        return self.newcomers.get(key, greens)
+
     def _new_loop(self, key: Any, greens: tuple[Any, ...]) -> Loop:
         self._check_greens(greens)
         if len(self.loops) > _MOST_COLD_LOOPS:
             self.keep_loops(lambda loop: loop.is_in_use)
+        elif len(self.loops) > self._sweep_at:
+            self._let_go()
         loop = self.loops[key] = Loop(self, key, greens)
+        self.newcomers.becomes(loop)
         return loop
+
+    def _let_go(self) -> None:
+        """Forget cold loops that can never be met again, as nobody else refers to their greens."""
+        cold = [loop for loop in self.loops.values() if not loop.is_in_use and loop.record.status == "counting"]
+        gone = {id(cold[number]) for number, _ in only_held_by([loop.greens for loop in cold])}
+        if gone:
+            self.keep_loops(lambda loop: id(loop) not in gone)
+        self._sweep_at = max(_SOME_LOOPS, 2 * len(self.loops))
 
     def _check_greens(self, greens: tuple[Any, ...]) -> None:
         for name, green in zip(self.driver.greens, greens, strict=True):
@@ -182,6 +230,34 @@ class Portal:
             self.driver.name, self.driver.printable_location(greens), self.layout.code.co_filename, self.layout.lineno
         )
 
+    def records_of_newcomers(self) -> list[LoopRecord]:
+        """Records of keys that were looked at once, unless there are very many of these."""
+        if self.newcomers.is_scattered():
+            return []
+        records = []
+        for newcomer in list(self.newcomers.known.values()):
+            record = self.new_record(newcomer.values())
+            record.back_edges = newcomer.count
+            records.append(record)
+        return records
+
+    def short_lived_greens(self) -> list[dict[str, Any]]:
+        """See `driver.short_lived_greens`."""
+        met = self.newcomers
+        return [
+            {
+                "driver": self.driver.name,
+                "filename": self.layout.code.co_filename,
+                "lineno": self.layout.lineno,
+                "green": self.driver.greens[number],
+                "kind": met.kinds[number],
+                "values": met.different[number],
+                "keys": met.met,
+                "keys_met_again": met.met_again,
+            }
+            for number in met.short_lived()
+        ]
+
     def code_appeared(self) -> None:
         """From now on every visit must ask whether there is code for it."""
         self._parameter_changed("")
@@ -192,6 +268,7 @@ class Portal:
         is_counted = bool(params.threshold or params.function_threshold)  # what the user has set is a plain count
         for ticker, threshold in ((self._entry, params.function_threshold), (self._back_edge, params.threshold)):
             marker = ticker.marker
+            marker.in_vain = 0
             always = has_code or 0 < threshold < PERIOD
             marker.stride = 1 if is_counted or not always else STRIDE
             marker.weight = marker.stride if always else PERIOD

@@ -2,7 +2,8 @@
 
 Once a portal has machine code for one of its loops, every visit of its merge points asks, also those of loops that have
 none yet and take a microsecond in the interpreter. So the function is made for the number of greens, finds the loop
-met last without looking it up, and of a loop without code counts and times only one visit of `STRIDE`.
+met last without looking it up, and of a loop without code counts and times only one visit of `STRIDE`. Where thousands of visits
+in a row have found no code, only one of `PERIOD` asks, until one has found some (`Portal.found`).
 
 Just below the recursion limit the guest goes on in the interpreter: the portal gives its variables away when it hands over, and
 if the runtime could not be called then, no `finally` of the portal would run.
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from metatracer.runtime.loops import Loop
+    from metatracer.runtime.newcomers import Newcomer
     from metatracer.runtime.portal import Portal
 
 BY_VALUE = frozenset({int, str, bytes, bool, float, type(None)})
@@ -33,26 +35,30 @@ class Marker:
         is_entry: Of the entry ticker.
         stride: One of so many visits of a loop without code is looked at.
         weight: So many visits, the ticker's steps without a marker included, are counted then.
+        in_vain: Visits since one has found code.
         last: The loop that it led to last.
     """
 
-    __slots__ = ("is_entry", "last", "stride", "weight")
+    __slots__ = ("in_vain", "is_entry", "last", "stride", "weight")
 
     def __init__(self, is_entry: bool) -> None:
         self.is_entry = is_entry
         self.stride = self.weight = 1
-        self.last: Loop | None = None
+        self.in_vain = 0
+        self.last: Loop | Newcomer | None = None
 
 
 _TEXT = """
 def tick(marker, {greens}):
     loop = marker.last
     if loop is None:
-        loop = marker.last = find(({greens}))
+        key = ({keys})
+        loop = marker.last = portal.loops.get(key) or find(key, ({greens}))
     else:
         {known} = loop.greens
         if {differs}:
-            loop = marker.last = portal.loops.get(({keys})) or find(({greens}))
+            key = ({keys})
+            loop = marker.last = portal.loops.get(key) or find(key, ({greens}))
     if loop.piece is None:
         if loop.until_look > 1:
             loop.until_look -= 1
@@ -60,6 +66,8 @@ def tick(marker, {greens}):
         loop = look(loop, marker)
     elif not params.enable:
         return None
+    elif marker.in_vain:
+        found(marker)
     return loop if frames.left.value > room else None
 """
 
@@ -100,8 +108,9 @@ def _made(template: str, portal: Portal, count: int) -> Callable[..., Loop | Non
     )
     names: dict[str, Any] = {
         "portal": portal,
-        "find": lambda greens: portal.loop_of(portal.key(greens), greens),
+        "find": portal.find,
         "look": portal.look,
+        "found": portal.found,
         "params": portal.driver.params,
         "by_value": BY_VALUE,
         "frames": FRAMES,

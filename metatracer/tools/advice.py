@@ -89,6 +89,25 @@ def loop_lines(record: dict[str, Any], parameters: dict[str, Any]) -> list[str]:
     return lines
 
 
+def green_lines(green: dict[str, Any]) -> list[str]:
+    """What is said of a green that is nearly always new (`driver.short_lived_greens`), as lines."""
+    kind = green["kind"] if green["kind"] in ("int", "str", "bytes", "bool", "float") else f"{green['kind']} objects"
+    looks = (
+        f"{green['values']} different values ({kind}) were looked at; of {green['keys']} combinations of greens "
+        f"{green['keys_met_again']} were met again, and only those can get machine code"
+    )
+    change = (
+        "to change: a green says where in the guest program the interpreter is, and has as many values as that has places; "
+        f"make `{green['green']}` a red, and what many of its values share (the code of a closure, the kind of a number) a green"
+    )
+    return [
+        f"nearly always new: the green `{green['green']}` of driver {green['driver']}",
+        f"merge point at {place_of(green)}",
+        looks,
+        change,
+    ]
+
+
 def replacement_line(attempt: dict[str, Any]) -> str:
     """The story of one attempt to replace a loop's root, as a sentence."""
     story = f"attempt {attempt['attempt']} to replace the root"

@@ -151,6 +151,7 @@ def explain(
         typer.echo(json.dumps(loops, indent=2))
     else:
         report.show_loops(_output(), loops, result.report["parameters"])
+        report.show_short_lived_greens(_output(), result.report["short_lived_greens"])
     raise typer.Exit(_shell_status(result.status))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from metatracer.tools.advice import abort_lines, loop_lines, place_of, residual_line
+from metatracer.tools.advice import abort_lines, green_lines, loop_lines, place_of, residual_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -160,3 +160,13 @@ def show_residual_calls(console: Console, loops: list[dict[str, Any]]) -> None:
     plain(console, "functions that traces call without looking into them:", "bold")
     for line, times in sorted(lines.items(), key=lambda item: -item[1]):
         plain(console, f"  {line}" + (f" ({times} places)" if times > 1 else ""))
+
+
+def show_short_lived_greens(console: Console, greens: list[dict[str, Any]]) -> None:
+    """The greens that are nearly always new, with what to change."""
+    for green in greens:
+        console.print()
+        first, *more = green_lines(green)
+        plain(console, first, "red")
+        for line in more:
+            plain(console, f"  {line}")

@@ -83,10 +83,12 @@ def peak_memory_bytes() -> int:
 def _tracer_report() -> dict[str, Any]:
     """Statistics and records, if the script has loaded the package at all."""
     import metatracer  # only after the script has run, so that its import is the script's own
+    from metatracer import jit
 
     return {
         "statistics": metatracer.statistics_snapshot(),
         "loops": metatracer.explain_records(),
+        "short_lived_greens": jit.short_lived_greens(),
         "parameters": metatracer.params.defaults(),
     }
 

@@ -26,17 +26,14 @@ def portal():
     driver = JitDriver(greens=["pc", "code"], name="tick")
     loops = {}
 
-    def key(greens):
-        return tuple([(type(green), green) if isinstance(green, int | str) else id(green) for green in greens])
-
-    def loop_of(key, greens):
+    def find(key, greens):
         return loops.setdefault(key, SimpleNamespace(greens=greens, piece=None, until_look=0, looks=0))
 
     def look(loop, marker):
         loop.looks += 1
         loop.until_look = marker.stride
 
-    return SimpleNamespace(driver=driver, loops=loops, key=key, loop_of=loop_of, look=look)
+    return SimpleNamespace(driver=driver, loops=loops, find=find, found=None, look=look)
 
 
 @pytest.mark.parametrize(("first", "second"), [(1, True), (0, False), (7, "7"), (Alike(), Alike())])

@@ -23,6 +23,7 @@ FAKE_RUNTIME = """
     aborted.add_abort("UNSUPPORTED", "an instruction that cannot be traced was reached", "YIELD", "calc.py", 42)
     fake.explain_records = lambda: [compiled, aborted]
     fake.statistics_snapshot = dict
+    fake.short_lived_greens = list
     sys.modules["metatracer.runtime.driver"] = metatracer.runtime.driver = fake
     print("the guest's own output")
 """
@@ -96,6 +97,17 @@ def test_not_compiled_come_first_and_places_are_not_wrapped():
     assert f"{long}:10" in text
     assert "1 traces, 2 bridges, 3 entries, 4 guard exits" in text
     assert "1 loops compiled, 1 not" in text
+
+
+def test_a_green_that_is_nearly_always_new_is_told_with_what_to_change():
+    console = Console(file=io.StringIO(), width=60)
+    green = {"driver": "calc", "filename": "calc.py", "lineno": 10, "green": "code", "kind": "Closure"}
+    report.show_short_lived_greens(console, [{**green, "values": 900, "keys": 1000, "keys_met_again": 3}])
+    text = console.file.getvalue()
+    assert "nearly always new: the green `code` of driver calc" in text
+    assert "merge point at calc.py:10" in text
+    assert "900 different values (Closure objects) were looked at; of 1000 combinations of greens 3 were met again" in text
+    assert "make `code` a red" in text
 
 
 def test_functions_not_looked_into_are_listed_once():
