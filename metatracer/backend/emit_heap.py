@@ -248,7 +248,10 @@ def emit_list_append(e: Emitter, op: Operation) -> None:
 
 @emits(ops.LIST_POP)
 def emit_list_pop(e: Emitter, op: Operation) -> None:
-    """In place unless `list.pop` would give memory back: when no more than half of it would be in use."""
+    """In place unless `list.pop` would give memory back: when less than half of it would be in use.
+
+    Of a short list it often asks for as much as there is (8 items for 2 to 5): nothing is done then.
+    """
     sequence = e.arg(op.args[0])
     size = e.load("i64", sequence, e.layout.ob_size)
     allocated = e.load("i64", sequence, e.layout.list_allocated)
@@ -256,10 +259,19 @@ def emit_list_pop(e: Emitter, op: Operation) -> None:
     item = e.result(op, f"load ptr, ptr {_list_place(e, sequence, less)}")
     half = e.value(f"lshr i64 {allocated}, 1")
     slice_setter = e.function("PyList_SetSlice")
-    keep, shrink, done = e.new_label("l"), e.new_label("e"), e.new_label("p")
-    ignored = e.temporary()
-    e.likely(e.value(f"icmp sge i64 {less}, {half}"), keep, shrink)
+    keep, resize, shrink, done = e.new_label("l"), e.new_label("z"), e.new_label("e"), e.new_label("p")
+    ignored, eighth, more, rounded, wanted, is_other, is_last, is_moved = [e.temporary() for _ in range(8)]
+    e.likely(e.value(f"icmp sge i64 {less}, {half}"), keep, resize)
     e.cold += [
+        f"{resize}:",
+        f"  {eighth} = lshr i64 {less}, 3 ; list_resize",
+        f"  {more} = add i64 {less}, {eighth}",
+        f"  {rounded} = add i64 {more}, 6",
+        f"  {wanted} = and i64 {rounded}, -4",
+        f"  {is_other} = icmp ne i64 {wanted}, {allocated}",
+        f"  {is_last} = icmp eq i64 {less}, 0",
+        f"  {is_moved} = or i1 {is_other}, {is_last}",
+        f"  br i1 {is_moved}, label %{shrink}, label %{keep}",
         f"{shrink}:",
         f"  call void {e.function('Py_IncRef')}(ptr {item}) ; Py_IncRef",
         f"  {ignored} = call i32 {slice_setter}(ptr {sequence}, i64 {less}, i64 {size}, ptr null) ; PyList_SetSlice",

@@ -252,6 +252,19 @@ def test_list_pop_shrinks_as_python_does() -> None:
     code.free()
 
 
+def test_list_pop_leaves_a_short_list_the_memory_that_python_does() -> None:
+    code = compiled("trace t(r0: list)\n  r1 = list_pop(r0)\n  finish(r1)")
+    for length in range(1, 40):
+        items, other = [], []
+        for number in range(length):
+            items.append(number)
+            other.append(number)
+        while items:
+            assert outcome(code, items)[2] == other.pop()
+            assert sys.getsizeof(items) == sys.getsizeof(other)
+    code.free()
+
+
 def test_named_tuples_are_what_their_class_makes() -> None:
     text = "trace t(r0, r1)\n  r2 = new_named_tuple(r0, r1) {Named}\n  finish(r2)"
     code = compiled(text, {"Named": Named})
