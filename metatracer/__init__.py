@@ -42,7 +42,7 @@ from metatracer.hints import (
     vref_None,
     we_are_jitted,
 )
-from metatracer.jit import JitDriver, explain_records, install, set_enabled, statistics_snapshot
+from metatracer.jit import JitDriver, explain_records, install, preload, set_enabled, statistics_snapshot
 from metatracer.params import parameters, set_param, set_user_param
 from metatracer.platforms import UntracedWarning
 
@@ -82,6 +82,7 @@ __all__ = [
     "not_in_trace",
     "ovfcheck",
     "parameters",
+    "preload",
     "promote",
     "promote_string",
     "promote_unicode",

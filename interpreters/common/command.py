@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import resource
 import signal
 import sys
 import time
@@ -14,22 +15,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any, TypeVar
 
-from metatracer import ParameterError, set_user_param, statistics_snapshot
+from metatracer import ParameterError, preload, set_user_param, statistics_snapshot
 
 
 @dataclass
-class Options:
+class Shared:
     """Attributes:
     jit: False: run untraced.
     parameters: `name=value` for the toolkit.
     stats: Show counters afterwards on standard error.
     sandbox: No files, no environment, no other processes.
     max_seconds: Time to run; None: no limit.
-    max_memory: Resident megabytes; None: no limit.
-    expressions: Given with `-e`.
-    interactive: A REPL after everything else.
-    file: The program, or None; "-" is standard input.
-    arguments: What follows it.
+    max_memory: Megabytes that the program may take beside what interpreter and toolkit take before it begins; None: no limit.
     """
 
     jit: bool = True
@@ -38,6 +35,17 @@ class Options:
     sandbox: bool = False
     max_seconds: float | None = None
     max_memory: float | None = None
+
+
+@dataclass
+class Options(Shared):
+    """Attributes, beside those of `Shared`:
+    expressions: Given with `-e`.
+    interactive: A REPL after everything else.
+    file: The program, or None; "-" is standard input.
+    arguments: What follows it.
+    """
+
     expressions: list[str] = field(default_factory=list)
     interactive: bool = False
     help: bool = False
@@ -53,68 +61,89 @@ class LimitExceededError(BaseException):
     """A program ran longer, or grew larger, than it may. Not an Exception: no handler of a guest gets it."""
 
 
-OPTIONS_HELP = """\
-  -e EXPRESSION        evaluate this; may be given more than once
-  -i                   a prompt after everything else
+SHARED_HELP = """\
   --jit on|off         trace and compile (default), or only interpret
   --param NAME=VALUE   set a parameter of the toolkit
   --stats              show counters afterwards, as JSON on standard error
   --sandbox            no files, no environment variables, no other processes
   --max-seconds N      stop after so many seconds
-  --max-memory N       stop when the process has grown to so many megabytes
-  --help               this
+  --max-memory N       stop when the program has taken so many megabytes
 """
+
+OPTIONS_HELP = f"""\
+  -e EXPRESSION        evaluate this; may be given more than once
+  -i                   a prompt after everything else
+{SHARED_HELP}  --help               this
+"""
+
+
+def take_shared(options: Shared, rest: list[str]) -> bool:
+    """Take the first word off a command line, with its value, if it is one of the options that all commands have.
+
+    Raises:
+        OptionError: It has no value, or a wrong one.
+    """
+    name, equals, value = rest[0].partition("=")
+    if name in ("--stats", "--sandbox") and not equals:
+        setattr(options, name[2:], True)
+    elif name not in ("--jit", "--param", "--max-seconds", "--max-memory"):
+        return False
+    elif not equals:
+        value = value_of(rest)
+    del rest[0]
+    if name == "--jit":
+        if value not in ("on", "off"):
+            raise OptionError(f"--jit is on or off, not {value}")
+        options.jit = value == "on"
+    elif name == "--param":
+        options.parameters.append(value)
+    elif name in ("--max-seconds", "--max-memory"):
+        setattr(options, name[2:].replace("-", "_"), _positive(name, value))
+    return True
+
+
+def value_of(rest: list[str]) -> str:
+    """The word after the first, which is an option; both, but one word, are taken off."""
+    if len(rest) < 2:
+        raise OptionError(f"{rest[0]} needs a value")
+    return rest.pop(1)
+
+
+def _positive(name: str, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0.0 < number < float("inf"):
+        raise OptionError(f"{name} needs a number above 0, not {value}")
+    return number
 
 
 def parse_options(argv: Sequence[str]) -> Options:
     """The options before the first file's name, the name, and what follows it."""
     options = Options()
     rest = list(argv)
-    while rest:
-        word = rest.pop(0)
-        if word == "--":
+    while rest and rest[0].startswith("-") and rest[0] != "-":
+        if rest[0] == "--":
+            del rest[0]
             break
-        if not word.startswith("-") or word == "-":
-            rest.insert(0, word)
-            break
-        name, _, value = word.partition("=")
-        flag = {"--stats": "stats", "--sandbox": "sandbox", "-i": "interactive", "--help": "help", "-h": "help"}.get(
-            name
-        )
-        if flag is not None:
-            setattr(options, flag, True)
+        if take_shared(options, rest):
             continue
-        if name not in ("-e", "--jit", "--param", "--max-seconds", "--max-memory"):
+        name, equals, value = rest[0].partition("=")
+        if name in ("-i", "--help", "-h"):
+            setattr(options, "interactive" if name == "-i" else "help", True)
+        elif name == "-e":
+            options.expressions.append(value if equals else value_of(rest))
+        else:
             raise OptionError(f"unknown option {name}")
-        if not value:
-            if not rest:
-                raise OptionError(f"{name} needs a value")
-            value = rest.pop(0)
-        _set(options, name, value)
+        del rest[0]
     if rest and not options.expressions:
         options.file = rest.pop(0)
     options.arguments = rest
     return options
 
 
-def _set(options: Options, name: str, value: str) -> None:
-    if name == "-e":
-        options.expressions.append(value)
-    elif name == "--jit":
-        if value not in ("on", "off"):
-            raise OptionError("--jit is on or off")
-        options.jit = value == "on"
-    elif name == "--param":
-        options.parameters.append(value)
-    else:
-        try:
-            number = float(value)
-        except ValueError:
-            raise OptionError(f"{name} needs a number, not {value}") from None
-        setattr(options, name[2:].replace("-", "_"), number)
-
-
-def apply_parameters(options: Options) -> None:
+def apply_parameters(options: Shared) -> None:
     """Tell the toolkit."""
     if not options.jit:
         set_user_param(None, "off")
@@ -125,24 +154,34 @@ def apply_parameters(options: Options) -> None:
             raise OptionError(str(failure)) from None
 
 
-def resident_megabytes() -> float:
-    """What this process occupies."""
+def _memory_bytes(column: int) -> int:
+    """Bytes by a column of `/proc/self/statm`: 0 the address space, 1 what is resident."""
     with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * 4096 / 1e6
+        return int(file.read().split()[column]) * resource.getpagesize()
 
 
 @contextmanager
-def limits(options: Options) -> Iterator[None]:
-    """Raise LimitExceededError inside when the program has used up what it may."""
+def limits(options: Shared) -> Iterator[None]:
+    """Raise LimitExceededError inside when the program has used up what it may.
+
+    The address space is limited, too, but less: what takes too much at one stroke gets a MemoryError before the clock looks.
+    """
     if options.max_seconds is None and options.max_memory is None:
         yield
         return
+    most = None
+    if options.max_memory is not None:
+        if options.jit:
+            preload()  # what the toolkit takes is not the program's
+        most = _memory_bytes(1) + options.max_memory * 1e6
+        size = _memory_bytes(0) + int(options.max_memory * 2e6)
+        resource.setrlimit(resource.RLIMIT_AS, (size, resource.getrlimit(resource.RLIMIT_AS)[1]))
     start = time.monotonic()
 
     def check(_number: int, _frame: Any) -> None:
         if options.max_seconds is not None and time.monotonic() - start > options.max_seconds:
             raise LimitExceededError(f"the program ran longer than {options.max_seconds:g} seconds")
-        if options.max_memory is not None and resident_megabytes() > options.max_memory:
+        if most is not None and _memory_bytes(1) > most:
             raise LimitExceededError(f"the program took more than {options.max_memory:g} megabytes")
 
     before = signal.signal(signal.SIGALRM, check)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import resource
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import metatracer
 from interpreters.common import command as common
 from interpreters.lua.collector import close_state
 from interpreters.lua.errors import LuaError, LuaSyntaxError
@@ -19,7 +17,6 @@ from interpreters.lua.operations import metamethod
 from interpreters.lua.stack import traceback
 from interpreters.lua.state import new_state
 from interpreters.lua.values import LuaBuiltin, LuaTable, type_name
-from interpreters.lua.machine import driver
 from interpreters.lua.vm import VM
 
 VERSION = b"Lua 5.4 (metatracer)"
@@ -28,90 +25,58 @@ Available options are:
   -e stat   execute string 'stat'
   -i        enter interactive mode after executing 'script'
   -l mod    require library 'mod' into global 'mod'
+  -l g=mod  require library 'mod' into global 'g'
   -v        show version information
   -E        ignore environment variables
   -W        turn warnings on
   --        stop handling options
   -         stop handling options and execute stdin
-  --jit off|on        trace loops, or not
-  --param NAME=VALUE  set a parameter of the tracer
-  --stats             show counters at the end, on standard error
-  --sandbox           no io, os or modules
-  --max-seconds N     end with an error after N seconds
-  --max-memory MB     end with an error when more memory is wanted
-"""
+""" + common.SHARED_HELP
 
 
-class Options:
+class Options(common.Shared):
     """What the command line says."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.actions: list[tuple[str, bytes]] = []
         self.interactive = False
         self.version = False
         self.warnings = False
         self.ignores_environment = False
-        self.jit: str | None = None
-        self.parameters: list[str] = []
-        self.statistics = False
-        self.sandbox = False
-        self.max_seconds = 0.0
-        self.max_memory = 0
         self.script: str | None = None
-        self.script_index = 0
-
-
-class BadUsage(Exception):
-    """An option that there is not."""
+        self.arguments: list[str] = []
 
 
 def parse_options(argv: Sequence[str]) -> Options:
-    """Read the options; the first other argument is the script."""
+    """Read the options; the first other argument is the script.
+
+    Raises:
+        OptionError: There is no such option, or its value is missing or wrong.
+    """
     options = Options()
-    index = 0
-
-    def value_of(option: str) -> str:
-        nonlocal index
-        index += 1
-        if index >= len(argv):
-            raise BadUsage(f"'{option}' needs argument")
-        return argv[index]
-
-    while index < len(argv):
-        argument = argv[index]
-        if not argument.startswith("-") or argument == "-":
-            options.script = argument
+    rest = list(argv)
+    while rest and rest[0].startswith("-") and rest[0] != "-":
+        word = rest[0]
+        if word == "--":
+            del rest[0]
             break
-        if argument == "--":
-            index += 1
-            options.script = argv[index] if index < len(argv) else None
-            break
-        if argument in ("-i", "-v", "-W", "-E"):
-            options.interactive |= argument == "-i"
-            options.version |= argument in ("-v", "-i")
-            options.warnings |= argument == "-W"
-            options.ignores_environment |= argument == "-E"
-        elif argument[:2] in ("-e", "-l"):
-            text = argument[2:] or value_of(argument)
-            options.actions.append((argument[:2], os.fsencode(text)))
-        elif argument == "--jit":
-            options.jit = value_of(argument)
-            if options.jit not in ("on", "off"):
-                raise BadUsage("'--jit' needs 'on' or 'off'")
-        elif argument == "--param":
-            options.parameters.append(value_of(argument))
-        elif argument == "--stats":
-            options.statistics = True
-        elif argument == "--sandbox":
-            options.sandbox = True
-        elif argument == "--max-seconds":
-            options.max_seconds = float(value_of(argument))
-        elif argument == "--max-memory":
-            options.max_memory = int(value_of(argument))
+        if common.take_shared(options, rest):
+            continue
+        if word in ("-i", "-v", "-W", "-E"):
+            options.interactive |= word == "-i"
+            options.version |= word in ("-v", "-i")
+            options.warnings |= word == "-W"
+            options.ignores_environment |= word == "-E"
+        elif word[:2] in ("-e", "-l"):
+            text = word[2:] or common.value_of(rest)
+            options.actions.append((word[:2], os.fsencode(text)))
         else:
-            raise BadUsage(f"unrecognized option '{argument}'")
-        index += 1
-    options.script_index = index
+            raise common.OptionError(f"unrecognized option '{word}'")
+        del rest[0]
+    if rest:
+        options.script = rest.pop(0)
+        options.arguments = rest
     return options
 
 
@@ -132,17 +97,18 @@ def set_arguments(vm: VM, argv: Sequence[str], options: Options) -> list[Any]:
     """Set the global `arg`; returns the script's arguments."""
     arguments = LuaTable()
     words = ["lua", *argv]
-    script = options.script_index + 1
+    script = 0 if options.script is None else len(words) - len(options.arguments) - 1
     for number, word in enumerate(words):
         arguments.set(number - script, os.fsencode(word))
     vm.globals.set_field(b"arg", arguments)
-    return [os.fsencode(word) for word in words[script + 1 :]]
+    return [os.fsencode(word) for word in options.arguments]
 
 
 def read_script(vm: VM, script: str) -> tuple[bytes, bytes]:
+    """A script's text, without a first line for the shell, and its chunk's name."""
     if script == "-":
-        return vm.input.read(), b"=stdin"
-    return Path(script).read_bytes(), b"@" + os.fsencode(script)
+        return strip_first_line(vm.input.read()), b"=stdin"
+    return strip_first_line(Path(script).read_bytes()), b"@" + os.fsencode(script)
 
 
 class Shell:
@@ -156,6 +122,15 @@ class Shell:
         self.vm.output.flush()
         self.vm.errors.write(b"lua: " + text + b"\n")
         self.vm.errors.flush()
+
+    def read(self, script: str) -> tuple[bytes, bytes] | None:
+        """As `read_script`; says why it cannot be read."""
+        try:
+            return read_script(self.vm, script)
+        except OSError as error:
+            reason = b"" if error.errno is None else b": " + os.strerror(error.errno).encode()
+            self.report(b"cannot open %s%s" % (os.fsencode(script), reason))
+            return None
 
     def run_source(self, source: bytes, name: bytes, arguments: list[Any]) -> bool:
         """Compile and run; says what went wrong."""
@@ -188,18 +163,6 @@ class Shell:
         return True
 
 
-def limits_of(options: Options) -> common.Options:
-    """Return the limits that were asked for.
-
-    The address space is limited, too, but less: that stops what takes too much at one stroke, before the clock looks.
-    """
-    if options.max_memory > 0:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            size = int(file.read().split()[0]) * resource.getpagesize() + options.max_memory * 2_000_000
-        resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    return common.Options(max_seconds=options.max_seconds or None, max_memory=options.max_memory or None)
-
-
 def run_command(vm: VM, argv: Sequence[str], options: Options) -> int:
     shell = Shell(vm)
     arguments = set_arguments(vm, argv, options)
@@ -211,7 +174,10 @@ def run_command(vm: VM, argv: Sequence[str], options: Options) -> int:
         if initial:
             name = b"=LUA_INIT"
             if initial.startswith(b"@"):
-                name, initial = initial, Path(os.fsdecode(initial[1:])).read_bytes()
+                read = shell.read(os.fsdecode(initial[1:]))
+                if read is None:
+                    return 1
+                initial, name = read
             if not shell.run_source(initial, name, []):
                 return 1
     for kind, text in options.actions:
@@ -219,13 +185,8 @@ def run_command(vm: VM, argv: Sequence[str], options: Options) -> int:
         if not done:
             return 1
     if options.script is not None:
-        try:
-            source, name = read_script(vm, options.script)
-        except OSError as error:
-            shell.report(b"cannot open %s" % os.fsencode(options.script) + (
-                b"" if error.errno is None else b" (%s)" % os.strerror(error.errno).encode()))  # fmt: skip
-            return 1
-        if not shell.run_source(strip_first_line(source), name, arguments):
+        read = shell.read(options.script)
+        if read is None or not shell.run_source(*read, arguments):
             return 1
     if options.interactive or (options.script is None and not options.actions and not options.version):
         from interpreters.lua.repl import interact
@@ -234,7 +195,7 @@ def run_command(vm: VM, argv: Sequence[str], options: Options) -> int:
             if not options.version:
                 vm.output.write(VERSION + b"\n")
             interact(vm)
-        elif not shell.run_source(strip_first_line(vm.input.read()), b"=stdin", []):
+        elif not shell.run_source(*read_script(vm, "-"), []):
             return 1
     return 0
 
@@ -243,18 +204,15 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     try:
         options = parse_options(argv)
-    except BadUsage as error:
+        common.apply_parameters(options)
+    except common.OptionError as error:
         sys.stderr.write(f"lua: {error}\n{USAGE}")
         return 1
-    if options.jit == "off":
-        metatracer.set_user_param(driver, "off")
-    for parameter in options.parameters:
-        metatracer.set_user_param(driver, parameter)
     vm = new_state(sandbox=options.sandbox)
     common.collect_seldom()
     code = 1
     try:
-        with common.limits(limits_of(options)):
+        with common.limits(options):
             code = run_command(vm, argv, options)
     except common.LimitExceededError as reached:
         sys.stderr.write(f"lua: {reached}\n")
@@ -269,8 +227,8 @@ def main(argv: Sequence[str]) -> int:
     else:
         close_state(vm)
     finish(vm)
-    if options.statistics:
-        sys.stderr.write(f"{metatracer.statistics_snapshot()}\n")
+    if options.stats:
+        common.show_statistics()
     return code
 
 
@@ -294,7 +252,7 @@ def prepare(argv: Sequence[str]) -> Callable[[], object]:
     common.collect_seldom()
     arguments = set_arguments(vm, argv, options)
     source, name = read_script(vm, options.script)
-    function = vm.load(strip_first_line(source), name)
+    function = vm.load(source, name)
 
     def run() -> None:
         vm.output = sys.stdout.buffer if hasattr(sys.stdout, "buffer") else TextOutput()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from interpreters.common.prompt import keep_history
 from interpreters.lua.errors import LuaError, LuaSyntaxError
 from interpreters.lua.stack import traceback
 from interpreters.lua.values import LuaBuiltin
@@ -15,7 +13,6 @@ from interpreters.lua.values import LuaBuiltin
 if TYPE_CHECKING:
     from interpreters.lua.vm import VM
 
-HISTORY = Path("~/.lua_metatracer_history")
 CHUNK_NAME = b"=stdin"
 
 
@@ -25,29 +22,6 @@ def read_line(prompt: str) -> bytes | None:
         return os.fsencode(input(prompt))
     except EOFError:
         return None
-
-
-def keep_history() -> None:
-    """Edit lines and remember them where there is a terminal and a readline."""
-    if not sys.stdin.isatty():
-        return
-    try:
-        import readline
-    except ImportError:
-        return
-    path = HISTORY.expanduser()
-    try:
-        readline.read_history_file(path)
-    except OSError:
-        pass
-
-    def write_history() -> None:
-        try:
-            readline.write_history_file(path)
-        except OSError:
-            pass
-
-    atexit.register(write_history)
 
 
 def prompt_of(vm: VM, name: bytes, default: str) -> str:
@@ -84,7 +58,7 @@ def message_handler(vm: VM, args: list[Any]) -> list[Any]:
 
 def interact(vm: VM) -> None:
     """Read and run until the input ends."""
-    keep_history()
+    keep_history("lua")
     handler = LuaBuiltin("message handler", message_handler)
     while True:
         vm.output.flush()
@@ -98,7 +72,7 @@ def interact(vm: VM) -> None:
                 vm.call(vm.globals.get(b"print"), results)
         except LuaError as error:
             vm.output.flush()
-            vm.errors.write(b"lua: " + vm.tostring(error.value) + b"\n")
+            vm.errors.write(vm.tostring(error.value) + b"\n")
             vm.errors.flush()
         except KeyboardInterrupt:
             vm.errors.write(b"\n")

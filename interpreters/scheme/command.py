@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from interpreters.common.command import (
     OPTIONS_HELP, LimitExceededError, OptionError, Options, apply_parameters, collect_seldom, limits, parse_options,
     show_statistics,
 )  # fmt: skip
+from interpreters.common.prompt import keep_history
 from interpreters.scheme import prims_system
 from interpreters.scheme.objects import (
     EOF, UNSPECIFIED, Condition, ExitRequest, SchemeError, Values,
@@ -130,8 +130,7 @@ def repl(runtime: Runtime) -> None:
     """Read, evaluate, print; a form may go over several lines."""
     interactive = sys.stdin.isatty()
     if interactive:
-        with contextlib.suppress(ImportError):
-            import readline  # noqa: F401
+        keep_history("scheme")
         print("Scheme, made with metatracer. (exit) or end of input leaves.")
     buffer = ""
     while True:

@@ -35,6 +35,22 @@ def drive(loop: Loop, values: list[Any]) -> tuple[BaseException | None, Any]:
     return _drive[0](loop, values)
 
 
+def preload() -> None:
+    """What `metatracer.preload` loads: a trace of each level is compiled, and freed."""
+    from metatracer.backend.compile import compile_trace
+    from metatracer.backend.layout import native_support
+    from metatracer.backend.llvm import LEVELS
+    from metatracer.ir.opcodes import FINISH
+    from metatracer.ir.values import Const, Operation, Trace
+    from metatracer.optimizer import pipeline, trees  # noqa: F401 - loaded is all they are to be
+    from metatracer.runtime import driving, tiers  # noqa: F401
+
+    if native_support():
+        return
+    for level in LEVELS:
+        compile_trace(Trace((), [Operation(FINISH, (Const("r", None),))], [], "preloaded"), level=level).free()
+
+
 # --- installing -------------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import types
@@ -315,6 +316,34 @@ def test_set_enabled_sets_the_parameter_and_tells_the_runtime(installed):
         metatracer.set_enabled(True)
     assert driver.params.enable is True
     assert jit.sys.modules["metatracer.runtime.driver"].enabled == [False, True]
+
+
+def test_preload_loads_what_the_first_trace_would():
+    code = (
+        "import sys, metatracer\n"
+        "metatracer.preload()\n"
+        "before = set(sys.modules)\n"
+        "driver = metatracer.JitDriver(greens=[], reds='auto')\n"
+        "metatracer.set_param(driver, 'threshold', 10)\n"
+        "@driver.portal\n"
+        "def count(n):\n"
+        "    while n:\n"
+        "        driver.jit_merge_point()\n"
+        "        n -= 1\n"
+        "count(1000)\n"
+        "print(metatracer.statistics_snapshot()['loops_compiled'], 'llvmlite' in before)\n"
+        "print(sorted(name for name in set(sys.modules) - before if not name.startswith('metatracer')))\n"
+    )
+    environment = {**os.environ, "METATRACER": ""}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "1 True\n[]\n"
+
+
+def test_preload_loads_nothing_where_everything_is_off():
+    code = "import sys, metatracer\nmetatracer.preload()\nprint('llvmlite' in sys.modules)"
+    environment = {**os.environ, "METATRACER": "off"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "False\n"
 
 
 def test_import_loads_nothing_heavy():

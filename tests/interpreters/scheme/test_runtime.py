@@ -237,7 +237,7 @@ def test_options_are_read_up_to_the_file() -> None:
     assert (options.file, options.arguments) == ("f.scm", ["-e", "x"])
 
 
-@pytest.mark.parametrize("argv", [["--nope"], ["--jit", "maybe"], ["-e"], ["--max-seconds", "x"]])
+@pytest.mark.parametrize("argv", [["--nope"], ["--jit", "maybe"], ["-e"], ["--max-seconds", "x"], ["--max-memory", "0"]])
 def test_wrong_options_are_told(argv: list[str]) -> None:
     with pytest.raises(OptionError):
         parse_options(argv)
