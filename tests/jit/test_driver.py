@@ -13,6 +13,7 @@ import pytest
 
 import metatracer
 import metatracer.runtime
+import metatracer.statistics
 from metatracer import JitDriver, UntracedWarning, UsageError, install, jit, platforms
 
 ROOT = Path(__file__).resolve().parents[2]
