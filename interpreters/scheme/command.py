@@ -28,7 +28,7 @@ USAGE = f"""usage: scheme [options] [file [arguments]]
 def report(failure: SchemeError) -> None:
     """Tell about an error that nobody handled."""
     payload = failure.payload
-    place = payload.place if type(payload) is Condition else ""
+    place = failure.place or (payload.place if type(payload) is Condition else "")
     kind = "syntax error" if type(payload) is Condition and payload.kind == "syntax" else "error"
     print(f"{place}: {kind}: {error_text(payload)}" if place else f"{kind}: {error_text(payload)}", file=sys.stderr)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from interpreters.scheme.core import Core
+from interpreters.scheme.core import Core, Place
 from interpreters.scheme.expander import Expander
 from interpreters.scheme.objects import EOF, error
 from interpreters.scheme.ports import check_allowed
@@ -13,7 +13,11 @@ from interpreters.scheme.reader import Reader
 
 
 class Program:
-    """The text of a program, of which one form after the other is read and expanded."""
+    """The text of a program, of which one form after the other is read and expanded.
+
+    Attributes:
+        place: Where the form begins that came last.
+    """
 
     scheme_name = "program"
 
@@ -22,6 +26,7 @@ class Program:
         self.reader = Reader(text, name, keep_places=True)
         self.expander = Expander(name, self.reader.places, os.path.dirname(name))
         self._read_ahead: list[Any] = []
+        self.place: Place | None = None
 
     def peek(self) -> Any:
         """The next datum, which stays the next one; EOF."""
@@ -35,6 +40,7 @@ class Program:
         """The next form, expanded; None at the end."""
         form = self.peek()
         self._read_ahead.clear()
+        self.place = self.expander.place(form)
         return None if form is EOF else self.expander.expand_top(form, env)
 
 

@@ -86,7 +86,7 @@ def _load(path: str) -> None:
         core = program.next_form(env)
         if core is None:
             break
-        execute(generate_top(core))
+        execute(generate_top(core), program.place)
 
 
 def bind_library_forms(env: Environment) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from interpreters.scheme.calls import Frame, State, apply_procedure
+from interpreters.scheme.core import Place
 from interpreters.scheme.nodes import CAUGHT, Node, failed, located
 from interpreters.scheme.objects import ExitRequest, SchemeError
 from metatracer import JitDriver, dont_look_inside
@@ -79,18 +80,35 @@ def handle(failure: BaseException, node: Any, cont: Any) -> State:
     from interpreters.scheme.control import raise_object
 
     error = failure if isinstance(failure, SchemeError) else failed(failure, "", (), None)
-    located(error, getattr(node, "place", None))
+    located(error, node.place or _place_around(cont))
     if MACHINE.dynamic.handlers is None:
         raise error from None
     return raise_object(error.payload, error.continuable, cont)
 
 
-def execute(node: Any) -> Any:
-    """Run a node that needs no environment; the dynamic environment is as before afterwards."""
+def _place_around(cont: Frame | None) -> Place | None:
+    """Of the innermost call of the program's that waits: what the library in Scheme does has no place of its own."""
+    for _ in range(FRAMES_SEARCHED):
+        if cont is None:
+            break
+        place: Place | None = cont[0].place
+        if place is not None:
+            return place
+        cont = cont[2]
+    return None
+
+
+FRAMES_SEARCHED = 1000
+
+
+def execute(node: Any, place: Place | None = None) -> Any:
+    """Run a node that needs no environment, and comes from `place`; the dynamic environment is as before afterwards."""
     before = MACHINE.dynamic
     MACHINE.dynamic = TOP_LEVEL
     try:
         return run(node, (), BOTTOM)
+    except SchemeError as failure:
+        raise located(failure, node.place or place) from failure.__cause__
     finally:
         MACHINE.dynamic = before
 

@@ -381,8 +381,11 @@ class OneOf(Simple):
 def located(failure: SchemeError, place: Place | None) -> SchemeError:
     """Tell an error where it happened, unless it knows."""
     payload = failure.payload
-    if place is not None and type(payload) is Condition and not payload.place:
-        payload.place = f"{place[0]}:{place[1]}:{place[2]}"
+    known = payload.place if type(payload) is Condition else ""
+    if not failure.place:
+        failure.place = known or (f"{place[0]}:{place[1]}:{place[2]}" if place is not None else "")
+    if type(payload) is Condition:
+        payload.place = known or failure.place
     return failure
 
 

@@ -241,7 +241,7 @@ class Condition:
         irritants: A Python list.
         kind: "error", "read", "file" or "system".
         who: The procedure that found it, or "".
-        place: "file:line" or "".
+        place: "file:line:column" or "".
     """
 
     __slots__ = ("irritants", "kind", "message", "place", "who")
@@ -260,12 +260,14 @@ class SchemeError(Exception):
     Attributes:
         payload: The object.
         continuable: Raised by `raise-continuable`.
+        place: "file:line:column" where it was raised, or "".
     """
 
     def __init__(self, payload: Any, continuable: bool = False) -> None:
         super().__init__()
         self.payload = payload
         self.continuable = continuable
+        self.place = ""
 
     def __str__(self) -> str:
         from interpreters.scheme.printer import error_text

@@ -12,7 +12,7 @@ from interpreters.scheme import (  # noqa: F401
     forms, library, prims_data, prims_io, prims_lists, prims_numbers, prims_strings, prims_system,
 )  # fmt: skip
 from interpreters.scheme.control import CONTROL
-from interpreters.scheme.core import Core, Seq
+from interpreters.scheme.core import Core, Place, Seq
 from interpreters.scheme.expander import BASE, SPECIALS, Expander
 from interpreters.scheme.files import Program
 from interpreters.scheme.generate import BUILT_IN, generate_top
@@ -156,7 +156,7 @@ class Runtime:
             core = program.next_form(self.environment)
             if core is None:
                 return value
-            value = execute(generate_top(core))
+            value = execute(generate_top(core), program.place)
 
     def run_program(self, text: str, name: str) -> Any:
         """Run a program: one that begins with an `import` sees only what it imports."""
@@ -171,21 +171,21 @@ class Runtime:
         program = Program(text, name)
         env = self.program_environment(program.peek())
         prims_system.INTERACTION[0] = env
-        nodes: list[Node] = []
+        nodes: list[tuple[Node, Place | None]] = []
 
         def run() -> Any:
             value: Any = UNSPECIFIED
-            for node in nodes:
+            for node, place in nodes:
                 if not (isinstance(node, SetGlobal) and node.defines and type(node.cell.value) in _KEPT):
-                    value = execute(node)
+                    value = execute(node, place)
             while True:
                 form = program.next_form(env)
                 if form is None:
                     return value
                 for core in forms_of(form):
                     node = generate_top(core)
-                    nodes.append(node)
-                    value = execute(node)
+                    nodes.append((node, program.place))
+                    value = execute(node, program.place)
 
         return run
 

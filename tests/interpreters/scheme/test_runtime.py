@@ -241,3 +241,22 @@ def test_options_are_read_up_to_the_file() -> None:
 def test_wrong_options_are_told(argv: list[str]) -> None:
     with pytest.raises(OptionError):
         parse_options(argv)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("1\n  (car 5)", "2:3"),
+        ("(define (f) (raise 'boom) 1)\n(f)", "1:13"),
+        ("(+ 1 (raise-continuable 'boom))", "1:6"),
+        # in procedures that are written in Scheme themselves: where their value is waited for
+        ("(define t (make-hash-table))\n(+ 1 (hash-table-ref t 'absent))", "2:1"),
+        ("(define (f x)\n  (+ 1 (apply + (vector->list (vector-map car x)))))\n(f #(1))", "2:17"),
+        ("(define (f x)\n  (hash-table-ref x 1))\n(f (make-hash-table))", "3:1"),
+        ("1\n (let-values (((a b) (values 1))) a)", "2:2"),
+        ('(call-with-input-file "absent" read)', "1:1"),
+    ],
+)
+def test_uncaught_objects_are_told_with_their_place(text: str, place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-e", text]) == 70
+    assert capsys.readouterr().err.startswith(f"-e:{place}: error: ")
