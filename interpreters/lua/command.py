@@ -17,7 +17,7 @@ from interpreters.lua.operations import metamethod
 from interpreters.lua.stack import traceback
 from interpreters.lua.state import new_state
 from interpreters.lua.values import LuaBuiltin, LuaTable, type_name
-from interpreters.lua.vm import VM
+from interpreters.lua.vm import VM, TextOutput
 
 VERSION = b"Lua 5.4 (metatracer)"
 USAGE = """usage: lua [options] [script [args]]
@@ -217,7 +217,7 @@ def main(argv: Sequence[str]) -> int:
     except common.LimitExceededError as reached:
         sys.stderr.write(f"lua: {reached}\n")
     except Exit as leaving:
-        code = leaving.code & 0xFF
+        code = leaving.status & 0xFF
         if leaving.closes:
             close_state(vm)
     except KeyboardInterrupt:
@@ -255,19 +255,9 @@ def prepare(argv: Sequence[str]) -> Callable[[], object]:
     function = vm.load(source, name)
 
     def run() -> None:
-        vm.output = sys.stdout.buffer if hasattr(sys.stdout, "buffer") else TextOutput()
+        vm.output = sys.stdout.buffer if hasattr(sys.stdout, "buffer") else TextOutput("stdout")
         vm.files.stdout.file = vm.output
         vm.call(function, arguments)
         vm.output.flush()
 
     return run
-
-
-class TextOutput:
-    """Standard output where it takes text alone."""
-
-    def write(self, data: bytes) -> None:
-        sys.stdout.write(data.decode("utf-8", "surrogateescape"))
-
-    def flush(self) -> None:
-        sys.stdout.flush()

@@ -18,7 +18,11 @@ class LuaError(Exception):
         origin: the frame in which it was raised.
         place: the innermost frame that it has not gone through yet with all that this entails.
         inner: on its way out of a call on the host's stack, the frame that was called.
+        payload: the error value as Python sees it, once the error has left Lua; `converter` is whose Lua that was.
     """
+
+    payload: Any = None
+    converter: Any = None
 
     def __init__(
         self,
@@ -44,6 +48,8 @@ class LuaError(Exception):
         return self
 
     def __str__(self) -> str:
+        if type(self.args[0]) is str:
+            return self.args[0]
         return self.value.decode("utf-8", "backslashreplace") if isinstance(self.value, bytes) else repr(self.value)
 
 

@@ -1,148 +1,221 @@
-"""Lua from Python: a state, its globals, and values that go both ways.
-
-Numbers, booleans and nil are Python's own. Lua strings become `str` (bytes where they are no UTF-8). Tables and functions
-become wrappers that can be indexed, iterated and called; Python callables become Lua functions, lists and mappings tables.
-"""
+"""Lua from Python: a state, its globals, and values that go both ways, as lupa has it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from interpreters.lua.errors import LuaError, lua_error
+from interpreters.lua.collector import collect
+from interpreters.lua.embedding.converter import Converter, as_attrgetter, as_itemgetter
+from interpreters.lua.embedding.objects import open_python
+from interpreters.lua.embedding.wrappers import (
+    Function, Globals, Table, Thread, entries, lua_type, unpacks_lua_table, unpacks_lua_table_method,
+)  # fmt: skip
+from interpreters.lua.errors import LuaError, LuaSyntaxError
+from interpreters.lua.operations import store
 from interpreters.lua.state import new_state
-from interpreters.lua.strings.numbers import wrap
-from interpreters.lua.values import LuaBuiltin, LuaTable, is_function
+from interpreters.lua.values import LuaTable
 from interpreters.lua.vm import VM
 
+LEADS_OUT = frozenset([
+    "ag_await", "ag_code", "ag_frame", "cr_await", "cr_code", "cr_frame", "cr_origin", "gi_code", "gi_frame", "gi_yieldfrom",
+])  # fmt: skip
 
-class Table(MutableMapping[Any, Any]):
-    """A Lua table as a mapping; metamethods apply."""
-
-    def __init__(self, runtime: Runtime, table: LuaTable) -> None:
-        self.runtime = runtime
-        self.table = table
-
-    def __getitem__(self, key: Any) -> Any:
-        return self.runtime.to_python(self.runtime.vm.index(self.table, self.runtime.to_lua(key)))
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self.runtime.vm.set_index(self.table, self.runtime.to_lua(key), self.runtime.to_lua(value))
-
-    def __delitem__(self, key: Any) -> None:
-        self[key] = None
-
-    def __iter__(self) -> Iterator[Any]:
-        entry = self.table.next(None)
-        while entry is not None:
-            yield self.runtime.to_python(entry[0])
-            entry = self.table.next(entry[0])
-
-    def __len__(self) -> int:
-        length = self.runtime.vm.length(self.table)
-        return int(length)
+TEXTS = (str, bytes, bytearray, memoryview)
 
 
-class Function:
-    """A Lua function; several results become a tuple."""
-
-    def __init__(self, runtime: Runtime, function: Any) -> None:
-        self.runtime = runtime
-        self.function = function
-
-    def __call__(self, *arguments: Any) -> Any:
-        runtime = self.runtime
-        return runtime.results(runtime.vm.call(self.function, [runtime.to_lua(value) for value in arguments]))
+def only_public(value: Any, name: Any, is_setting: bool) -> Any:
+    """Keep a sandbox from what leads to the rest of Python: names with an underscore, frames, formats."""
+    if type(name) is not str or name.startswith("_") or name in LEADS_OUT:
+        raise AttributeError(f"the sandbox keeps {name!r} back")
+    if isinstance(value, str) and name in ("format", "format_map"):
+        raise AttributeError(f"the sandbox keeps {name!r} back")
+    return name
 
 
 class Runtime:
     """A Lua state.
 
+    >>> lua = Runtime()
+    >>> lua.eval("function(f, n) return f(n) + 1 end")(abs, -4)
+    5
+
+    Args:
+        encoding: of strings; None leaves those of Lua bytes.
+        source_encoding: of programs, if that is another one.
+        sandbox: no files, no modules, no `os.exit`, `python.eval` or `python.builtins`; without a filter or handlers, attributes
+            with an underscore in front are out of reach.
+        attribute_filter: `filter(object, name, is_setting)` returns the name of the attribute that Lua gets or sets.
+        attribute_handlers: `(getter, setter)`, which get and set attributes and items; either may be None.
+        register_eval: whether there is `python.eval`.
+        register_builtins: whether there is `python.builtins`.
+        unpack_returned_tuples: whether a tuple that a Python function returns is several results.
+        overflow_handler: given an integer of more than 64 bits, returns what Lua gets for it.
+
     Attributes:
         globals: the table of global variables.
     """
 
-    def __init__(self, *, sandbox: bool = False) -> None:
+    def __init__(
+        self,
+        encoding: str | None = "utf-8",
+        *,
+        source_encoding: str | None = None,
+        sandbox: bool = False,
+        attribute_filter: Callable[[Any, Any, bool], Any] | None = None,
+        attribute_handlers: Sequence[Callable[..., Any] | None] | None = None,
+        register_eval: bool = True,
+        register_builtins: bool = True,
+        unpack_returned_tuples: bool = False,
+        overflow_handler: Callable[[int], Any] | None = None,
+    ) -> None:
+        getter, setter = checked_handlers(attribute_filter, attribute_handlers)
         self.vm: VM = new_state(sandbox=sandbox)
-        self.globals = Table(self, self.vm.globals)
+        self.converter = converter = Converter(self.vm, encoding, source_encoding, unpacks=unpack_returned_tuples)
+        converter.getter, converter.setter = getter, setter
+        converter.attribute_filter = attribute_filter
+        if sandbox and attribute_filter is None:
+            converter.attribute_filter = only_public
+        converter.set_overflow_handler(overflow_handler)
+        library = open_python(
+            converter, register_eval=register_eval and not sandbox, register_builtins=register_builtins and not sandbox
+        )
+        self.vm.globals.set_field(b"python", library)
+        if sandbox:
+            self.vm.globals.get(b"os").set_field(b"exit", None)
+        else:
+            self.vm.globals.get(b"package").get(b"loaded").set_field(b"python", library)
+        self.globals = Globals(converter, self.vm.globals)
 
-    def execute(self, source: str | bytes, *arguments: Any, name: str = "=(python)") -> Any:
-        """Run a chunk, and return what it returns.
+    lua_version = (5, 4)
+    lua_implementation = "Lua 5.4 (metatracer)"
+
+    # --- programs
+
+    def execute(
+        self, source: str | bytes, *arguments: Any, name: str | bytes | None = None, mode: str | None = None
+    ) -> Any:
+        """Run a chunk, and return what it returns; several results are a tuple.
 
         Raises:
             LuaError: It is no Lua, or raised an error.
         """
-        text = source if isinstance(source, bytes) else source.encode("utf-8", "surrogateescape")
-        function = self.vm.load(text, name.encode())
-        results = self.vm.call(function, [self.to_lua(value) for value in arguments])
-        self.vm.output.flush()
-        return self.results(results)
+        function = self.converter.guarded(self.load, source, name, mode)
+        try:
+            return self.converter.call(function, arguments)
+        finally:
+            self.vm.output.flush()
 
-    def eval(self, expression: str | bytes, *arguments: Any) -> Any:
-        """Return the value of an expression."""
-        text = expression if isinstance(expression, bytes) else expression.encode("utf-8", "surrogateescape")
-        return self.execute(b"return " + text, *arguments)
+    def eval(
+        self, expression: str | bytes, *arguments: Any, name: str | bytes | None = None, mode: str | None = None
+    ) -> Any:
+        """Return the value of an expression; of several, a tuple."""
+        return self.execute(b"return " + self.encode_source(expression), *arguments, name=name, mode=mode)
 
-    def results(self, values: list[Any]) -> Any:
-        """Return no result as None, one as it is, and several as a tuple."""
-        converted = [self.to_python(value) for value in values]
-        if len(converted) < 2:
-            return converted[0] if converted else None
-        return tuple(converted)
+    def compile(self, source: str | bytes, name: str | bytes | None = None, mode: str | None = None) -> Function:
+        """Return a chunk as a function."""
+        return Function(self.converter, self.converter.guarded(self.load, source, name, mode))
+
+    def require(self, name: str | bytes) -> Any:
+        """Load a module, and return it."""
+        results = self.globals.require(name)
+        return results[0] if isinstance(results, tuple) else results
+
+    def load(self, source: str | bytes, name: str | bytes | None, mode: str | None) -> Any:
+        if mode is not None and "t" not in mode:
+            raise LuaSyntaxError(b"attempt to load a text chunk (mode is '%s')" % mode.encode())
+        return self.vm.load(self.encode_source(source), self.encode_source("<python>" if name is None else name))
+
+    def encode_source(self, text: str | bytes) -> bytes:
+        return text if isinstance(text, bytes) else text.encode(self.converter.source_encoding, "surrogateescape")
+
+    # --- tables
+
+    def table(self, *items: Any, **named: Any) -> Table:
+        """Make a table with items from 1 on, and fields."""
+        return self.table_from(items, named)
+
+    def table_from(self, *sources: Any, recursive: bool = False) -> Table:
+        """Make a table of the entries of mappings and the items of iterables, which are numbered on.
+
+        Args:
+            recursive: whether mappings and sequences among the values become tables; each becomes one.
+        """
+        filling = Filling(self.converter, recursive=recursive)
+        table = LuaTable()
+        self.converter.guarded(filling.fill, table, sources)
+        return Table(self.converter, table)
+
+    # --- values
 
     def to_python(self, value: Any) -> Any:
-        """Return a Lua value as Python sees it."""
-        if type(value) is bytes:
-            try:
-                return value.decode("utf-8")
-            except UnicodeDecodeError:
-                return value
-        if type(value) is LuaTable:
-            return Table(self, value)
-        return Function(self, value) if is_function(value) else value
+        """Return a value of the machine as Python sees it."""
+        return self.converter.to_python(value)
 
     def to_lua(self, value: Any) -> Any:
-        """Return a Python value as Lua sees it.
+        """Return a Python value as the machine has it."""
+        return self.converter.to_lua(value)
 
-        Raises:
-            TypeError: There is nothing like it in Lua.
-        """
-        if value is None or type(value) in (bool, float, bytes):
-            return value
-        if isinstance(value, int):
-            if wrap(value) != value:
-                raise TypeError(f"{value} is no 64-bit integer")
-            return value
-        if isinstance(value, str):
-            return value.encode("utf-8", "surrogateescape")
-        if isinstance(value, Table):
-            return value.table
-        if isinstance(value, Function):
-            return value.function
-        if isinstance(value, Mapping):
+    def set_overflow_handler(self, handler: Callable[[int], Any] | None) -> None:
+        """Say what becomes of integers of more than 64 bits; None makes them an OverflowError."""
+        self.converter.set_overflow_handler(handler)
+
+    def gccollect(self) -> None:
+        """Do what `collectgarbage()` does."""
+        self.converter.guarded(collect, self.vm)
+
+
+class Filling:
+    """The tables that `table_from` makes.
+
+    Attributes:
+        made: what became of nested mappings and sequences, which are kept so that their ids stay theirs; or None.
+    """
+
+    def __init__(self, converter: Converter, *, recursive: bool) -> None:
+        self.converter = converter
+        self.made: dict[int, tuple[Any, LuaTable]] | None = {} if recursive else None
+
+    def fill(self, table: LuaTable, sources: Iterable[Any]) -> None:
+        number = 0
+        for source in sources:
+            if isinstance(source, Table):
+                for key, value in entries(self.converter.to_lua(source)):
+                    table.set(key, value)
+            elif isinstance(source, Mapping):
+                for key, value in source.items():
+                    store(table, self.converter.to_lua_not_nil(key), self.value_of(value))
+            else:
+                for item in source:
+                    number += 1
+                    store(table, number, self.value_of(item))
+
+    def value_of(self, value: Any) -> Any:
+        if self.made is None or not isinstance(value, (Mapping, Sequence)) or isinstance(value, TEXTS):
+            return self.converter.to_lua(value)
+        if id(value) not in self.made:
             table = LuaTable()
-            for key, item in value.items():
-                table.set(self.to_lua(key), self.to_lua(item))
-            return table
-        if isinstance(value, (list, tuple)):
-            table = LuaTable()
-            for number, item in enumerate(value):
-                table.set(number + 1, self.to_lua(item))
-            return table
-        if callable(value):
-            return LuaBuiltin(getattr(value, "__name__", "python"), self.wrap_callable(value))
-        raise TypeError(f"a {type(value).__name__} has no Lua value")
+            self.made[id(value)] = value, table
+            self.fill(table, [value])
+        return self.made[id(value)][1]
 
-    def wrap_callable(self, function: Callable[..., Any]) -> Callable[[VM, list[Any]], list[Any]]:
-        """Make a Lua function of a Python callable; a tuple that it returns is several results."""
 
-        def call(vm: VM, args: list[Any]) -> list[Any]:
-            try:
-                result = function(*[self.to_python(value) for value in args])
-                return [self.to_lua(value) for value in (result if isinstance(result, tuple) else (result,))]
-            except LuaError:
-                raise
-            except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, OSError) as error:
-                raise lua_error(f"{type(error).__name__}: {error}") from error
+def checked_handlers(
+    attribute_filter: Any, handlers: Sequence[Callable[..., Any] | None] | None
+) -> tuple[Callable[..., Any] | None, Callable[..., Any] | None]:
+    """Return who gets and who sets attributes."""
+    if attribute_filter is not None and not callable(attribute_filter):
+        raise ValueError("attribute_filter must be callable")
+    if handlers is None:
+        return None, None
+    if attribute_filter is not None:
+        raise ValueError("attribute_filter and attribute_handlers are mutually exclusive")
+    if len(handlers) != 2 or not all(handler is None or callable(handler) for handler in handlers):
+        raise ValueError("attribute_handlers must be a sequence of two callables")
+    return handlers[0], handlers[1]
 
-        return call
+
+__all__ = [
+    "Function", "LuaError", "LuaSyntaxError", "Runtime", "Table", "Thread", "as_attrgetter", "as_itemgetter", "lua_type",
+    "unpacks_lua_table", "unpacks_lua_table_method",
+]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -73,9 +74,9 @@ class VM:
         self.hooked_threads = 0
         self.next_builtin: LuaBuiltin | None = None
         self.ipairs_iterator: LuaBuiltin | None = None
-        self.output: Any = sys.stdout.buffer
-        self.errors: Any = sys.stderr.buffer
-        self.input: Any = sys.stdin.buffer
+        self.output: Any = getattr(sys.stdout, "buffer", None) or TextOutput("stdout")
+        self.errors: Any = getattr(sys.stderr, "buffer", None) or TextOutput("stderr")
+        self.input: Any = getattr(sys.stdin, "buffer", None) or io.BytesIO()
         self.warnings = False
         self.collecting = True
         self.collector_mode = b"generational"
@@ -420,6 +421,23 @@ class VM:
                     coroutine.failed = True
             frame = frame.parent
         return error_value
+
+
+class TextOutput:
+    """A stream of `sys` where that takes text alone, as in a notebook."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def write(self, data: bytes) -> None:
+        stream = getattr(sys, self.name)
+        if stream is not None:
+            stream.write(data.decode("utf-8", "surrogateescape"))
+
+    def flush(self) -> None:
+        stream = getattr(sys, self.name)
+        if stream is not None:
+            stream.flush()
 
 
 def needs_frames(source: bytes) -> bool:

@@ -28,12 +28,12 @@ FIELDS = (
 )  # fmt: skip
 
 
-class Exit(Exception):
-    """`os.exit`."""
+class Exit(SystemExit):
+    """`os.exit`; a Python program that does not look ends with that status, as by `sys.exit`."""
 
-    def __init__(self, code: int, closes: bool) -> None:
-        super().__init__(code)
-        self.code = code
+    def __init__(self, status: int, closes: bool) -> None:
+        super().__init__(status)
+        self.status = status
         self.closes = closes
 
 

@@ -1,0 +1,1 @@
+"""Lua within Python: how values, calls and errors cross over."""
