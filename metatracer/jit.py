@@ -355,7 +355,7 @@ def explain_records() -> list[dict[str, Any]]:
 
 
 def short_lived_greens() -> list[dict[str, Any]]:
-    """The greens that are nearly always new, so that no loop with them becomes hot (see `runtime.driver.short_lived_greens`)."""
+    """The greens with so many values that loops with them seldom become hot (see `runtime.driver.short_lived_greens`)."""
     if "metatracer.runtime.driver" not in sys.modules:
         return []
     from metatracer.runtime import driver

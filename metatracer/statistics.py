@@ -40,8 +40,8 @@ class Statistics:
         replacements_installed, replacements_rolled_back: How trials ended.
         background_seconds: What LLVM took for trees, on a thread of its own.
         hook_errors: Exceptions in the user's hooks.
-        short_lived_greens: "driver.green" -> how many values were looked at, of greens that are nearly always new: no loop with
-            them becomes hot (filled in by `statistics_snapshot`).
+        short_lived_greens: "driver.green" -> how many values were looked at, of greens with so many that loops with them seldom
+            become hot (filled in by `statistics_snapshot`).
     """
 
     portals_installed: int = 0

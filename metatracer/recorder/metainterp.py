@@ -97,6 +97,10 @@ class Unrecordable(Exception):
         self.detail = detail
 
 
+_MOST_PASSED = 24
+"""Operations behind a merge point that is passed: of so few it does not matter that the greens are no constants."""
+
+
 def _never(namespace: dict[str, Any], name: str) -> bool:
     return False
 
@@ -296,6 +300,8 @@ class MetaInterpreter:
         self.contents: dict[Value, tuple[dict[Any, Any], dict[str, Value]]] = {}
         self.frozen = portal.frozen
         self.polymorphism = portal.polymorphism
+        self.passes = False  # the merge point that the trace begins at, with greens that are no constants
+        self.passed: MetaFrame | None = None  # the frame that has done so
         self.promotion_sites: set[Site] = set()
         self.unpromoted: set[Value] = set()
         self.unrolled: dict[tuple[JitCode, Any], int] = {}
@@ -866,6 +872,8 @@ class MetaInterpreter:
         registers = frame.registers
         for register in range(jitcode.n_locals + instruction.depth, jitcode.n_registers):
             registers[register] = None
+        if self.passed is not None and len(self.operations) > _MOST_PASSED and self.passed in self.frames:
+            raise self.aborted(AbortReason.GREEN_NOT_CONSTANT, "much is done before the guest's place is known again")
         if len(self.operations) > self.limits.trace_limit:
             reason = AbortReason.LONG_CALLEE if keep_apart(self) else AbortReason.TRACE_TOO_LONG
             raise self.aborted(reason, f"{len(self.operations)} operations")
@@ -1011,6 +1019,12 @@ class MetaInterpreter:
         return tuple([kind_of(box, lambda wanted: held_by(held, wanted) == 1) for box in stack])
 
     def _merge_point(self, frame: MetaFrame, portal: PortalView) -> None:
+        if self.passes:
+            self.passes, self.passed = False, frame
+            frame.position = frame.jitcode.positions[portal.merge_end]
+            return
+        if self.passed is not None:
+            self._comes_from_anywhere(frame, portal)
         greens = [self.promote(frame.box(number)) for number in portal.green_numbers]
         key = portal.key(greens)
         frame.context = merge_context(portal, key)
@@ -1023,6 +1037,11 @@ class MetaInterpreter:
         frame.passed.append((frame.context, len(self.operations)))
         self.emit(ops.MERGE_POINT, descr=portal.site(greens, frame.line))
         frame.position = frame.jitcode.positions[portal.merge_end]
+
+    def _comes_from_anywhere(self, frame: MetaFrame, portal: PortalView) -> None:
+        """At a merge point behind one that was passed: its greens must tell the place again."""
+        if self.passed in self.frames and any(not frame.box(number).is_const for number in portal.green_numbers):
+            raise self.aborted(AbortReason.GREEN_NOT_CONSTANT, "where the guest is then depends on it, too")
 
     def _header(self, frame: MetaFrame, header: HeaderView) -> bool:
         """At the header of a helper's loop that has traces of its own. Whether the trace ends, or begins again, or calls it."""

@@ -114,6 +114,8 @@ def record_bridge(
     exception: BaseException | None,
     classes: Mapping[Value, type],
     name: str,
+    *,
+    passes: bool = False,
 ) -> Ended:
     """Record a bridge from a guard that has just failed.
 
@@ -126,8 +128,10 @@ def record_bridge(
         exception: The exception that was pending at the exit.
         classes: Of values at the guard, as the trace has found out.
         name: Of the trace.
+        passes: The guard asks for the greens at a merge point, and the bridge is for any others.
     """
     meta = MetaInterpreter(host, portal, limits, None, None, name)
+    meta.passes = passes
     snapshot = guard.snapshot
     assert snapshot is not None
     if guard.opcode is ops.GUARD_DICT_FIELD and guard.descr.storage == "item":

@@ -89,7 +89,7 @@ def portals() -> list[Portal]:
 
 
 def statistics_snapshot() -> dict[str, Any]:
-    """The totals of the process; and the greens that were nearly always new, with the number of their values."""
+    """The totals of the process; and the greens that are hardly such, with the number of their values."""
     short_lived = {f"{each['driver']}.{each['green']}": each["values"] for each in short_lived_greens()}
     return {**STATISTICS.as_dict(), "short_lived_greens": short_lived}
 
@@ -104,7 +104,7 @@ def explain_records() -> list[dict[str, Any]]:
 
 
 def short_lived_greens() -> list[dict[str, Any]]:
-    """The greens of which portals have met very many values, nearly each of them once.
+    """The greens of which portals have met very many values: nearly each of them once, or none of them often.
 
     Returns:
         Plain data: `driver`, `filename` and `lineno` of the merge point, `green`, `kind` (name of the latest value's class),

@@ -37,6 +37,7 @@ from metatracer.runtime.host import RecordingHost
 from metatracer.runtime.hotness import CLOCK
 from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended
 from metatracer.runtime.portal import Request, result_of
+from metatracer.runtime.scattered import keys_of
 from metatracer.runtime.scouting import MOST_LOOKED_AT, recording_begins
 from metatracer.runtime.tiers import attend
 from metatracer.runtime.twin import twin_for
@@ -232,6 +233,8 @@ class _Driving:
             self._left_code()
         snapshot = guard.operation.snapshot
         assert snapshot is not None
+        if guard.plan is None:
+            guard.keys = keys_of(guard.operation)
         rebuilt = guard.rebuild(exit_tuple[2:])
         del exit_tuple
         if is_unwinding:
@@ -281,7 +284,7 @@ class _Driving:
                 replacing.used_up(guard)
             attend(guard)
             return
-        if self._wants_bridge(guard):
+        if self._wants_bridge(guard, rebuilt.frames[-1]):
             state = [exception, rebuilt]
             del exception, rebuilt
             with hotness.Compiling():
@@ -334,14 +337,20 @@ class _Driving:
         exception.__traceback__ = without_toolkit(exception.__traceback__)
         self.exception, self.result, self.fresh = exception, None, False
 
-    def _wants_bridge(self, guard: GuardState) -> bool:
+    def _wants_bridge(self, guard: GuardState, frame: ResumeFrame) -> bool:
         params = guard.piece.loop.portal.driver.params
+        keys, share = guard.keys, 1.0
+        if keys is not None:
+            share = keys.note(frame)
+            guard.passes = share < 1.0 and keys.may_be_passed(params.promotion_limit)
+            if guard.passes:
+                share = 1.0
         if guard.bridge is not None or guard.piece.reason or guard.piece.is_retired or not params.enable:
             return False
         if getattr(_recording, "active", False):
             return False
         loop = guard.piece.loop
-        if loop.record.bridges >= params.bridge_limit or not hotness.failures_pay(guard, params):
+        if loop.record.bridges >= params.bridge_limit or not hotness.failures_pay(guard, params, share):
             return False
         if guard.is_before_label and guard.bridges_seen != loop.base.branches.total:
             # Each exit of the loop comes in again this way: as long as the loop itself gets bridges, these would be in vain.
@@ -362,7 +371,7 @@ class _Driving:
         try:
             classes = known_classes(guard.piece.trace, guard.operation)
             ended_ = record_bridge(
-                host, loop.portal, _limits(loop), guard.operation, state.pop(), state.pop(), classes, name
+                host, loop.portal, _limits(loop), guard.operation, state.pop(), state.pop(), classes, name, passes=guard.passes
             )
         finally:
             _recording.active = False
@@ -386,11 +395,7 @@ class _Driving:
             if guard is None and loop.replacement is not None and loop.replacement.is_recorder():
                 loop.replacement.given_up(ended_.aborted)
                 return
-            note_abort(loop, ended_.aborted, guard)
-            if ended_.aborted.reason in (AbortReason.JOINT_FIRST, AbortReason.CALLEE_FIRST):
-                self._wants_code_first(ended_.aborted.reason, host)
-            if guard is not None:
-                _wait(guard, ended_.aborted.reason, loop.portal.driver.params)
+            self._given_up(loop, ended_.aborted, host, guard)
             return
         own = loop
         if recorded.restarted:
@@ -422,6 +427,8 @@ class _Driving:
                 replacing.watch(own)
             else:
                 replacing.bridge_added(piece)
+                if where.passes and where.keys is not None:
+                    where.keys.portal.note_passed(where.operation)
         except NotRepeated:
             own.misses += 1
             note_miss(own, AbortReason.NOT_REPEATED)
@@ -433,6 +440,17 @@ class _Driving:
             note_abort(own, aborted, where)
         if where is not None:
             where.wait = where.failures * loop.portal.driver.params.backoff_factor
+
+    def _given_up(self, loop: Loop, aborted: RecordingAborted, host: RecordingHost, guard: GuardState | None) -> None:
+        """What follows from a recording that was given up."""
+        if guard is not None and guard.keys is not None and guard.passes and aborted.reason is AbortReason.GREEN_NOT_CONSTANT:
+            guard.keys.can_be_passed = False
+            return
+        note_abort(loop, aborted, guard)
+        if aborted.reason in (AbortReason.JOINT_FIRST, AbortReason.CALLEE_FIRST):
+            self._wants_code_first(aborted.reason, host)
+        if guard is not None:
+            _wait(guard, aborted.reason, loop.portal.driver.params)
 
     def _wants_code_first(self, reason: AbortReason, host: RecordingHost) -> None:
         """What begins where the innermost frame stands, a joint or the entry of a helper, is wanted at once."""
@@ -587,6 +605,9 @@ def _is_wanted(loop: Loop, recorded: Recorded) -> bool:
     if (recorded.left_loop or recorded.kind in ("finish", "raise")) and _left_the_loop(loop):
         note_miss(loop, AbortReason.LEFT_LOOP if recorded.left_loop else AbortReason.LEFT_PORTAL)
         return False
+    if _is_too_short(loop, recorded):
+        note_abort(loop, RecordingAborted(AbortReason.LEFT_PORTAL, "what was left of it is short"), None)
+        return False
     if replacing.is_to_be_avoided(loop, recorded.trace):
         note_miss(loop, AbortReason.OTHER_WAY)
         return False
@@ -602,6 +623,17 @@ def _left_the_loop(loop: Loop) -> bool:
         return False
     loop.misses += 1
     return True
+
+
+_SHORTEST = 40
+"""Operations of a root that returns from its portal. In the interpreter, so few take no longer than entering their code."""
+
+
+def _is_too_short(loop: Loop, recorded: Recorded) -> bool:
+    """Whether what is left of the portal takes no longer than entering its code, for which nothing but the interpreter asks."""
+    is_asked_for = loop.waited_for or loop.incoming or loop.entries >= hotness.wanted_entries(loop)
+    is_short = recorded.kind == "finish" and len(recorded.trace.operations) < _SHORTEST
+    return is_short and not is_asked_for and not loop.portal.driver.params.threshold
 
 
 def _is_given_up(guard: GuardState) -> bool:

@@ -189,10 +189,10 @@ def recursion_pays(spent: float, payback: float) -> bool:
     return _pays(spent, _roots.seconds if CLOCK.toolkit else _roots.seconds + LOADING, payback and max(payback, 1.0))
 
 
-def failures_pay(guard: GuardState, params: Parameters) -> bool:
-    """Whether a bridge is to be recorded for a guard's failures."""
+def failures_pay(guard: GuardState, params: Parameters, share: float = 1.0) -> bool:
+    """Whether a bridge is to be recorded for a guard's failures, of which it will take a share."""
     return guard.failures >= max(guard.wait, wanted_failures(params)) and (
-        params.trace_eagerness > 0 or _pays(guard.spent, _bridges.seconds, params.payback)
+        params.trace_eagerness > 0 or _pays(guard.spent * share, _bridges.seconds, params.payback)
     )
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from metatracer.recorder.resume import Rebuilt
     from metatracer.runtime.portal import Portal
     from metatracer.runtime.replacing import Replacement
+    from metatracer.runtime.scattered import Keys
     from metatracer.runtime.summaries import Summary
 
 _log = log.section("invalidate")
@@ -178,6 +179,8 @@ class GuardState:
         refused: No bridge is ever recorded here (the guard's meaning is to leave).
         is_before_label: It belongs to the iteration that comes before a peeled loop.
         bridges_seen: How many bridges the tree had when a bridge here was last due, -1 if none was.
+        keys: For one that asks for the greens, those with which such have failed there. passes: The bridge that is due is for any
+            greens.
     """
 
     operation: Operation
@@ -192,6 +195,8 @@ class GuardState:
     is_before_label: bool = False
     bridges_seen: int = -1
     plan: ExitPlan | None = None
+    keys: Keys | None = None
+    passes: bool = False
 
     def rebuild(self, values: Sequence[Any]) -> Rebuilt:
         """The frames at an exit, from what it has handed over."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from metatracer.errors import UsageError
 from metatracer.frontend.code_reader import local_names
 from metatracer.frontend.decode import jitcode_for
-from metatracer.ir.values import NULL_OBJECT, Site
+from metatracer.ir.values import NULL_OBJECT, Const, Site
 from metatracer.recorder.frames import ResumeFrame
 from metatracer.recorder.polymorphism import Polymorphism
 from metatracer.runtime.hotness import back_edges_pay, charge, entries_pay, wanted_entries
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FunctionType
 
-    from metatracer.ir.values import LoopRef
+    from metatracer.ir.values import LoopRef, Operation
     from metatracer.jit import JitDriver
     from metatracer.recorder.frames import Kind
     from metatracer.runtime.implicit import ImplicitDriver
     from metatracer.runtime.portal_layout import PortalLayout
+    from metatracer.runtime.scattered import Keys
 
 _HEAP_TYPE = 1 << 9
 _MOST_COLD_LOOPS = 20_000
@@ -71,6 +72,7 @@ class Portal:
         driver: Its JitDriver.
         layout: Where its merge point is.
         loops: By green key. newcomers: Keys that have none yet.
+        failed_with: Green keys of guards that failed at the merge point, by the context in which it was reached.
         frozen: Lists whose items never change (`_immutable_fields_ = ['x[*]']`) that traces have met, by id(). Bridges
             meet them as constants of their parents, not as contents of the field that says so.
         polymorphism: Where its guests take many values and ways.
@@ -98,6 +100,8 @@ class Portal:
         self.loops: dict[Any, Loop] = {}
         self.newcomers = Newcomers(len(layout.green_numbers), self._check_greens)
         self._sweep_at = _SOME_LOOPS
+        self._passed: set[int] = set()
+        self.failed_with: dict[int, Keys] = {}
         self.frozen: dict[int, list[Any]] = {}
         self.polymorphism = Polymorphism()
         self.merge_start = layout.merge_start
@@ -241,6 +245,14 @@ class Portal:
             records.append(record)
         return records
 
+    def note_passed(self, guard: Operation) -> None:
+        """There is a bridge for any values of the greens that a guard at the merge point asks for."""
+        assert guard.snapshot is not None
+        top = guard.snapshot.frames[-1]
+        for place, number in enumerate(self.green_numbers):
+            if not isinstance(top.locals[top.numbers.index(number)], Const):
+                self._passed.add(place)
+
     def short_lived_greens(self) -> list[dict[str, Any]]:
         """See `driver.short_lived_greens`."""
         met = self.newcomers
@@ -255,7 +267,7 @@ class Portal:
                 "keys": met.met,
                 "keys_met_again": met.met_again,
             }
-            for number in met.short_lived()
+            for number in sorted({*met.short_lived(), *self._passed})
         ]
 
     def code_appeared(self) -> None:

@@ -90,7 +90,7 @@ def loop_lines(record: dict[str, Any], parameters: dict[str, Any]) -> list[str]:
 
 
 def green_lines(green: dict[str, Any]) -> list[str]:
-    """What is said of a green that is nearly always new (`driver.short_lived_greens`), as lines."""
+    """What is said of a green that has too many values (`driver.short_lived_greens`), as lines."""
     kind = green["kind"] if green["kind"] in ("int", "str", "bytes", "bool", "float") else f"{green['kind']} objects"
     looks = (
         f"{green['values']} different values ({kind}) were looked at; of {green['keys']} combinations of greens "
@@ -101,7 +101,7 @@ def green_lines(green: dict[str, Any]) -> list[str]:
         f"make `{green['green']}` a red, and what many of its values share (the code of a closure, the kind of a number) a green"
     )
     return [
-        f"nearly always new: the green `{green['green']}` of driver {green['driver']}",
+        f"hardly green: the variable `{green['green']}` of driver {green['driver']}",
         f"merge point at {place_of(green)}",
         looks,
         change,

@@ -163,7 +163,7 @@ def show_residual_calls(console: Console, loops: list[dict[str, Any]]) -> None:
 
 
 def show_short_lived_greens(console: Console, greens: list[dict[str, Any]]) -> None:
-    """The greens that are nearly always new, with what to change."""
+    """The greens that have too many values, with what to change."""
     for green in greens:
         console.print()
         first, *more = green_lines(green)

@@ -99,12 +99,12 @@ def test_not_compiled_come_first_and_places_are_not_wrapped():
     assert "1 loops compiled, 1 not" in text
 
 
-def test_a_green_that_is_nearly_always_new_is_told_with_what_to_change():
+def test_a_green_with_too_many_values_is_told_with_what_to_change():
     console = Console(file=io.StringIO(), width=60)
     green = {"driver": "calc", "filename": "calc.py", "lineno": 10, "green": "code", "kind": "Closure"}
     report.show_short_lived_greens(console, [{**green, "values": 900, "keys": 1000, "keys_met_again": 3}])
     text = console.file.getvalue()
-    assert "nearly always new: the green `code` of driver calc" in text
+    assert "hardly green: the variable `code` of driver calc" in text
     assert "merge point at calc.py:10" in text
     assert "900 different values (Closure objects) were looked at; of 1000 combinations of greens 3 were met again" in text
     assert "make `code` a red" in text
