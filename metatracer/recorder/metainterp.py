@@ -169,6 +169,8 @@ class PortalView(Protocol):
 class EntryView(PortalView, Protocol):
     """The entry of a helper."""
 
+    is_outer: bool
+
     def is_hopeless(self, key: Any) -> bool: ...
     def let_in(self, function: FunctionType) -> None: ...
 

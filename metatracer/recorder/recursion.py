@@ -39,7 +39,7 @@ def native_call(meta: MetaInterpreter, callee: MetaFrame) -> tuple[EntryView, An
     if not meta.limits.helper_loops or callee.portal is not None:
         return None
     portal = meta.host.entry_of(callee.function)
-    if portal is None:
+    if portal is None or portal.is_outer:
         varied = _varied(meta, callee)
         greens = _repeated(meta, callee)
         greens = greens and ([number for number in greens if number in varied] or greens)

@@ -23,7 +23,7 @@ from metatracer.runtime.rewrite import rewrite_portal
 from metatracer.runtime.tick import make_lookup
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import CodeType, FunctionType
     from typing import Any
 
@@ -44,15 +44,21 @@ class EntryPortal(ImplicitPortal):
     Attributes:
         uses: How many looks at it saw that the interpreter had entered its code since the last (`is_in_use`).
         in_vain: How often in a row code was made, and something else was wanted before it was used for a while.
+        is_outer: It is the entry of a function with a loop around portals (`outer`), not of one that runs a guest function.
     """
+
+    is_outer = False
 
     def __init__(self, function: FunctionType, driver: ImplicitDriver, layout: PortalLayout, caller: Portal) -> None:
         super().__init__(function, driver, layout, caller)
-        self.tick = make_lookup(self, len(layout.green_numbers))
+        self.tick = self._make_tick()
         self._code_with_tick = rewrite_portal(layout, self)
         self.uses = self.in_vain = 0
         self._entered = 0
         self._before = (0, 0)
+
+    def _make_tick(self) -> Callable[..., Loop | None]:
+        return make_lookup(self, len(self.layout.green_numbers))
 
     def is_in_use(self) -> bool:
         """Whether code has been entered since this was asked last."""
@@ -132,7 +138,8 @@ def make_entry(caller: Portal, function: FunctionType, greens: Sequence[int]) ->
         greens: Numbers of parameters and free variables.
     """
     code = original_code(function)
-    if id(code) in _known:
+    known = _known.get(id(code))
+    if known is not None and not known[2].is_outer:
         return None
     layout = entry_layout(code, greens)
     if layout is None:
@@ -141,7 +148,23 @@ def make_entry(caller: Portal, function: FunctionType, greens: Sequence[int]) ->
     names = tuple([jitcode.local_names[number] for number in greens])
     driver = ImplicitDriver(name_of(function, layout.lineno), f"calls of {code.co_qualname}", caller.driver.params, names)
     portal = EntryPortal(function, driver, layout, caller)
+    if known is not None:
+        forget_entry(known[2])
     return _known.setdefault(id(code), (jitcode, function.__globals__, portal))[2]
+
+
+def set_entry(function: FunctionType, portal: EntryPortal) -> bool:
+    """Let a portal be that at the entry of a function; whether there was none."""
+    code = portal.layout.code
+    return _known.setdefault(id(code), (jitcode_for(code), function.__globals__, portal))[2] is portal
+
+
+def forget_entry(portal: EntryPortal) -> None:
+    """Let there be no portal at the entry of functions with this code."""
+    code = portal.layout.code
+    known = _known.get(id(code))
+    if known is not None and known[2] is portal:
+        del _known[id(code)]
 
 
 def entry_layout(code: CodeType, greens: Sequence[int]) -> PortalLayout | None:

@@ -11,6 +11,8 @@ What has been found belongs to one guest function, or one node: others that call
 as long as its code is not entered. Where each run of the guest brings others (a closure that is made anew), no code is entered
 again, and what is next on the stack is looked at instead.
 
+Where portals are entered often, what is charged as well is the innermost loop around them (`outer`).
+
 Only functions of the interpreter are looked at: those of a portal's top-level package, or directory if it is in none. Nothing
 is looked at where thresholds are plain counts.
 """
@@ -38,7 +40,9 @@ from metatracer.runtime.given_code import author_code, give_code, original_code
 from metatracer.runtime.host import PORTALS
 from metatracer.runtime.implicit import ImplicitDriver, ImplicitPortal, name_of
 from metatracer.runtime.implicit_entry import EntryPortal, entry_layout, entry_portals, entry_with
+from metatracer.runtime.outer import SECONDS_PER_ENTRY, give_entry, loop_around
 from metatracer.runtime.rewrite import rewrite_portal
+from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from _thread import LockType
@@ -64,7 +68,7 @@ _LATER = 1.15
 MOST_LOOKED_AT = 2000
 """Operations that such a recording may have."""
 _TOOLKIT = __file__.rsplit(os.sep, 2)[0] + os.sep
-_CODE = attrgetter("f_code")
+_PLACE = attrgetter("f_code", "f_lasti")
 _MADE_ANEW = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 """Functions that are called once."""
 
@@ -146,6 +150,8 @@ class _Watch:
         scouts: By the code.
         refused: Code that cannot be recorded from its entry.
         homes: Where the interpreters are (`_home`), each with a portal.
+        entries: How often code had been entered at the last look.
+        recurred: What has been on a stack more than once.
     """
 
     is_on = False
@@ -158,6 +164,8 @@ class _Watch:
     scouts: ClassVar[dict[CodeType, Scout]] = {}
     refused: ClassVar[set[CodeType]] = set()
     homes: ClassVar[dict[str, Portal]] = {}
+    entries = 0
+    recurred: ClassVar[set[CodeType]] = set()
 
 
 def watch(portal: Portal) -> None:
@@ -223,36 +231,65 @@ def look() -> bool:
     Nothing of this may keep a frame of the guest for longer than it takes to read it: its objects would die late, and here.
     """
     before, _Watch.seen = _Watch.seen, _clocks()
+    entries, _Watch.entries = STATISTICS.loop_entries - _Watch.entries, STATISTICS.loop_entries
     spent = min(now - then for now, then in zip(_Watch.seen, before, strict=True))
     if spent <= 0.0 or hotness.is_compiling():
         return False
     if len(_Watch.spent) > _MOST_CHARGED:
         _Watch.spent.clear()
+    if len(_Watch.recurred) > _MOST_CHARGED:
+        _Watch.recurred.clear()
     with collector_waits():
         in_use = [entry for entry in entry_portals() if entry.is_in_use()]
         stacks = _stacks()
-        recurring = [(ident, code) for ident, codes in stacks.items() for code in _recurring(codes, in_use)]
-        for _, code in recurring:
+        recurring = [
+            (ident, code) for ident, places in stacks.items() for code in _recurring([code for code, _ in places], in_use)
+        ]
+        around = [] if entries * SECONDS_PER_ENTRY < spent else _around(stacks)
+        for _, code in [*recurring, *around]:
             _Watch.spent[code] = _Watch.spent.get(code, 0.0) + spent / len(stacks)
         due = next((pair for pair in recurring if _is_due(pair[1])), None)
         if due is not None:
             _send(*due)
-    return bool(recurring)
+        elif (due := next((pair for pair in around if _is_due(pair[1], tries=0)), None)) is not None:
+            _give_entry(*due)
+    return bool(recurring or around)
 
 
-def _stacks() -> dict[int, list[CodeType]]:
-    """The code of the innermost frames of all threads but this one."""
+def _around(stacks: dict[int, list[tuple[CodeType, int]]]) -> list[tuple[int, CodeType]]:
+    """What has loops around portals, by thread."""
+    found = [(ident, loop_around(places, PORTALS, _is_own)) for ident, places in stacks.items()]
+    return [(ident, code) for ident, code in found if code is not None]
+
+
+def _is_own(code: CodeType) -> bool:
+    return code not in _Watch.recurred and _home_of(code) is not None
+
+
+def _give_entry(ident: int, code: CodeType) -> None:
+    """Let it be counted how often the function on a thread's stack that has this code enters portals."""
+    portal = _home_of(code)
+    for frame in _frames(sys._current_frames().get(ident)):
+        if frame.f_code is code and portal is not None:
+            if not hotness.is_compiling():
+                give_entry(function_of(frame), portal)
+                _Watch.sent = hotness.interpreter_time(), hotness.CLOCK.toolkit
+            break
+
+
+def _stacks() -> dict[int, list[tuple[CodeType, int]]]:
+    """Where the innermost frames of all threads but this one stand."""
     own = _thread.get_ident()
-    return {ident: _codes(ident) for ident in list(sys._current_frames()) if ident != own}
+    return {ident: _places(ident) for ident in list(sys._current_frames()) if ident != own}
 
 
-def _codes(ident: int) -> list[CodeType]:
-    """The code of a thread's innermost frames, in one call of C functions: so no other thread runs while frames are held."""
-    codes: list[CodeType] = []
+def _places(ident: int) -> list[tuple[CodeType, int]]:
+    """Where a thread's innermost frames stand, in one call of C functions: so no other thread runs while frames are held."""
+    places: list[tuple[CodeType, int]] = []
     with contextlib.suppress(AttributeError):  # behind the outermost there is None
         outwards = repeat("f_back", _DEEPEST - 1)
-        codes.extend(map(_CODE, accumulate(outwards, getattr, initial=sys._current_frames().get(ident))))
-    return codes
+        places.extend(map(_PLACE, accumulate(outwards, getattr, initial=sys._current_frames().get(ident))))
+    return places
 
 
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:
@@ -267,6 +304,7 @@ def _recurring(codes: list[CodeType], in_use: list[EntryPortal]) -> list[CodeTyp
     """What of a stack is charged."""
     counts = Counter(map(author_code, codes))
     again = {code: count for code, count in counts.items() if count > 1 and code.co_name not in _MADE_ANEW}
+    _Watch.recurred.update(code for code in again if _home_of(code) is not None)
     if any(code in PORTALS or entry_with(code) in in_use for code in again):
         _Watch.tries = 0
         return []  # there are traces of it, or will be
@@ -313,12 +351,13 @@ def _may_be_sent(portal: Portal) -> bool:
     return params.enable and params.helper_loops and not params.threshold and not params.function_threshold
 
 
-def _is_due(code: CodeType) -> bool:
+def _is_due(code: CodeType, tries: int | None = None) -> bool:
     portal = _home_of(code)
     if portal is None or not _may_be_sent(portal):
         return False
     gone_by = hotness.interpreter_time() - _Watch.sent[0]
-    is_settled = gone_by >= max(hotness.CLOCK.toolkit - _Watch.sent[1], INTERVAL * _LATER**_Watch.tries)
+    wait = INTERVAL * _LATER ** (_Watch.tries if tries is None else tries)
+    is_settled = gone_by >= max(hotness.CLOCK.toolkit - _Watch.sent[1], wait)
     return is_settled and hotness.recursion_pays(_Watch.spent[code], portal.driver.params.payback)
 
 

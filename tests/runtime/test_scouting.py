@@ -301,13 +301,13 @@ def test_nothing_is_recorded_while_tracing_is_off():
 def test_a_look_keeps_no_frame():
     def inner():
         guest = Guest(2)
-        return weakref.ref(guest), scouting._codes(threading.get_ident())
+        return weakref.ref(guest), scouting._places(threading.get_ident())
 
-    reference, codes = inner()
+    reference, places = inner()
     assert reference() is None
-    assert inner.__code__ in codes
-    assert len(codes) <= scouting._DEEPEST
-    assert scouting._codes(-1) == []
+    assert inner.__code__ in [code for code, _ in places]
+    assert len(places) <= scouting._DEEPEST
+    assert scouting._places(-1) == []
 
 
 def recurring(function: Any, depth: int) -> list[Any]:
