@@ -61,6 +61,10 @@ RAREST = 1000
 """A bridge is left out when it is taken less than once in so many runs of the root."""
 
 
+COUNTED_AGAIN = 8
+"""Before another tree, runs are counted up to the parameter `tier2_threshold` divided by this."""
+
+
 @dataclass(slots=True)
 class _Chosen:
     """A trace that is to be part of a tree."""
@@ -77,6 +81,7 @@ class _Job:
     Attributes:
         root: Its root, or that trace's code.
         bridges: The others in it.
+        counts: How often the root and these had run.
         text: What LLVM gets.
         wake: Addresses of the heat words of code that may be running.
         code, error: What came of it.
@@ -85,6 +90,7 @@ class _Job:
 
     root: Piece
     bridges: tuple[Piece, ...]
+    counts: tuple[int, ...]
     text: TreeText
     wake: tuple[int, ...]
     code: TreeCode | None = None
@@ -181,12 +187,17 @@ def request(hot: Piece) -> None:
         hot.code.set_heat(0)
     if root.is_being_compiled or root.reason or not _is_in_use(root):
         return
+    if root.tree is not None and not root.is_counted_again and _is_loop(root.trace) and not root.code.counted:
+        _count_again(root)
+        return
     root.is_being_compiled = True
     for piece in (root, *_bridges(root)):
         piece.passes_at_tree = piece.passes
     start = time.perf_counter()
     try:
         chosen, pieces = _choose(root) if _is_loop(root.trace) else (_Chosen(root, root.runs), [root])
+        if root.is_counted_again:
+            _end_counting(root)
         part = _refined(chosen, forced=params.force_exits > 0)
         text = emit_tree(
             _branch(chosen, part),
@@ -200,13 +211,40 @@ def request(hot: Piece) -> None:
         raise
     memories = (root.code.memory, hot.code.memory)
     wake = tuple([memory.heat_address for memory in memories if memory is not None and not root.code.counted])
-    job = _Job(root, tuple(pieces[1:]), text, wake)
+    counts = tuple([piece.runs for piece in pieces])
+    job = _Job(root, tuple(pieces[1:]), counts, text, wake)
     STATISTICS.compiling_seconds += time.perf_counter() - start
     if params.background and not _Worker.stopping:
         _start(job)
     else:
         _compile(job)
         put_in_place()
+
+
+def _count_again(root: Piece) -> None:
+    """A bridge that is in no tree is hot: before the next tree is laid out, the traces' own code runs for a while, and counts.
+
+    Runs of the root, and of what is in its tree, were counted up to that tree only, and say nothing beside the bridge's.
+    """
+    params = root.loop.portal.driver.params
+    with PLACING:
+        if root.tree is None or root.code.is_freed:
+            return
+        root.is_counted_again = True
+        root.code.redirect(None)
+        if root.loop.piece is root:
+            set_cell(root.loop.ref, root.code)
+    for piece in (root, *_bridges(root)):
+        piece.runs = 0
+        piece.code.set_heat(max(1, params.tier2_threshold // COUNTED_AGAIN))
+
+
+def _end_counting(root: Piece) -> None:
+    """Until the next tree is there, the one before runs."""
+    with PLACING:
+        root.is_counted_again = False
+        if root.tree is not None and not root.code.is_freed:
+            _lead_to(root, root.tree.code)
 
 
 def _is_in_use(piece: Piece) -> bool:
@@ -239,7 +277,14 @@ def _choose(root: Piece) -> tuple[_Chosen, list[Piece]]:
         chosen = parent.bridges[guard.operation] = _Chosen(bridge, -negative)
         pieces.append(bridge)
         consider(chosen)
+    _conserve(top)
     return top, pieces
+
+
+def _conserve(chosen: _Chosen) -> int:
+    """What goes on in bridges has come by: a guess, or a count of another time, is at least the sum of theirs."""
+    chosen.count = max(chosen.count, sum(map(_conserve, chosen.bridges.values())))
+    return chosen.count
 
 
 def _runs(piece: Piece, parent: int) -> int:
@@ -325,9 +370,10 @@ def _installed(job: _Job, code: TreeCode) -> None:
     else:
         STATISTICS.traces_compiled_again += 1
     if _log.on:
-        bridges = ", ".join([f"{piece.code.name} x{piece.runs}" for piece in job.bridges])
+        runs, *others = job.counts
+        bridges = ", ".join([f"{piece.code.name} x{count}" for piece, count in zip(job.bridges, others, strict=True)])
         seconds = " ".join([f"{name} {1000 * each:.1f}" for name, each in code.seconds.items()])
-        _log.write(f"{code.name} x{root.runs}: {code.size_bytes} bytes, milliseconds: {seconds}; bridges: {bridges or 'none'}")
+        _log.write(f"{code.name} x{runs}: {code.size_bytes} bytes, milliseconds: {seconds}; bridges: {bridges or 'none'}")
 
 
 def _heat_outside(root: Piece, inside: set[int]) -> None:

@@ -130,6 +130,42 @@ def test_a_tree_is_dropped_with_one_of_its_bridges(trees) -> None:
     assert run(999) == expected(999)
 
 
+def test_a_way_that_comes_later_is_counted_beside_the_root(trees, monkeypatch) -> None:
+    """The first tree is the root alone, whose passes are not counted from then on."""
+    counts = []
+    emit_tree = tiers.emit_tree
+
+    def noting(root, **how):
+        counts.append((root.count, [branch.count for branch in root.branches.values()]))
+        return emit_tree(root, **how)
+
+    monkeypatch.setattr(tiers, "emit_tree", noting)
+    driver = JitDriver(greens=["pc"], reds=["left", "total", "marks"], name="seldom")
+
+    @driver.portal
+    def run(marks, total):
+        pc = 0
+        left = len(marks)
+        while left > 0:
+            driver.jit_merge_point(pc=pc, left=left, total=total, marks=marks)
+            left -= 1
+            if marks[left]:
+                total -= left
+            else:
+                total += Step.size
+            driver.can_enter_jit(pc=pc, left=left, total=total, marks=marks)
+        return total
+
+    marks = bytes([n % 16 == 0 and n < 19_000 for n in range(20_000)])
+    with parameters(tier2_threshold=400):
+        assert run(marks, 0) == sum(-n if mark else 1 for n, mark in enumerate(marks))
+    assert trees() == len(counts) == 2
+    assert counts[0] == (400, [])
+    root, (bridge,) = counts[1]
+    assert root == 400 // tiers.COUNTED_AGAIN
+    assert 8 * bridge <= root <= 32 * bridge
+
+
 def choosing():
     """A portal without a loop, new for each test: it is called, takes one of two ways, and returns."""
     driver = JitDriver(greens=["pc"], reds=["number"], name="choosing")
