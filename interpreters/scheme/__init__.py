@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from interpreters.scheme.objects import SchemeError
-from interpreters.scheme.runtime import Runtime
+from interpreters.scheme.runtime import Procedure, Runtime, symbol
 
-__all__ = ["Runtime", "SchemeError"]
+__all__ = ["Procedure", "Runtime", "SchemeError", "symbol"]

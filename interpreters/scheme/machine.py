@@ -119,7 +119,7 @@ def call(procedure: Any, args: list[Any]) -> Any:
     MACHINE.dynamic = TOP_LEVEL
     try:
         node, env, cont = apply_procedure(procedure, tuple(args), BOTTOM)
-        return run(node, env, cont)
+        return env if node is HALT else run(node, env, cont)
     finally:
         MACHINE.dynamic = before
 

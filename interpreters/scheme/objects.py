@@ -242,9 +242,10 @@ class Condition:
         kind: "error", "read", "file" or "system".
         who: The procedure that found it, or "".
         place: "file:line:column" or "".
+        exception: What a Python function raised, if it tells of that.
     """
 
-    __slots__ = ("irritants", "kind", "message", "place", "who")
+    __slots__ = ("exception", "irritants", "kind", "message", "place", "who")
 
     def __init__(self, message: Any, irritants: list[Any], kind: str = "error", who: str = "") -> None:
         self.message = message
@@ -252,6 +253,7 @@ class Condition:
         self.kind = kind
         self.who = who
         self.place = ""
+        self.exception: Exception | None = None
 
 
 class SchemeError(Exception):

@@ -10,7 +10,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("page", ["lua.md"])
+@pytest.mark.parametrize("page", ["lua.md", "scheme.md"])
 def test_examples_give_what_they_say(page: str) -> None:
     failed, tried = doctest.testfile(str(DOCS / page), module_relative=False, encoding="utf-8")
     assert tried

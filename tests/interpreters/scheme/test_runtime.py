@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from interpreters.common.command import OptionError, parse_options
-from interpreters.scheme import Runtime, SchemeError
+from interpreters.scheme import Procedure, Runtime, SchemeError, symbol
 from interpreters.scheme.command import main
+from interpreters.scheme.objects import ExitRequest
 from interpreters.scheme.printer import to_text
 from interpreters.scheme.reader import IncompleteError, Reader
 
@@ -145,18 +151,158 @@ def test_python_functions_are_procedures(runtime: Runtime) -> None:
     assert runtime.eval('(join "-" (map symbol->string \'(a b c)))') == "a-b-c"
 
 
-def test_error_in_a_python_function_is_caught_by_the_guest(runtime: Runtime) -> None:
+def fail_with(error: BaseException) -> Any:
     def fail() -> None:
-        raise ValueError("no")
+        raise error
+
+    return fail
+
+
+class OwnError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyError("k"), OwnError("own"), RecursionError("deep")])
+def test_error_in_a_python_function_is_caught_by_the_guest(runtime: Runtime, error: Exception) -> None:
+    runtime.define("fail", fail_with(error))
+    assert runtime.eval("(guard (e ((error-object? e) (error-object-message e))) (fail))").endswith(
+        f"{type(error).__name__}: {error}"
+    )
+    runtime.define("fail", fail_with(FileNotFoundError("gone")))
+    assert runtime.eval("(guard (e ((file-error? e) 'file)) (fail))") == "file"
+
+
+@pytest.mark.parametrize(
+    "text", ["(fail)", "(map (lambda (x) (fail)) '(1))", "(guard (e (#f 1)) (fail))", '(again "(fail)")',
+             "(guard (e (#t (raise e))) (fail))"]
+)  # fmt: skip
+def test_error_that_the_guest_does_not_catch_reaches_python_as_it_was(runtime: Runtime, text: str) -> None:
+    def fail() -> None:
+        raise OwnError("own") from ZeroDivisionError()
 
     runtime.define("fail", fail)
-    assert runtime.eval("(guard (e ((error-object? e) 'caught)) (fail))") == "caught"
+    runtime.define("again", runtime.eval)
+    with pytest.raises(OwnError, match="own") as caught:
+        runtime.eval(text)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert caught.traceback[-1].name == "fail"
+
+
+def test_raised_objects_go_through_python_functions(runtime: Runtime) -> None:
+    runtime.define("again", runtime.eval)
+    assert runtime.eval("(guard (e ((symbol? e) e)) (again \"(raise 'boom)\"))") == "boom"
+    with pytest.raises(SchemeError, match="uncaught raise of boom"):
+        runtime.eval("(again \"(raise 'boom)\")")
+    with pytest.raises(ExitRequest):
+        runtime.eval('(guard (e (#t 1)) (again "(exit 3)"))')
 
 
 def test_procedures_are_called_from_python(runtime: Runtime) -> None:
     runtime.eval("(define (add a b) (+ a b))")
     assert runtime.call("add", 3, 4) == 7
     assert runtime.call("map", runtime.lookup("add"), [1, 2], [10, 20]) == [11, 22]
+    add = runtime.eval("add")
+    assert isinstance(add, Procedure)
+    assert add(3, 4) == runtime.call(add, 3, 4) == 7
+    assert add == runtime.eval("add")
+    assert repr(add) == "#<procedure add>"
+    assert runtime.call("apply", add, [1, 2]) == 3
+
+
+def test_procedures_of_all_kinds_are_called_from_python(runtime: Runtime) -> None:
+    assert runtime.call("car", [1, 2]) == 1
+    assert runtime.call("symbol?", symbol("a")) is True
+    assert runtime.eval("(call/cc (lambda (k) k))")(5) == 5
+    assert runtime.eval("(make-parameter 6)")() == 6
+    assert runtime.eval("(case-lambda ((a) 'one) ((a b) 'two))")(1, 2) == "two"
+    assert runtime.eval("call-with-values")(lambda: 5, lambda x: x + 1) == 6
+    with pytest.raises(SchemeError, match="car: expected 1 argument, got 2"):
+        runtime.call("car", 1, 2)
+
+
+def test_python_functions_and_procedures_are_values(runtime: Runtime) -> None:
+    def double(x: int) -> int:
+        return 2 * x
+
+    assert runtime.call("map", double, [1, 2]) == [2, 4]
+    runtime.define("adder", lambda n: lambda x: x + n)
+    assert runtime.eval("((adder 2) 3)") == 5
+    runtime.define("apply-twice", lambda f, x: f(f(x)))
+    assert runtime.eval("(apply-twice (lambda (x) (* x 3)) 1)") == 9
+    assert runtime.eval("(apply-twice cdr '(1 2 3))") == [3]
+    runtime.define("double", double)
+    assert runtime.eval("double") is double
+    assert runtime.eval("(procedure? double)") is True
+    runtime.define("int", int)
+    assert runtime.eval('(int "12")') == 12
+
+
+def test_tuples_are_vectors_and_there_are_no_subclasses(runtime: Runtime) -> None:
+    class Number(int):
+        pass
+
+    class Word(str):
+        __slots__ = ()
+
+    assert runtime.call("vector-ref", (5, 6), 1) == 6
+    assert runtime.call("equal?", runtime.evaluate("'(1 2)"), [1, 2]) is True
+    assert runtime.call("+", Number(3), 1) == 4
+    assert runtime.call("number?", Number(3)) is True
+    assert runtime.call("string-length", Word("ab")) == 2
+    thing = object()
+    runtime.define("thing", thing)
+    assert runtime.eval("(car (list thing))") is thing
+    assert runtime.eval("(eq? thing thing)") is True
+
+
+def test_each_runtime_has_an_interaction_environment_of_its_own() -> None:
+    one = Runtime()
+    one.eval("(define x 'one) (define (get) (eval 'x (interaction-environment)))")
+    get = one.eval("get")
+    other = Runtime()
+    other.eval("(define x 'other)")
+    other.define("get", lambda: get())
+    assert (get(), one.eval("(get)"), one.call("get"), other.eval("(get)")) == ("one",) * 4
+    assert other.eval("(eval 'x (interaction-environment))") == "other"
+
+
+@pytest.mark.parametrize("mode", ["off", "threshold=1,function_threshold=1,trace_eagerness=1,compile_level=0"])
+def test_values_cross_alike_in_traces(mode: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CROSSING], cwd=Path(__file__).parents[3], env={**os.environ, "METATRACER": mode},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split("\n") == ["[4950, [0, 1, 2], 28]", "no 66 refuse", "[0, 1, 3, 6, 10]", "True", ""]
+
+
+CROSSING = """
+import traceback
+from interpreters.scheme import Runtime
+runtime = Runtime()
+kept = []
+def keep(item):
+    kept.append(item)
+    return len(kept)
+def refuse(n):
+    if n % 7 == 3:
+        raise LookupError(f"no {n}")
+    return (n, "text")[n % 2]
+runtime.define("keep", keep)
+runtime.define("refuse", refuse)
+runtime.define("down", lambda f, n: f(n - 1) + n if n else 0)
+print(runtime.eval('''
+(define (sum n total) (if (= n 0) total (begin (keep n) (sum (- n 1) (+ total n)))))
+(define (caught n) (let loop ((i 0) (count 0))
+  (if (= i n) count (loop (+ i 1) (+ count (guard (e (#t 1)) (refuse i) 0))))))
+(list (sum 99 0) (map (lambda (x) (- (keep x) 100)) '(1 2 3)) (caught 196))'''))
+try:
+    runtime.eval("(let loop ((i 60)) (refuse i) (loop (+ i 1)))")
+except LookupError as error:
+    print(error.args[0], traceback.extract_tb(error.__traceback__)[-1].name)
+runtime.eval("(define (up n) (down up n))")
+print([runtime.call("up", n % 5) for n in range(60)][:5])
+print(len(kept) == 102)
+"""
 
 
 def test_primitive_can_be_redefined_after_its_use(runtime: Runtime) -> None:
