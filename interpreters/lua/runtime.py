@@ -28,7 +28,7 @@ def only_public(value: Any, name: Any, is_setting: bool) -> Any:
     """Keep a sandbox from what leads to the rest of Python: names with an underscore, frames, formats."""
     if type(name) is not str or name.startswith("_") or name in LEADS_OUT:
         raise AttributeError(f"the sandbox keeps {name!r} back")
-    if isinstance(value, str) and name in ("format", "format_map"):
+    if name in ("format", "format_map") and (isinstance(value, str) or (isinstance(value, type) and issubclass(value, str))):
         raise AttributeError(f"the sandbox keeps {name!r} back")
     return name
 

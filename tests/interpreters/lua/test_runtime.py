@@ -398,7 +398,7 @@ def test_a_sandbox_keeps_back_what_leads_out() -> None:
     lua = Runtime(sandbox=True)
     assert lua.eval("(...).size", Thing()) == 1
     for text, value in (("(...).__globals__", function), ("python.as_attrgetter(...).__class__", []),
-                        ("(...).gi_frame", function())):  # fmt: skip
+                        ("(...).gi_frame", function()), ("python.as_attrgetter(...).format", str)):  # fmt: skip
         with pytest.raises(AttributeError, match="sandbox"):
             lua.eval(text, value)
     with pytest.raises(AttributeError, match="sandbox"):
