@@ -13,7 +13,9 @@ them. Three remedies:
   from which a branch made many bridges becomes a loop of its own, and the traces that lead there end with a jump to it. If that
   position is the root's own (an AST interpreter has no other), the inlined function that has the branch is called instead:
   behind the call the ways have met. A portal that is inlined there is called, natively, and gets joins of its own; at
-  once when several of its branches are to blame, which no join outside of it keeps apart.
+  once when several of its branches are to blame, which no join outside of it keeps apart. With 16 bridges already, or 32, if most
+  are at one instruction that goes two ways, and twice as many bridges have not made the exits much fewer: in an unrolled loop,
+  say, where each way to it gets a bridge of its own.
 
 A *context* says how a frame came about: from which merge point of the innermost portal's frame, through which calls, with
 which constants as arguments. It is a hash, and the same one in each recording that comes the same way; a *site* is
@@ -24,6 +26,8 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+
+from metatracer.ir import opcodes as ops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +43,11 @@ _MOST_COPIES = 2
 """Of `tail_limit` operations behind a merge point, or as much in shorter ones: the next bridge that gets there ends there."""
 SHORTEST_COPY = 4
 """A copy counts if it has one part in so many of `tail_limit`: to go to a joint costs some operations, too."""
+FIRST_MARK = 4
+_SAME = 0.75
+_FORKS = frozenset({
+    ops.GUARD_TRUE, ops.GUARD_FALSE, ops.GUARD_NONNULL, ops.GUARD_NULL, ops.GUARD_NEXT, ops.GUARD_EXHAUSTED
+})
 _LEAST_SHARE = 8
 """A site is to blame for a tree if it has an eighth of the bridges."""
 
@@ -65,14 +74,19 @@ class Branches:
     Attributes:
         total: How many there are.
         bridges: How many at each site.
+        forks: How many of these on guards that have two ways only: of so many one is left, and each further one there has been
+            made by what came before.
+        marks: Seconds of the guest's, and exits, when there were `FIRST_MARK` bridges, twice as many, and so on.
         contexts: For each site the context of the portal's outermost frame; that with which the innermost portal was
             entered that is inlined there, if there is one; and that of the innermost frame if it is not the outermost.
     """
 
-    __slots__ = ("bridges", "contexts", "total")
+    __slots__ = ("bridges", "contexts", "forks", "marks", "total")
 
     def __init__(self) -> None:
         self.total = 0
+        self.marks: list[tuple[float, int]] = []
+        self.forks: Counter[Site] = Counter()
         self.bridges: dict[Site, int] = {}
         self.contexts: dict[Site, tuple[int, int | None, int | None]] = {}
 
@@ -85,11 +99,28 @@ class Branches:
         top: FrameState = frames[-1]
         site = (top.context, top.index)
         self.bridges[site] = self.bridges.get(site, 0) + 1
+        self.forks[site] += guard.opcode in _FORKS
         entered = None
         for frame in frames[1:]:
             if frame.entry_key is not None:
                 entered = merge_context(portal_of(frame.function), frame.entry_key)
         self.contexts[site] = (frames[0].context, entered, top.context if len(frames) > 1 else None)
+
+
+    def is_in_vain(self, seconds: float, exits: int) -> bool:
+        """Whether one instruction that goes two ways has most of the bridges, and with twice as many exits are about as frequent.
+
+        Args:
+            seconds: Of the guest's, until now.
+            exits: From the tree, until now.
+        """
+        if self.total < FIRST_MARK << len(self.marks):
+            return False
+        self.marks.append((seconds, exits))
+        if len(self.marks) < 3 or 3 * max(self.forks.values(), default=0) < 2 * self.total:
+            return False
+        (first, first_exits), (then, then_exits), _ = self.marks[-3:]
+        return (exits - then_exits) * (then - first) >= _SAME * (then_exits - first_exits) * (seconds - then)
 
 
 class Polymorphism:

@@ -642,13 +642,20 @@ def _is_given_up(guard: GuardState) -> bool:
     if loop.piece is None:
         return False
     portal, params = loop.portal, loop.portal.driver.params
-    if loop.branches.total < params.tree_limit:
+    if loop.branches.total < params.tree_limit and not _grows_in_vain(loop):
         return False
     branches, loop.branches = loop.branches, Branches()
     if not portal.polymorphism.restrict(branches, merge_context(portal, loop.key)):
         return False
     _give_up(loop, "its branches made too many bridges")
     return True
+
+
+def _grows_in_vain(loop: Loop) -> bool:
+    """Whether bridges have not made the exits of a tree fewer; not asked where they are made after plain counts."""
+    if loop.portal.driver.params.trace_eagerness:
+        return False
+    return loop.branches.is_in_vain(hotness.guest_time(), loop.record.guard_exits)
 
 
 def _recheck(guard: GuardState) -> None:

@@ -80,6 +80,11 @@ def interpreter_time() -> float:
     return perf_counter() - CLOCK.machine - CLOCK.toolkit
 
 
+def guest_time() -> float:
+    """Seconds, from any start, without compiling."""
+    return perf_counter() - CLOCK.toolkit
+
+
 def was_machine_code(since: float) -> None:
     """The `interpreter_time` since then was machine code's: what in it was left out before is not left out twice."""
     CLOCK.machine += interpreter_time() - since

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from metatracer import JitDriver, elidable, parameters, promote, unroll_safe
-from metatracer.recorder.polymorphism import Polymorphism, merge_context
+from metatracer.recorder.polymorphism import Branches, Polymorphism, merge_context
+from metatracer.runtime import hotness
 from metatracer.runtime.host import PORTALS
 from metatracer.statistics import STATISTICS
 
@@ -271,6 +272,67 @@ def test_independent_branches_of_a_callee(bridges, count):
     entry = merge_context(portal, portal.key((0, callee)))
     assert portal.polymorphism.called == ({entry} if count == 9 else set())
     assert portal.loops[portal.key((0, callee))].piece is not None
+
+
+# --- trees that grow in vain ----------------------------------------------------------------------------------------------
+
+
+def counting_machine():
+    """One instruction that goes two ways, in a loop that is unrolled: one path for each set of bits."""
+    driver = JitDriver(greens=["node"], reds="auto", name="bits of a seed")
+
+    def count(seed, bits):
+        total = 0
+        for bit in bits:
+            if (seed >> bit) & 1:
+                total += bit
+        return total
+
+    @driver.portal
+    def run(node, n):
+        seed, total = 12345, 0
+        bits = [8, 9, 11, 13, 14, 16, 18, 19, 21]
+        while n:
+            driver.jit_merge_point(node=node)
+            seed = (seed * 1103515245 + 12345) % 2147483648
+            total += count(seed, bits)
+            n -= 1
+        return total
+
+    return run
+
+
+def test_a_tree_whose_bridges_do_not_make_its_exits_fewer_is_given_up_soon(monkeypatch):
+    before = STATISTICS.bridges_compiled
+    run = counting_machine()
+    with parameters(enable=False):
+        expected_total = run("node", 6000)
+    monkeypatch.setattr(hotness, "guest_time", lambda: STATISTICS.guard_exits / 10000)  # as many in each second
+    with parameters(payback=0, compile_level=0, helper_loops=False):
+        assert run("node", 6000) == expected_total
+    polymorphism = PORTALS[run.__code__].polymorphism
+    assert polymorphism.called
+    assert STATISTICS.bridges_compiled - before < 48
+
+
+@pytest.mark.parametrize(
+    ("share", "rates", "answers"),
+    [
+        (1, (1000, 500, 500), [False, False, True]),
+        (1, (1000, 500, 370), [False, False, False]),
+        (1, (1000, 500, 100, 90), [False, False, False, True]),
+        (0, (1000, 500, 500), [False, False, False]),
+    ],
+)
+def test_growing_in_vain_is_to_have_as_many_exits_with_twice_as_many_bridges_at_a_fork(share, rates, answers):
+    branches, exits, given = Branches(), 0, []
+    for number, rate in enumerate(rates):
+        branches.total = 4 << number
+        branches.forks[0, 0] = share * branches.total
+        exits += rate
+        given.append(branches.is_in_vain(number + 1.0, exits))
+        assert not branches.is_in_vain(number + 1.5, exits)
+    assert given == answers
 
 
 # --- the table of promoted values -----------------------------------------------------------------------------------------
