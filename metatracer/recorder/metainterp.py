@@ -286,6 +286,7 @@ class MetaInterpreter:
         self.outcome: Recorded | None = None
         self.restarted = False
         self._restarts = 0
+        self.beyond: LoopRef | None = None  # a loop whose code the trace does not end at
         # What is known of IR values; keys are the values themselves (identity hash).
         self.types: dict[Value, type] = {}
         self.given: dict[JitCode, tuple[tuple[int, ...], set[int]]] = {}
@@ -1067,6 +1068,8 @@ class MetaInterpreter:
         if frame.came_back and key not in frame.visited and portal.comes_rarely(key, self.start_key):
             self._left_loop = True
         loop = portal.compiled_loop(key, joints=self._ends_at_joints)
+        if loop is not None and loop is self.beyond:
+            return False
         if loop is None and frame.context in self.polymorphism.joins:
             loop = self.host.callable_loop(portal, key, greens)
         if loop is None and self._is_joint(frame, portal, key, greens):

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from types import FunctionType
 
     from metatracer.frontend.jitcode import Instruction
-    from metatracer.ir.values import FrameState, Operation
+    from metatracer.ir.values import FrameState, LoopRef, Operation
     from metatracer.recorder.metainterp import Host
     from metatracer.recorder.resume import Rebuilt
 
@@ -116,6 +116,7 @@ def record_bridge(
     name: str,
     *,
     passes: bool = False,
+    beyond: LoopRef | None = None,
 ) -> Ended:
     """Record a bridge from a guard that has just failed.
 
@@ -129,9 +130,11 @@ def record_bridge(
         classes: Of values at the guard, as the trace has found out.
         name: Of the trace.
         passes: The guard asks for the greens at a merge point, and the bridge is for any others.
+        beyond: A loop whose code the bridge does not end at.
     """
     meta = MetaInterpreter(host, portal, limits, None, None, name)
     meta.passes = passes
+    meta.beyond = beyond
     snapshot = guard.snapshot
     assert snapshot is not None
     if guard.opcode is ops.GUARD_DICT_FIELD and guard.descr.storage == "item":

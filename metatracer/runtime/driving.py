@@ -35,7 +35,7 @@ from metatracer.runtime import assumptions, hotness, replacing
 from metatracer.runtime.compiling import NotRepeated, install_recorded, note_abort, note_miss
 from metatracer.runtime.host import RecordingHost
 from metatracer.runtime.hotness import CLOCK
-from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended
+from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended, root_of
 from metatracer.runtime.portal import Request, result_of
 from metatracer.runtime.scattered import keys_of
 from metatracer.runtime.scouting import MOST_LOOKED_AT, recording_begins
@@ -46,6 +46,7 @@ from metatracer.runtime.versions import visit
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
+    from metatracer.ir.values import LoopRef
     from metatracer.params import Parameters
     from metatracer.recorder.frames import ResumeFrame
     from metatracer.recorder.metainterp import Recorded
@@ -371,8 +372,9 @@ class _Driving:
         try:
             classes = known_classes(guard.piece.trace, guard.operation)
             ended_ = record_bridge(
-                host, loop.portal, _limits(loop), guard.operation, state.pop(), state.pop(), classes, name, passes=guard.passes
-            )
+                host, loop.portal, _limits(loop), guard.operation, state.pop(), state.pop(), classes, name,
+                passes=guard.passes, beyond=_not_again(guard),
+            )  # fmt: skip
         finally:
             _recording.active = False
         seconds = time.perf_counter() - start
@@ -634,6 +636,16 @@ def _is_too_short(loop: Loop, recorded: Recorded) -> bool:
     is_asked_for = loop.waited_for or loop.incoming or loop.entries >= hotness.wanted_entries(loop)
     is_short = recorded.kind == "finish" and len(recorded.trace.operations) < _SHORTEST
     return is_short and not is_asked_for and not loop.portal.driver.params.threshold
+
+
+def _not_again(guard: GuardState) -> LoopRef | None:
+    """The loop that a bridge passes by: one that goes to another loop, and has copied an iteration of that loop on its way there.
+
+    Where the other loop's iterations take turns, the bridge would go round through that copy for ever, with everything allocated,
+    and never get to the other loop.
+    """
+    root = root_of(guard.piece)
+    return root.loop.ref if root.trace.repeats else None
 
 
 def _is_given_up(guard: GuardState) -> bool:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from examples.registervm.__main__ import prepare
 from metatracer import JitDriver, parameters
 from metatracer.errors import AbortReason
 from metatracer.runtime.host import PORTALS
 from metatracer.statistics import STATISTICS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from metatracer.runtime.loops import Piece
+
+ROOT = Path(__file__).parents[2]
 
 WAYS = 9
 """Branches that do not depend on each other, in each iteration: 2 ** 9 ways."""
@@ -174,3 +184,25 @@ def test_joints_in_inlined_calls_become_calls(setting: dict[str, int]) -> None:
     joints = [loop.greens for loop in PORTALS[portal.__code__].loops.values() if loop.ref.is_joint]
     if not setting:
         assert any(code == "callee" for code, _ in joints)
+
+
+def _below(piece: Piece) -> Iterator[Piece]:
+    for guard in piece.guards.values():
+        if guard.bridge is not None:
+            yield guard.bridge
+            yield from _below(guard.bridge)
+
+
+@pytest.mark.parametrize("threshold", [5, 11, 50])
+def test_what_copies_an_iteration_of_a_loop_gets_there(threshold: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """A joint in a loop with two ways went to the loop by the other way, and came back to itself from the copied iteration."""
+    run = prepare([str(ROOT / "examples/registervm/programs/mandelbrot.rvm"), "16"])
+    before = {id(loop) for portal in PORTALS.values() for loop in portal.loops.values()}
+    with parameters(threshold=threshold, function_threshold=2 * threshold, trace_eagerness=2, background=False):
+        for _ in range(30):
+            run()
+    assert set(capsys.readouterr().out.split()) == {"4350"}
+    loops = [loop for portal in PORTALS.values() for loop in portal.loops.values() if id(loop) not in before]
+    copying = [loop.piece for loop in loops if loop.piece is not None and loop.piece.trace.repeats]
+    assert copying
+    assert not [bridge.code.name for root in copying for bridge in _below(root) if root.loop in bridge.targets]
