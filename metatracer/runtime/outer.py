@@ -29,6 +29,7 @@ from metatracer.runtime.given_code import author_code
 from metatracer.runtime.implicit import MOST_ATTEMPTS, ImplicitDriver, name_of
 from metatracer.runtime.implicit_entry import EntryPortal, entry_layout, forget_entry, set_entry
 from metatracer.runtime.tick import make_tick
+from metatracer.runtime.twin import is_twin
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def loop_around(places: Iterable[tuple[CodeType, int]], portals: Any, is_own: Ca
     inner = next((number + 1 for number, (code, _) in enumerate(within) if code in portals), 0)
     is_inside = False
     for code, offset in within[inner:]:
-        if code in portals or author_code(code) is not code:
+        if code in portals or author_code(code) is not code or is_twin(code):
             return None  # it has traces of its own, or will have
         if code in refused or not is_own(code):
             continue

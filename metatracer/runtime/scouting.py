@@ -42,6 +42,7 @@ from metatracer.runtime.implicit import ImplicitDriver, ImplicitPortal, name_of
 from metatracer.runtime.implicit_entry import EntryPortal, entry_layout, entry_portals, entry_with
 from metatracer.runtime.outer import SECONDS_PER_ENTRY, give_entry, loop_around
 from metatracer.runtime.rewrite import rewrite_portal
+from metatracer.runtime.twin import is_twin
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
@@ -302,7 +303,7 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
 
 def _recurring(codes: list[CodeType], in_use: list[EntryPortal]) -> list[CodeType]:
     """What of a stack is charged."""
-    counts = Counter(map(author_code, codes))
+    counts = Counter([author_code(code) for code in codes if not is_twin(code)])
     again = {code: count for code, count in counts.items() if count > 1 and code.co_name not in _MADE_ANEW}
     _Watch.recurred.update(code for code in again if _home_of(code) is not None)
     if any(code in PORTALS or entry_with(code) in in_use for code in again):

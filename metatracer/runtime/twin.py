@@ -267,6 +267,15 @@ _of_generators: weakref.WeakValueDictionary[int, CodeType] = weakref.WeakValueDi
 """Codes of twins that are generator functions, by their id()."""
 
 
+_codes: weakref.WeakValueDictionary[int, CodeType] = weakref.WeakValueDictionary()
+"""Codes of twins by their id()."""
+
+
+def is_twin(code: CodeType) -> bool:
+    """Whether a frame with this code is one that a twin goes on with: its function is the toolkit's, and nobody else's."""
+    return id(code) in _codes
+
+
 def is_twin_of_generator(code: CodeType) -> bool:
     """Whether a generator with this code was made by a twin: at its beginning it restores what it was given."""
     return id(code) in _of_generators
@@ -326,6 +335,7 @@ class _Builder:
         if self._is_generator:
             self.code = self.code.replace(co_flags=self.code.co_flags | inspect.CO_GENERATOR)
             _of_generators[id(self.code)] = self.code
+        _codes[id(self.code)] = self.code
         lines = self._lines()
         self.raises = {
             offset: _Raise(stub, depth, places[offset].unit, lines[offset])

@@ -18,6 +18,7 @@ from metatracer.runtime.given_code import original_code
 from metatracer.runtime.host import PORTALS
 from metatracer.runtime.implicit_entry import entry_of, make_entry
 from metatracer.runtime.outer import give_entry, is_in_loop, loop_around
+from metatracer.runtime.twin import twin_for
 from tests.scenarios.loops import fold
 
 EAGERLY = {"threshold": 3, "function_threshold": 3, "trace_eagerness": 3}
@@ -194,6 +195,22 @@ def test_the_loop_is_found_on_the_stack():
         assert loop_around(places, PORTALS, lambda code: False) is None
         inner = next(place for place in places if place[0] in PORTALS)
         assert loop_around([inner, *places], PORTALS, own.__contains__) is None
+
+
+def test_frames_that_twins_go_on_with_are_left_alone():
+    def around(n: int) -> int:
+        total = 0
+        for _ in range(n):
+            total += fold(add, 3, 0)
+        return total
+
+    twin = twin_for(around.__code__).code
+    first, last = outer._loops(twin)[-1]
+    assert is_in_loop(twin, last)
+    assert loop_around([(twin, last)], PORTALS, lambda code: True) is None
+    first, last = outer._loops(around.__code__)[0]
+    assert loop_around([(around.__code__, first), (twin, last)], PORTALS, lambda code: True) is around.__code__
+    assert scouting._recurring([twin, twin], []) == []
 
 
 def test_positions_in_loops():
