@@ -246,7 +246,7 @@ def look() -> bool:
         recurring = [
             (ident, code) for ident, places in stacks.items() for code in _recurring([code for code, _ in places], in_use)
         ]
-        around = [] if entries * SECONDS_PER_ENTRY < spent else _around(stacks)
+        around = [] if entries * SECONDS_PER_ENTRY < _Watch.seen[1] - before[1] else _around(stacks)
         for _, code in [*recurring, *around]:
             _Watch.spent[code] = _Watch.spent.get(code, 0.0) + spent / len(stacks)
         due = next((pair for pair in recurring if _is_due(pair[1])), None)
