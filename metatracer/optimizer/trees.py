@@ -192,19 +192,35 @@ class _Walk(Forward):
         same_place = guard.opcode in _CHAINED and _first_guard(bridge.trace) is guard.opcode
         depth = self.depth + 1 if guard.opcode in _CHAINED else 0
         if not (same_place or depth > 1) or _chain_length(self.part, guard) + self.depth < switches.LEAST_CASES:
-            loaded: list[Value] = []
-            for _ in range(MAX_ATTEMPTS):
-                fork = _Bridge(bridge, self, guard, depth, loaded)
-                try:
-                    missing = fork.make()
-                except Contradiction:
-                    break
-                if not missing:
-                    return fork
-                loaded = [*loaded, *missing]
+            made = self._made(bridge, guard, depth)
+            if made is not None:
+                return made
         fork = _Bridge(bridge, self, guard, depth, [])
         fork.stay()
         return fork
+
+    def _made(self, bridge: Part, guard: Operation, depth: int) -> _Bridge | None:
+        """The bridge as another trace, if it can be had.
+
+        What it has to load is found out without the bridges below it, which need nothing that is not there: each walk with them is one
+        of theirs, too.
+        """
+        loaded: list[Value] = []
+        try:
+            for _ in range(MAX_ATTEMPTS):
+                fork = _Bridge(bridge, self, guard, depth, loaded)
+                missing = fork.make(alone=True)
+                if not missing:
+                    break
+                loaded = [*loaded, *missing]
+            else:
+                return None
+            if bridge.bridges:
+                fork = _Bridge(bridge, self, guard, depth, loaded)
+                missing = fork.make()
+        except Contradiction:
+            return None
+        return None if missing else fork
 
     def has(self, value: Value) -> bool:
         """Whether there is such a value in the code."""
@@ -306,8 +322,12 @@ class _Bridge(_Walk):
         except Contradiction:
             return
 
-    def make(self) -> list[Value]:
-        """Make the bridge's new trace; gives the values (of what the parent knows) that it would need and that are not there."""
+    def make(self, *, alone: bool = False) -> list[Value]:
+        """Make the bridge's new trace; gives the values (of what the parent knows) that it would need and that are not there.
+
+        Args:
+            alone: Without the bridges below.
+        """
         self._begin()
         if not self.forced and self.guard.opcode in (ops.GUARD_TRUE, ops.GUARD_FALSE):
             self._learn_failure()
@@ -316,7 +336,7 @@ class _Bridge(_Walk):
             self.following = operations[number + 1] if number + 1 < len(operations) else None
             self.old = old
             at = len(self.out)
-            fork = self._fork(old) if old in self.part.bridges else None
+            fork = self._fork(old) if old in self.part.bridges and not alone else None
             verdict = self.run(Operation(old.opcode, [self.state.resolve(arg) for arg in old.args], old.descr))
             if old.opcode.result:
                 assert isinstance(verdict, Value)

@@ -10,6 +10,7 @@ from metatracer.backend import switches
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.text import parse_trace
 from metatracer.ir.values import Const, LabelRef, Operation, Trace, Value
+from metatracer.optimizer import trees
 from metatracer.optimizer.trees import Part, refined
 from tests.optimizer.text import NAMESPACE, optimized, parse
 
@@ -245,6 +246,44 @@ def test_a_bridge_of_a_bridge_is_given_values_of_the_root_by_way_of_it() -> None
     assert [len(each.trace.inputs) for each in (part, below)] == [3, 3]
     assert part.extras[new_inner] == (part.trace.inputs[2],)
     assert [value.opcode.name for value in tree.extras[guard] if isinstance(value, Operation)] == ["list_getitem"]
+
+
+def test_each_bridge_of_a_deep_tree_is_walked_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them finds that it has to load something, which its parents do not need."""
+    depth = 12
+    reads = [
+        f"r{n} = list_getitem(r0, {n - 10})\n guard_type(r{n}) {{Code}} -> [r0, i1]" for n in range(10, 10 + depth)
+    ]
+    lines = ["t(r0: list, i1)", "guard_no_attention() -> [r0, i1]", *reads, "b2 = int_lt(i1, 1000)"]
+    root = optimized("\n ".join([*lines, "guard_true(b2) -> [r0, i1]", "i3 = int_add_ovf(i1, 1) -> [r0, i1]", "jump(r0, i3)"]))
+    part: Part | None = None
+    for number in reversed(range(depth)):
+        bridge = parse(
+            f"""b(r0: list, i1)
+            guard_not_invalidated() -> [r0, i1]
+            b2 = int_lt({number}, i1)
+            guard_true(b2) -> [r0, i1]
+            r3 = list_getitem(r0, {number})
+            guard_type(r3) {{Code}} -> [r0, i1]
+            finish(r3)"""
+        )
+        part = Part(bridge, {} if part is None else {guard_of(bridge, "guard_true"): part})
+    assert part is not None
+    made = 0
+    make = trees._Bridge.make
+
+    def counting(fork: Any, **how: Any) -> list[Value]:
+        nonlocal made
+        made += 1
+        return make(fork, **how)
+
+    monkeypatch.setattr(trees._Bridge, "make", counting)
+    guard = [op for op in root.operations if op.opcode.name == "guard_true"][-1]
+    part = refined(Part(root, {guard: part})).bridges[guard]
+    assert made <= 3 * depth
+    for _ in range(depth):
+        assert "guard_type(r2)" not in Shown(part).lines
+        part = next(iter(part.bridges.values()), part)
 
 
 def test_a_bridge_that_cannot_happen_stays_as_it_is() -> None:
