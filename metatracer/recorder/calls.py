@@ -46,7 +46,7 @@ from metatracer.recorder.metainterp import MetaInterpreter, handles, is_base
 from metatracer.recorder.partials import parts_of_partial
 from metatracer.recorder.polymorphism import call_context
 from metatracer.recorder.recursion import branching_call, native_call
-from metatracer.recorder.tuples import guard_tuple_length, new_tuple, tuple_item
+from metatracer.recorder.tuples import guard_tuple_length, know_texts, new_tuple, tuple_item
 from metatracer.recorder.virtual_exceptions import (
     initializer,
     is_base_initializer,
@@ -351,6 +351,7 @@ def call_object(
     if target is hint and function.is_const and _call_hint(meta, frame, instruction, arguments, keywords):
         return
     if not keywords and function.is_const and is_pure(target):
+        know_texts(meta, *arguments)
         folded = _fold(meta, function, arguments)
         if folded is not None:
             set_result(frame, instruction, folded)

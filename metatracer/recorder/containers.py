@@ -51,6 +51,7 @@ from metatracer.recorder.tuples import (
     guard_bound,
     guard_tuple_length,
     know_piece,
+    know_texts,
     lasting_length,
     new_tuple,
     tuple_item,
@@ -246,7 +247,7 @@ def _get_sequence_item(
         if not meta.is_steady(cls) or not is_plain_tuple(cls, "__getitem__", "__len__"):
             return None
         cls = tuple
-    if cls is tuple and key.is_const:
+    if cls in (tuple, str) and key.is_const:
         know_piece(meta, container)
     index = _index(meta, container, key)
     if index is None:
@@ -424,6 +425,7 @@ def contains(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
     item, container = frame.box(instruction.src[0]), frame.box(instruction.src[1])
     cls = type(container.object)
     invert = instruction.arg
+    know_texts(meta, item)
     if cls is tuple and container.is_const and item.is_const and _compare_plainly(item.object, *container.object):
         frame.registers[instruction.dst[0]] = const_box((item.object in container.object) != invert)
         return

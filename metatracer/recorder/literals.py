@@ -17,7 +17,7 @@ from metatracer.recorder.frames import Box, MetaFrame, const_box, runs_code_at_e
 from metatracer.recorder.hashing import know_key
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.special_calls import look_into_text
-from metatracer.recorder.tuples import new_tuple
+from metatracer.recorder.tuples import know_texts, new_tuple
 from metatracer.recorder.virtuals import VirtualBox, is_virtual_dict, virtual_dict
 
 if TYPE_CHECKING:
@@ -195,6 +195,7 @@ def convert_value(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruct
 def build_string(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -> None:
     """The parts of an f-string, put together."""
     boxes = [frame.box(register) for register in instruction.src]
+    know_texts(meta, *boxes)
     if _fold(frame, instruction, boxes):
         return
     if len(boxes) > _MOST_CONCATENATED or any(type(box.object) is not str for box in boxes):

@@ -22,7 +22,7 @@ from metatracer.recorder.masking import feeds_mask
 from metatracer.recorder.metainterp import MetaInterpreter, handles
 from metatracer.recorder.sequences import extend
 from metatracer.recorder.truth import negate
-from metatracer.recorder.tuples import known_items, new_tuple
+from metatracer.recorder.tuples import know_texts, known_items, new_tuple
 from metatracer.recorder.unsigned import unsigned_binary, unsigned_compare, wrapping_unary
 
 if TYPE_CHECKING:
@@ -381,6 +381,7 @@ def _pure_binary(
     meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, symbol: str, left: Box, right: Box
 ) -> None:
     """Operands of immutable builtin classes: a call without side effects."""
+    know_texts(meta, left, right)
     meta.guard_class(left)
     meta.guard_class(right)
     if not (symbol.startswith("%") and type(left.object) in (str, bytes)):
@@ -721,6 +722,7 @@ def compare_builtin(meta: MetaInterpreter, symbol: str, left: Box, right: Box) -
         if all(type(number.object) in _NUMBERS for number in numbers):
             return compare_numbers(meta, symbol, *numbers)
     if kinds == (str, str):
+        know_texts(meta, left, right)
         meta.guard_class(left)
         meta.guard_class(right)
         result = _COMPARE[symbol](left.object, right.object)

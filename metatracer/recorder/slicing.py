@@ -15,8 +15,9 @@ from metatracer.ir import cfunctions as c
 from metatracer.ir import opcodes as ops
 from metatracer.ir.opcodes import fits_i64
 from metatracer.ir.values import Const
-from metatracer.recorder.frames import Box, runs_code_at_end
+from metatracer.recorder.frames import Box, const_box, runs_code_at_end
 from metatracer.recorder.lists import list_item, list_length, new_list, note_shorter
+from metatracer.recorder.tuples import know_piece
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -126,6 +127,11 @@ def take_slice(
         frame.registers[instruction.dst[0]] = _take_top(meta, container, count)
         return
     start, stop = (_bound(meta, part, limit) for part, limit in zip(key.parts, _ENDS, strict=True))
+    if cls is str and isinstance(start, Const) and isinstance(stop, Const):
+        know_piece(meta, container)
+        if container.is_const:
+            frame.registers[instruction.dst[0]] = const_box(container.object[key.object])
+            return
     owner = meta.ref(container)
     if cls is list and isinstance(start, Const) and isinstance(stop, Const):
         length = meta.heap.get((owner, "length"))

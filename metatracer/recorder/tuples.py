@@ -26,7 +26,7 @@ _MRO_OF = type.__dict__["__mro__"].__get__
 _LARGEST_PIECE = 2000
 """Tuples that a piece may consist of: finding out takes time."""
 _MOST_PIECES = 3
-"""Tuples that are made constants at one place: where more come by, they are data."""
+"""Tuples or strings that are made constants at one place: where more come by, they are data."""
 
 
 def is_found_from_constant(value: Value | None) -> bool:
@@ -40,15 +40,22 @@ def is_found_from_constant(value: Value | None) -> bool:
 
 
 def know_piece(meta: MetaInterpreter, box: Box) -> None:
-    """A tuple is looked into, an exact or a named one: make it a constant if it is a piece of the guest program.
+    """A tuple, an exact or a named one, or a string is looked into: make it a constant if it is a piece of the guest program.
 
     (The tokens of a line, the operands of an instruction.) One guard, and all that it consists of is known. It consists of
     names and numbers only, as the trace keeps it alive: nobody notices when these end.
     """
-    if isinstance(box.ref, Const) or not is_found_from_constant(box.ref) or not _is_text(box.object):
+    if box.is_const or not is_found_from_constant(box.ref) or not _is_text(box.object):
         return
     if meta.may_promote(box.object, most=_MOST_PIECES):
         meta.promote(box)
+
+
+def know_texts(meta: MetaInterpreter, *boxes: Box) -> None:
+    """Something is found out from strings: make them constants if all of them are, or are pieces of the guest program."""
+    if all(box.is_const or (type(box.object) is str and is_found_from_constant(box.ref)) for box in boxes):
+        for box in boxes:
+            know_piece(meta, box)
 
 
 def _is_text(obj: Any) -> bool:

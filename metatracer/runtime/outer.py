@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from metatracer.runtime.tick import Marker
 
 SECONDS_PER_ENTRY = 0.0001
-"""At most: where what portals do takes longer, entering them is not what does. And a portal that is called from a trace gets bridges
-of its own for the shapes of its arguments, which takes long if it has many."""
+"""At most: where what portals do takes longer, entering them is not what does. And a portal that is called from a trace gets
+bridges of its own for the shapes of its arguments, which takes long if it has many."""
 _FEWEST_IN_A_CALL = 16
 """Entries of portals in one call of a function, on the mean: of fewer it is no loop around them, or a short one."""
 _MOST_TRIED = 50

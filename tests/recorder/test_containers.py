@@ -56,6 +56,43 @@ LINE = PROGRAM[0]
 
 
 @recorded(1, 2)
+def text_of_the_program(a, b):
+    """
+    ...
+    r5 = list_getitem(r2, 0)
+    guard_type(r5) {str}
+    b6 = str_eq(r5, 'Add x')
+    guard_true(b6)
+    ...
+    ! call
+    ! str_len
+    """
+    op = WORDS.words[0]
+    if op[0] == "A" and op[1:3].upper() == "DD" and "x" in op and f"{op}!" == "Add x!":
+        return a + 1
+    return b
+
+
+class Words:
+    def __init__(self, words):
+        self.words = words
+
+
+WORDS = Words(["Add x", "other"])
+
+
+@recorded("b", 2)
+def text_that_is_data(a, b):
+    """
+    guard_type(r0) {str}
+    r2 = call(upper, r0)
+    ...
+    ! str_eq
+    """
+    return a.upper().lower()
+
+
+@recorded(1, 2)
 def text_seen_by_a_pure_function(a, b):
     """
     ...

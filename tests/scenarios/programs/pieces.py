@@ -111,6 +111,41 @@ def named_tuple_moved(i, total):
     return (total + len(name.kind) + len(name.text) + (name.kind == "number")) % 100003
 
 
+class Node:
+    def __init__(self, op, name, *parts):
+        self.op = op
+        self.name = name
+        self.parts = list(parts)
+
+
+TREE = [Node("plus", "a.b", Node("Times", "x"), Node("minus", "-y")), "10", "3.5", "-4"]
+
+
+def text_of_nodes(i, total):
+    """Names that lists and attributes lead to: cut, put together, compared, looked for."""
+    node = TREE[0]
+    for part in node.parts:
+        head, rest = part.name[0], part.name[1:]
+        total += (head == "-") + 2 * (part.op.lower() in ("times", "minus")) + len("visit_" + part.op.lower()) + len(rest)
+        total += ("." in part.name) + (part.op < "b") + len(f"{part.op}_{part.name}:{i}")
+    before, _, after = node.name.partition(".")
+    total += len(before + after) + node.name.count(".") + (node.name.split(".") == ["a", "b"])
+    number = TREE[1 + i % 3]
+    return (total + int(float(number) * 2) + number.startswith("-") + (number in {"10", "x"})) % 100003
+
+
+def text_replaced(i, total):
+    """Data, as it is another one each time, and once no string."""
+    node = TREE[0]
+    total += len(node.name) + (node.name[0] == "a") + ("b" in node.name)
+    node.name = str(i) + "a.b"[i % 3 :]
+    node.op = ("plus", ("minus",), "Plus")[i % 3]
+    total += (node.op == "plus") + ("plus" in node.op) * 2
+    node.name, node.op = "a.b", "plus"
+    TREE[2] = str(i / 4)
+    return total % 100003
+
+
 def methods_of_text(i, total):
     text = str(i * i)
     again = text.upper().lower() + text.upper().lower()
@@ -150,7 +185,8 @@ def text_of_other_classes(i, total):
 
 def main():
     for body in (
-        tokens_read, program_changed, tuple_replaced, named_tuple_moved, tuple_of_what_ends, methods_of_text, lists_of_text_are_others,
+        tokens_read, program_changed, tuple_replaced, named_tuple_moved, tuple_of_what_ends, text_of_nodes,
+        text_replaced, methods_of_text, lists_of_text_are_others,
         methods_that_raise, text_of_other_classes,
     ):
         print(body.__name__, fold(body, 400, 0))
