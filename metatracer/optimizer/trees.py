@@ -202,8 +202,8 @@ class _Walk(Forward):
     def _made(self, bridge: Part, guard: Operation, depth: int) -> _Bridge | None:
         """The bridge as another trace, if it can be had.
 
-        What it has to load is found out without the bridges below it, which need nothing that is not there: each walk with them would
-        be one of theirs, too.
+        What it has to load is found out without the bridges below it, which need nothing that is not there: each walk with them
+        would be one of theirs, too.
         """
         loaded: list[Value] = []
         try:
