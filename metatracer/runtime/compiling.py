@@ -320,6 +320,8 @@ def _put_in_place(piece: Piece) -> None:
         STATISTICS.bridges_compiled += 1
         record.bridges += 1
         loop.base.branches.note(guard.operation, portal_entered)
+        if loop.base.pace is not None:
+            loop.base.pace.in_vain = 0
         return
     with PLACING:
         set_cell(loop.ref, piece.code)

@@ -36,6 +36,7 @@ from metatracer.runtime.compiling import NotRepeated, install_recorded, note_abo
 from metatracer.runtime.host import RecordingHost
 from metatracer.runtime.hotness import CLOCK
 from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended, root_of
+from metatracer.runtime.pace import Pace
 from metatracer.runtime.portal import Request, result_of
 from metatracer.runtime.scattered import keys_of
 from metatracer.runtime.scouting import MOST_LOOKED_AT, recording_begins
@@ -146,7 +147,7 @@ class _Driving:
             return
         self._charge()
         n_greens = len(loop.portal.green_numbers)
-        start = hotness.interpreter_time()
+        start, before = hotness.interpreter_time(), CLOCK.machine
         reds = self.values[n_greens:]
         self.values = []
         self.request = None
@@ -160,6 +161,8 @@ class _Driving:
             self._go_on_without_code(loop, reds)
         finally:
             hotness.was_machine_code(start)
+            if loop.pace is not None:
+                loop.pace.machine += CLOCK.machine - before
 
     def _go_on_without_code(self, loop: Loop, reds: list[Any]) -> None:
         """There is code for a loop, but nothing left of the C stack to run it on."""
@@ -173,7 +176,11 @@ class _Driving:
         if isinstance(left, Loop):
             hotness.charge_since(left, self.left_at)
         elif left is not None:
-            left.spent += max(0.0, hotness.interpreter_time() - self.left_at)
+            spent = max(0.0, hotness.interpreter_time() - self.left_at)
+            pace = left.piece.loop.base.pace
+            if pace is not None and spent < _LONGEST_WAY_BACK:
+                pace.outside += spent
+            left.spent += spent
 
     def _left_code(self) -> None:
         if self.ticket:
@@ -249,6 +256,7 @@ class _Driving:
         loop = guard.piece.loop
         STATISTICS.guard_exits += 1
         loop.record.guard_exits += 1
+        _note_left(loop.base)
         if _exit_log.on:
             _exit_log.write(f"{guard.piece.code.name}: guard {number} {guard.operation.opcode.name} x{guard.failures}")
         if hooks.registered["guard_failure"]:
@@ -557,6 +565,8 @@ def _is_confirmed(loop: Loop, values: list[Any]) -> bool:
     return False
 
 
+_LONGEST_WAY_BACK = 1e-3
+"""Seconds from an exit to the next machine code that are taken for what the exit costs, and not for something else."""
 _MOST_UNWOUND = 1000
 """So often in a second: callers do not unwind for a loop that leaves its machine code more often."""
 
@@ -670,6 +680,14 @@ def _grows_in_vain(loop: Loop) -> bool:
     return loop.branches.is_in_vain(hotness.guest_time(), loop.record.guard_exits)
 
 
+def _note_left(loop: Loop) -> None:
+    """Code of a loop's tree was left at a guard: perhaps it is not entered for a while."""
+    if loop.pace is not None:
+        loop.pace.left(loop)
+    elif not loop.portal.driver.params.trace_eagerness:
+        loop.pace = Pace()
+
+
 def _recheck(guard: GuardState) -> None:
     """Polled words were not as expected. Code that asks on and on though all it assumes is true is made anew."""
     piece = guard.piece
@@ -730,7 +748,8 @@ def drive(loop: Loop, values: list[Any]) -> tuple[BaseException | None, Any]:
             enter = piece.code.enter
             assert enter is not None
             exits, reds = driving.exits, values[len(loop.portal.green_numbers) :]
-            start = perf_counter() - CLOCK.machine - CLOCK.toolkit
+            before = CLOCK.machine
+            start = perf_counter() - before - CLOCK.toolkit
             STATISTICS.loop_entries += 1
             loop.record.entries += 1
             has_entered = True
@@ -741,6 +760,8 @@ def drive(loop: Loop, values: list[Any]) -> tuple[BaseException | None, Any]:
                 driving._go_on_without_code(loop, reds)
             finally:
                 CLOCK.machine = perf_counter() - CLOCK.toolkit - start
+                if loop.pace is not None:
+                    loop.pace.machine += CLOCK.machine - before
             has_finished = bool(exits) and exits[0][0] == 0
             if has_finished:
                 driving._left_code()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from metatracer.ir.shapes import Shapes
     from metatracer.ir.values import Operation, Trace
     from metatracer.recorder.resume import Rebuilt
+    from metatracer.runtime.pace import Pace
     from metatracer.runtime.portal import Portal
     from metatracer.runtime.replacing import Replacement
     from metatracer.runtime.scattered import Keys
@@ -45,6 +46,7 @@ class Loop:
         count: Back-edges counted since the last attempt. entries: function entries, likewise.
         spent: Seconds of the interpreter since then. charged: When some were added last (see `hotness`).
         until_look: Visits until the next one that is counted (`Portal.look`).
+        rests: Visits until its code is entered again (`pace`). pace: How it gets on, once it has been left.
         misses: Recordings thrown away because they left the loop, or could not be peeled. ways_missed: Because they went a way
             to be avoided.
         waited_for: Recordings given up because they want to call this loop and it has no code yet.
@@ -80,12 +82,14 @@ class Loop:
         "may_inline",
         "may_unwind",
         "misses",
+        "pace",
         "piece",
         "portal",
         "record",
         "recorded",
         "ref",
         "replacement",
+        "rests",
         "spent",
         "stale",
         "until_look",
@@ -106,6 +110,8 @@ class Loop:
         self.spent = self.charged = 0.0
         self.wait = 1.0
         self.until_look = 0
+        self.rests = 0
+        self.pace: Pace | None = None
         self.attempts = 0
         self.misses = self.ways_missed = 0
         self.waited_for = 0

@@ -66,6 +66,12 @@ def tick(marker, {greens}):
         loop = look(loop, marker)
     elif not params.enable:
         return None
+    elif loop.rests:
+        loop.rests -= 1
+        if loop.rests <= 0:
+            loop.rests = 0
+            loop.pace.rested()
+        return None
     elif marker.in_vain:
         found(marker)
     return loop if frames.left.value > room else None

@@ -8,6 +8,7 @@ from metatracer import JitDriver, elidable, parameters, promote, unroll_safe
 from metatracer.recorder.polymorphism import Branches, Polymorphism, merge_context
 from metatracer.runtime import hotness
 from metatracer.runtime.host import PORTALS
+from metatracer.runtime.pace import Pace
 from metatracer.statistics import STATISTICS
 
 # --- a tree of nodes ------------------------------------------------------------------------------------------------------
@@ -308,6 +309,7 @@ def test_a_tree_whose_bridges_do_not_make_its_exits_fewer_is_given_up_soon(monke
     with parameters(enable=False):
         expected_total = run("node", 6000)
     monkeypatch.setattr(hotness, "guest_time", lambda: STATISTICS.guard_exits / 10000)  # as many in each second
+    monkeypatch.setattr(Pace, "left", lambda self, loop: None)
     with parameters(payback=0, compile_level=0, helper_loops=False):
         assert run("node", 6000) == expected_total
     polymorphism = PORTALS[run.__code__].polymorphism

@@ -27,7 +27,7 @@ def portal():
     loops = {}
 
     def find(key, greens):
-        return loops.setdefault(key, SimpleNamespace(greens=greens, piece=None, until_look=0, looks=0))
+        return loops.setdefault(key, SimpleNamespace(greens=greens, piece=None, until_look=0, looks=0, rests=0))
 
     def look(loop, marker):
         loop.looks += 1
