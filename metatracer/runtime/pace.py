@@ -51,7 +51,8 @@ class Pace:
     """
 
     __slots__ = (
-        "_by_pass", "_by_visit", "_resting_since", "_root", "_runs", "_trials", "_visits", "exits", "in_vain", "machine", "outside"
+        "_by_pass", "_by_visit", "_resting_since", "_root", "_runs", "_trials", "_visits",
+        "exits", "in_vain", "machine", "outside",
     )  # fmt: skip
 
     def __init__(self) -> None:
