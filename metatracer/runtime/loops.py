@@ -236,7 +236,6 @@ class Piece:
         summary: What its own operations may do, and the loops it goes to or calls.
         tree: For a root, the code in which it is one function with its bridges, if there is any.
         is_being_compiled: Such code is on its way. trees_compiled: How much there was.
-        is_counted_again: Its own code runs though there is a tree, to be counted for another one.
         passes_at_tree: Where passes are counted, how many there were when it was last asked for.
         runs: How often its own code has run, as far as that was looked at; of counted code, when that was last looked at.
         tails: Of the recording (`Recorded.tails`), as long as the code is in place.
@@ -261,7 +260,6 @@ class Piece:
     tree: Tree | None = None
     is_being_compiled: bool = False
     trees_compiled: int = 0
-    is_counted_again: bool = False
     passes_at_tree: int = 0
     runs: int = 0
     tails: dict[int, int] = field(default_factory=dict)

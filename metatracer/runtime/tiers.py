@@ -61,8 +61,8 @@ RAREST = 1000
 """A bridge is left out when it is taken less than once in so many runs of the root."""
 
 
-COUNTED_AGAIN = 8
-"""Before another tree, runs are counted up to the parameter `tier2_threshold` divided by this."""
+USUAL = 4
+"""A root is taken to have run so many times as often as a bridge that became hot after the root's tree was made."""
 
 
 @dataclass(slots=True)
@@ -187,17 +187,12 @@ def request(hot: Piece) -> None:
         hot.code.set_heat(0)
     if root.is_being_compiled or root.reason or not _is_in_use(root):
         return
-    if root.tree is not None and not root.is_counted_again and _is_loop(root.trace) and not root.code.counted:
-        _count_again(root)
-        return
     root.is_being_compiled = True
     for piece in (root, *_bridges(root)):
         piece.passes_at_tree = piece.passes
     start = time.perf_counter()
     try:
         chosen, pieces = _choose(root) if _is_loop(root.trace) else (_Chosen(root, root.runs), [root])
-        if root.is_counted_again:
-            _end_counting(root)
         part = _refined(chosen, forced=params.force_exits > 0)
         text = emit_tree(
             _branch(chosen, part),
@@ -221,30 +216,20 @@ def request(hot: Piece) -> None:
         put_in_place()
 
 
-def _count_again(root: Piece) -> None:
-    """A bridge that is in no tree is hot: before the next tree is laid out, the traces' own code runs for a while, and counts.
+def _bring_up_to_date(root: Piece) -> None:
+    """Runs of a root, and of what is in its tree, were counted up to that tree only, those of other bridges from then on.
 
-    Runs of the root, and of what is in its tree, were counted up to that tree only, and say nothing beside the bridge's.
+    Both are needed beside each other. How often the root has run meanwhile is not known, but bridges that were not there when
+    it was hot are taken for the exceptions: LLVM keeps the variables of a loop that seems rarer than what leaves it in memory.
     """
-    params = root.loop.portal.driver.params
-    with PLACING:
-        if root.tree is None or root.code.is_freed:
-            return
-        root.is_counted_again = True
-        root.code.redirect(None)
-        if root.loop.piece is root:
-            set_cell(root.loop.ref, root.code)
-    for piece in (root, *_bridges(root)):
-        piece.runs = 0
-        piece.code.set_heat(max(1, params.tier2_threshold // COUNTED_AGAIN))
-
-
-def _end_counting(root: Piece) -> None:
-    """Until the next tree is there, the one before runs."""
-    with PLACING:
-        root.is_counted_again = False
-        if root.tree is not None and not root.code.is_freed:
-            _lead_to(root, root.tree.code)
+    tree = root.tree
+    if tree is None or root.code.counted:
+        return
+    inside = set(map(id, tree.bridges))
+    hottest = max((_runs(bridge, 0) for bridge in _bridges(root) if id(bridge) not in inside), default=0)
+    before, root.runs = root.runs, max(root.runs, USUAL * hottest)
+    for bridge in tree.bridges:
+        bridge.runs = bridge.runs * root.runs // max(before, 1)
 
 
 def _is_in_use(piece: Piece) -> bool:
@@ -256,6 +241,7 @@ def _is_in_use(piece: Piece) -> bool:
 
 def _choose(root: Piece) -> tuple[_Chosen, list[Piece]]:
     """The root and the bridges that run most, as many as may be."""
+    _bring_up_to_date(root)
     top = _Chosen(root, _runs(root, 0))
     pieces = [root]
     room = MOST_OPERATIONS - len(root.trace.operations)
