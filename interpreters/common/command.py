@@ -169,13 +169,14 @@ def limits(options: Shared) -> Iterator[None]:
     if options.max_seconds is None and options.max_memory is None:
         yield
         return
-    most = None
+    most, space = None, resource.getrlimit(resource.RLIMIT_AS)
+    soft = space[0]
     if options.max_memory is not None:
         if options.jit:
             preload()  # what the toolkit takes is not the program's
         most = _memory_bytes(1) + options.max_memory * 1e6
         size = _memory_bytes(0) + int(options.max_memory * 2e6)
-        resource.setrlimit(resource.RLIMIT_AS, (size, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        soft = min([size, *[each for each in space if each != resource.RLIM_INFINITY]])
     start = time.monotonic()
 
     def check(_number: int, _frame: Any) -> None:
@@ -185,12 +186,14 @@ def limits(options: Shared) -> Iterator[None]:
             raise LimitExceededError(f"the program took more than {options.max_memory:g} megabytes")
 
     before = signal.signal(signal.SIGALRM, check)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, space[1]))
     signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        resource.setrlimit(resource.RLIMIT_AS, space)
 
 
 def collect_seldom() -> None:
