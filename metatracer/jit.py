@@ -375,8 +375,8 @@ def set_enabled(on: bool) -> None:
 def preload() -> None:
     """Load now what the first trace would load: LLVM, the toolkit's own modules, the machine code that all traces share.
 
-    For a process that limits itself (memory, system calls) or forks before it runs a guest. It takes a quarter of a second and 75
-    megabytes; nothing is loaded where nothing can be traced, or everything is off.
+    For a process that limits itself (memory, system calls) or forks before it runs a guest. What it takes is in `docs/usage.md`.
+    Nothing is loaded where nothing can be traced, or everything is off.
     """
     from metatracer.params import STARTED_OFF
 
