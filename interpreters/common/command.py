@@ -8,9 +8,10 @@ import json
 import resource
 import signal
 import sys
+import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any, TypeVar
@@ -160,15 +161,16 @@ def _memory_bytes(column: int) -> int:
         return int(file.read().split()[column]) * resource.getpagesize()
 
 
-@contextmanager
-def limits(options: Shared) -> Iterator[None]:
-    """Raise LimitExceededError inside when the program has used up what it may.
+Result = TypeVar("Result")
+
+
+def limited(options: Shared, work: Callable[[], Result]) -> Result:
+    """Do it, and raise LimitExceededError when it has used up what it may: again and again until it ends, never later.
 
     The address space is limited, too, but less: what takes too much at one stroke gets a MemoryError before the clock looks.
     """
     if options.max_seconds is None and options.max_memory is None:
-        yield
-        return
+        return work()
     most, space = None, resource.getrlimit(resource.RLIMIT_AS)
     soft = space[0]
     if options.max_memory is not None:
@@ -178,8 +180,11 @@ def limits(options: Shared) -> Iterator[None]:
         size = _memory_bytes(0) + int(options.max_memory * 2e6)
         soft = min([size, *[each for each in space if each != resource.RLIM_INFINITY]])
     start = time.monotonic()
+    is_left = False
 
     def check(_number: int, _frame: Any) -> None:
+        if is_left:
+            return
         if options.max_seconds is not None and time.monotonic() - start > options.max_seconds:
             raise LimitExceededError(f"the program ran longer than {options.max_seconds:g} seconds")
         if most is not None and _memory_bytes(1) > most:
@@ -187,13 +192,28 @@ def limits(options: Shared) -> Iterator[None]:
 
     before = signal.signal(signal.SIGALRM, check)
     resource.setrlimit(resource.RLIMIT_AS, (soft, space[1]))
-    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
     try:
-        yield
+        signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+        return work()
     finally:
+        is_left = True  # CPython looks for signals behind calls, so none comes between the call above and this
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         resource.setrlimit(resource.RLIMIT_AS, space)
+
+
+@contextmanager
+def like_a_program_of_the_shell() -> Iterator[None]:
+    """End the process silently when it writes into a pipe that nobody reads any more, as programs that leave the signal alone do:
+    a guest that passes by the error would write for ever."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGPIPE, before)
 
 
 def collect_seldom() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from interpreters.common import command as common
 from interpreters.lua.collector import close_state
-from interpreters.lua.errors import LuaError, LuaSyntaxError
-from interpreters.lua.library.base import strip_first_line
+from interpreters.lua.errors import LuaError
+from interpreters.lua.library.base import load_source, strip_first_line
 from interpreters.lua.library.system import Exit
 from interpreters.lua.operations import metamethod
 from interpreters.lua.stack import traceback
@@ -69,7 +69,9 @@ def parse_options(argv: Sequence[str]) -> Options:
             options.warnings |= word == "-W"
             options.ignores_environment |= word == "-E"
         elif word[:2] in ("-e", "-l"):
-            text = word[2:] or common.value_of(rest)
+            if not word[2:] and (len(rest) < 2 or rest[1].startswith("-")):
+                raise common.OptionError(f"'{word}' needs argument")
+            text = word[2:] or rest.pop(1)
             options.actions.append((word[:2], os.fsencode(text)))
         else:
             raise common.OptionError(f"unrecognized option '{word}'")
@@ -134,10 +136,9 @@ class Shell:
 
     def run_source(self, source: bytes, name: bytes, arguments: list[Any]) -> bool:
         """Compile and run; says what went wrong."""
-        try:
-            function = self.vm.load(source, name)
-        except LuaSyntaxError as error:
-            self.report(error.value)
+        function, *complaint = load_source(self.vm, source, name, b"bt", [])
+        if complaint:
+            self.report(complaint[0])
             return False
         return self.run_function(function, arguments)
 
@@ -194,7 +195,7 @@ def run_command(vm: VM, argv: Sequence[str], options: Options) -> int:
         if sys.stdin.isatty() or options.interactive:
             if not options.version:
                 vm.output.write(VERSION + b"\n")
-            interact(vm)
+            interact(vm, shell.handler)
         elif not shell.run_source(*read_script(vm, "-"), []):
             return 1
     return 0
@@ -208,27 +209,34 @@ def main(argv: Sequence[str]) -> int:
     except common.OptionError as error:
         sys.stderr.write(f"lua: {error}\n{USAGE}")
         return 1
-    vm = new_state(sandbox=options.sandbox)
-    common.collect_seldom()
-    code = 1
+    with common.like_a_program_of_the_shell():
+        vm = new_state(sandbox=options.sandbox, ignores_environment=options.ignores_environment)
+        common.collect_seldom()
+        code = 1
+        try:
+            code = common.limited(options, lambda: run_to_the_end(vm, argv, options))
+        except common.LimitExceededError as reached:
+            sys.stderr.write(f"lua: {reached}\n")
+        except KeyboardInterrupt:
+            sys.stderr.write("lua: interrupted!\n")
+        finish(vm)
+        if options.stats:
+            common.show_statistics()
+    return code
+
+
+def run_to_the_end(vm: VM, argv: Sequence[str], options: Options) -> int:
+    """Run the command, and close the state, which runs what the script has left to be run: that is a part of the script, too."""
+    closes = True
     try:
-        with common.limits(options):
-            code = run_command(vm, argv, options)
-    except common.LimitExceededError as reached:
-        sys.stderr.write(f"lua: {reached}\n")
+        code = run_command(vm, argv, options)
     except Exit as leaving:
-        code = leaving.status & 0xFF
-        if leaving.closes:
+        code, closes = leaving.status & 0xFF, leaving.closes
+    if closes:
+        try:
             close_state(vm)
-    except KeyboardInterrupt:
-        sys.stderr.write("lua: interrupted!\n")
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    else:
-        close_state(vm)
-    finish(vm)
-    if options.stats:
-        common.show_statistics()
+        except Exit as leaving:
+            code = leaving.status & 0xFF
     return code
 
 

@@ -28,6 +28,7 @@ _ESCAPES = {
     b'"': b'"', b"'": b"'",
 }  # fmt: skip
 END = b"<eof>"
+UNKNOWN = b"<unknown>"
 
 
 MAX_STRINGS = 20_000
@@ -101,7 +102,8 @@ class Lexer:
         """Return the current token as messages show it."""
         if self.kind == END:
             return END
-        return b"'" + self.source[self.start : self.position] + b"'"
+        text = self.source[self.start : self.position]
+        return b"'<\\%d>'" % text[0] if self.kind == UNKNOWN and not 32 <= text[0] < 127 else b"'" + text + b"'"
 
     def fail_here(self, message: bytes) -> NoReturn:
         self.fail(message, self.token_text())
@@ -180,11 +182,8 @@ class Lexer:
             self.position = found.end()
             self.kind = found.group()
         else:
-            shown = b"'%c'" % first if 32 <= first < 127 else b"'<\\%d>'" % first
             self.position = position + 1
-            self.kind = b"<unknown>"
-            if not 32 <= first < 127:
-                self.fail(b"unexpected symbol", shown)
+            self.kind = UNKNOWN
 
     def long_text(self, opened: re.Match[bytes], what: bytes) -> tuple[bytes, int]:
         """Return what stands between long brackets, and where it ends."""

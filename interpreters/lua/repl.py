@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from interpreters.common.prompt import keep_history
 from interpreters.lua.errors import LuaError, LuaSyntaxError
-from interpreters.lua.stack import traceback
-from interpreters.lua.values import LuaBuiltin
 
 if TYPE_CHECKING:
+    from interpreters.lua.values import LuaBuiltin
     from interpreters.lua.vm import VM
 
 CHUNK_NAME = b"=stdin"
@@ -52,14 +51,9 @@ def read_chunk(vm: VM) -> Any:
             line += b"\n" + more
 
 
-def message_handler(vm: VM, args: list[Any]) -> list[Any]:
-    return [traceback(vm, args[0], vm.frame) if args and type(args[0]) is bytes else (args[0] if args else None)]
-
-
-def interact(vm: VM) -> None:
-    """Read and run until the input ends."""
+def interact(vm: VM, handler: LuaBuiltin) -> None:
+    """Read and run until the input ends; the handler makes of an error the text that is shown."""
     keep_history("lua")
-    handler = LuaBuiltin("message handler", message_handler)
     while True:
         vm.output.flush()
         try:

@@ -9,7 +9,7 @@ from interpreters.lua.library.coroutines import open_coroutines
 from interpreters.lua.library.debugging import open_debugging
 from interpreters.lua.library.files import open_files
 from interpreters.lua.library.mathematics import open_mathematics
-from interpreters.lua.library.modules import open_modules
+from interpreters.lua.library.modules import DEFAULT_PATH, open_modules, path_of_environment
 from interpreters.lua.library.system import open_system
 from interpreters.lua.library.tables import open_tables
 from interpreters.lua.stringlib import make_string_library, make_string_metamethods
@@ -29,10 +29,10 @@ def table_of(functions: dict[str, Any], callbacks: frozenset[str] = frozenset())
     return table
 
 
-def new_state(*, sandbox: bool = False) -> VM:
+def new_state(*, sandbox: bool = False, ignores_environment: bool = False) -> VM:
     """Make a machine with all libraries; a sandbox reaches neither files nor the system."""
     vm = VM()
-    package = open_modules(vm)
+    package = open_modules(vm, DEFAULT_PATH if ignores_environment or sandbox else path_of_environment())
     libraries = {b"_G": open_base(vm), b"package": package}
     libraries[b"coroutine"] = open_coroutines(vm)
     libraries[b"table"] = open_tables(vm)

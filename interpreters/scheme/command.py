@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from interpreters.common.command import (
-    OPTIONS_HELP, LimitExceededError, OptionError, Options, apply_parameters, collect_seldom, limits, parse_options,
-    show_statistics,
+    OPTIONS_HELP, LimitExceededError, OptionError, Options, apply_parameters, collect_seldom, like_a_program_of_the_shell,
+    limited, parse_options, show_statistics,
 )  # fmt: skip
 from interpreters.common.prompt import keep_history
 from interpreters.scheme import prims_system
@@ -43,10 +43,6 @@ def guarded(work: Callable[[], Any]) -> int:
         return 70
     except ExitRequest as request:
         return request.status
-    except LimitExceededError as failure:
-        sys.stdout.flush()
-        print(f"stopped: {failure}", file=sys.stderr)
-        return 75
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -68,16 +64,13 @@ def main(argv: Sequence[str]) -> int:
     except OptionError as failure:
         print(f"scheme: {failure}\n{USAGE}", file=sys.stderr)
         return 2
-    if options.help:
-        print(USAGE)
-        return 0
-    status = _run(options)
-    if options.stats:
-        show_statistics()
-    try:
+    with like_a_program_of_the_shell():
+        if options.help:
+            print(USAGE)
+        status = 0 if options.help else _run(options)
+        if options.stats:
+            show_statistics()
         sys.stdout.flush()
-    except BrokenPipeError:
-        sys.stderr.close()
     return status
 
 
@@ -109,8 +102,12 @@ def _run(options: Options) -> int:
         if options.interactive or (options.file is None and not options.expressions):
             repl(runtime)
 
-    with limits(options):
-        return guarded(work)
+    try:
+        return limited(options, lambda: guarded(work))
+    except LimitExceededError as failure:
+        sys.stdout.flush()
+        print(f"stopped: {failure}", file=sys.stderr)
+        return 75
 
 
 def prepare(argv: Sequence[str]) -> Callable[[], Any]:

@@ -74,7 +74,10 @@ def lua_rawget(vm: VM, args: list[Any]) -> list[Any]:
 def lua_rawset(vm: VM, args: list[Any]) -> list[Any]:
     table = check_table(args, 0, "rawset")
     check_any(args, 2, "rawset")
-    operations.store(table, args[1], args[2])
+    try:
+        operations.store(table, args[1], args[2])
+    except LuaError as error:
+        raise error.unplaced() from None
     return [table]
 
 

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpreters.lua import operations
-from interpreters.lua.errors import LuaError, lua_error
-from interpreters.lua.library.base import strip_first_line
+from interpreters.lua.errors import lua_error
+from interpreters.lua.library.base import load_source, strip_first_line
 from interpreters.lua.strings.arguments import check_string
 from interpreters.lua.values import LuaBuiltin, LuaTable
 
 if TYPE_CHECKING:
     from interpreters.lua.vm import VM
 
-DEFAULT_PATH = b"./?.lua;./?/init.lua;/usr/local/share/lua/5.4/?.lua;/usr/local/share/lua/5.4/?/init.lua"
+DEFAULT_PATH = (
+    b"/usr/local/share/lua/5.4/?.lua;/usr/local/share/lua/5.4/?/init.lua;/usr/local/lib/lua/5.4/?.lua;"
+    b"/usr/local/lib/lua/5.4/?/init.lua;./?.lua;./?/init.lua"
+)
+
+
+def path_of_environment() -> bytes:
+    """Return the path that `LUA_PATH_5_4` or `LUA_PATH` gives, in which `;;` stands for the default path."""
+    path = os.environb.get(b"LUA_PATH_5_4", os.environb.get(b"LUA_PATH"))
+    if path is None:
+        return DEFAULT_PATH
+    before, doubled, after = path.partition(b";;")
+    return b";".join(part for part in (before, DEFAULT_PATH, after) if part) if doubled else path
 
 
 def as_path(name: bytes) -> Path:
@@ -44,8 +57,8 @@ def searchpath(vm: VM, args: list[Any]) -> list[Any]:
     return [found] if found is not None else [None, complaint]
 
 
-def open_modules(vm: VM) -> LuaTable:
-    """Make the package table, and `require`."""
+def open_modules(vm: VM, path: bytes) -> LuaTable:
+    """Make the package table with `package.path`, and `require`."""
     package = LuaTable()
     loaded, preload, searchers = LuaTable(), LuaTable(), LuaTable()
     vm.registry.set(b"_LOADED", loaded)
@@ -66,12 +79,9 @@ def open_modules(vm: VM) -> LuaTable:
         found, complaint = search(name, path)
         if found is None:
             return [complaint]
-        try:
-            function = vm.load(strip_first_line(as_path(found).read_bytes()), b"@" + found)
-        except LuaError as error:
-            text = vm.tostring(error.value)
-            message = b"error loading module '%s' from file '%s':\n\t%s" % (name, found, text)
-            raise lua_error(message) from None
+        function, *problem = load_source(vm, strip_first_line(as_path(found).read_bytes()), b"@" + found, b"bt", [])
+        if problem:
+            raise lua_error(b"error loading module '%s' from file '%s':\n\t%s" % (name, found, vm.tostring(problem[0])))
         return [function, found]
 
     def require(vm: VM, args: list[Any]) -> list[Any]:
@@ -107,7 +117,7 @@ def open_modules(vm: VM) -> LuaTable:
     package.set_field(b"loaded", loaded)
     package.set_field(b"preload", preload)
     package.set_field(b"searchers", searchers)
-    package.set_field(b"path", DEFAULT_PATH)
+    package.set_field(b"path", path)
     package.set_field(b"cpath", b"")
     package.set_field(b"config", b"/\n;\n?\n!\n-\n")
     package.set_field(b"searchpath", LuaBuiltin("searchpath", searchpath))

@@ -81,7 +81,7 @@ def test_script_sees_its_arguments_and_the_command_s() -> None:
         (["--jit", "maybe"], "--jit is on or off, not maybe"),
         (["--param", "unknown=1"], "there is no parameter 'unknown'"),
         (["--param"], "--param needs a value"),
-        (["-l"], "-l needs a value"),
+        (["-l"], "'-l' needs argument"),
         (["-x"], "unrecognized option '-x'"),
     ],
 )
@@ -104,14 +104,41 @@ def test_exit_codes_are_lua_s() -> None:
     assert err.startswith("lua: (error object is a table value)\nstack traceback:")
 
 
+def test_modules_are_looked_for_where_the_environment_says(tmp_path: Path) -> None:
+    (tmp_path / "found.lua").write_text("return 'it'")
+    script = "print(require 'found', package.path:find('/usr', 1, true))"
+    path = f"{tmp_path}/?.lua"
+    assert run("-e", script, LUA_PATH=path) == (0, "it\tnil\n", "")
+    assert run("-e", script, LUA_PATH_5_4=f"{path};;", LUA_PATH="")[1] == f"it\t{len(path) + 2}\t{len(path) + 5}\n"
+    assert run("-E", "-e", script, LUA_PATH=path)[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (b"\x1bLua", "attempt to load a binary chunk (there are none here)"),
+        (b"x\xff", "program:1: syntax error near '<\\255>'"),
+        (b"\n\xff", "program:2: unexpected symbol near '<\\255>'"),
+        (b"local \x01", "program:1: <name> expected near '<\\1>'"),
+    ],
+)  # fmt: skip
+def test_bytes_that_are_no_lua_are_told(source: bytes, told: str, tmp_path: Path) -> None:
+    (tmp_path / "program").write_bytes(source)
+    code, out, err = run(str(tmp_path / "program"))
+    assert (code, out) == (1, "")
+    assert err.startswith("lua: ")
+    assert err.endswith(f"{told}\n")
+
+
 def test_prompt_takes_statements_of_several_lines_and_goes_on_after_errors() -> None:
-    code, out, err = run("-i", text="1 + 1\nfor i = 1, 2 do\nprint(i)\nend\n= 5\nx x\nnil + 1\n#'abc'\n")
+    code, out, err = run("-i", text="1 + 1\nfor i = 1, 2 do\nprint(i)\nend\n= 5\nx x\nnil + 1\n#'abc'\nerror({})\n")
     assert code == 0
     assert out.replace("> ", "").replace(">", "").splitlines()[1:] == ["2", "1", "2", "5", "3", ""]
     assert err.splitlines()[:2] == [
         "stdin:1: syntax error near 'x'",
         "stdin:1: attempt to perform arithmetic on a nil value",
     ]
+    assert "(error object is a table value)" in err
 
 
 def test_counters_are_json() -> None:

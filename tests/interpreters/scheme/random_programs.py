@@ -11,7 +11,7 @@ import io
 import random
 import sys
 
-from interpreters.common.command import LimitExceededError, Options, limits
+from interpreters.common.command import LimitExceededError, Options, limited
 from interpreters.scheme import Runtime, SchemeError
 
 PROGRAM = """\
@@ -135,8 +135,8 @@ def result_of(program: str, seconds: float = 60) -> str:
     """What a program prints, or its error."""
     output = io.StringIO()
     try:
-        with contextlib.redirect_stdout(output), limits(Options(max_seconds=seconds)):
-            Runtime().evaluate(program)
+        with contextlib.redirect_stdout(output):
+            limited(Options(max_seconds=seconds), lambda: Runtime().evaluate(program))
     except SchemeError as failure:
         return f"error: {failure}"
     except LimitExceededError:
