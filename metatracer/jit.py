@@ -16,6 +16,7 @@ This module loads the runtime when the first portal is installed, not before.
 
 from __future__ import annotations
 
+import os
 import sys
 import weakref
 from types import CodeType, FunctionType, ModuleType
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from metatracer import platforms
 from metatracer.errors import UsageError
-from metatracer.params import Parameters, set_param
+from metatracer.params import ENVIRONMENT_MISTAKE, Parameters, set_param
 from metatracer.places import author_place, function_place
 
 if TYPE_CHECKING:
@@ -37,6 +38,20 @@ _GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
 
 _drivers: weakref.WeakSet[JitDriver] = weakref.WeakSet()
 """Every driver there is, so that `install` knows which functions are portals."""
+
+
+def check_environment() -> None:
+    """Complain of what METATRACER or METATRACER_OPT says.
+
+    Raises:
+        MetatracerError: With the variable's name in the sentence.
+    """
+    if ENVIRONMENT_MISTAKE is not None:
+        raise ENVIRONMENT_MISTAKE
+    if "METATRACER_OPT" in os.environ:
+        from metatracer.optimizer.pipeline import selected_passes
+
+        selected_passes()
 
 
 class JitDriver:
@@ -68,6 +83,7 @@ class JitDriver:
 
     Raises:
         UsageError: The arguments do not fit together; the message points at the author's line.
+        MetatracerError: An environment variable is wrong.
     """
 
     def __init__(  # noqa: PLR0913 - the names and order that authors know from RPython
@@ -86,6 +102,7 @@ class JitDriver:
         is_recursive: bool = False,
         vectorize: bool = False,
     ) -> None:
+        check_environment()
         self.greens = _check_names("greens", greens)
         self.reds = None if reds == "auto" else _check_names("reds", reds)
         self.virtualizables = _check_names("virtualizables", virtualizables or ())

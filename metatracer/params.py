@@ -315,20 +315,17 @@ def defaults() -> dict[str, Value]:
         return dict(_defaults)
 
 
-def _read_environment() -> bool:
-    """Apply METATRACER to the defaults; whether it says "off".
-
-    Raises:
-        ParameterError: With the variable's name in the sentence.
-    """
+def _read_environment() -> tuple[bool, ParameterError | None]:
+    """Apply METATRACER to the defaults; whether it says "off", and what is wrong with it."""
     text = os.environ.get(ENVIRONMENT_VARIABLE, "")
     try:
         values = parse(text)
     except ParameterError as error:
-        raise ParameterError(f"in the environment variable {ENVIRONMENT_VARIABLE}={text!r}: {error}") from None
+        return False, ParameterError(f"in the environment variable {ENVIRONMENT_VARIABLE}={text!r}: {error}")
     _defaults.update(values)
-    return values.get("enable") is False
+    return values.get("enable") is False, None
 
 
-STARTED_OFF: bool = _read_environment()
-"""METATRACER said "off" when the process started: portals are only stripped of their hints, nothing is counted."""
+STARTED_OFF, ENVIRONMENT_MISTAKE = _read_environment()
+"""METATRACER said "off" when the process started: portals are only stripped of their hints, nothing is counted. And what is wrong
+with it: raised where the first driver is made, or told by the command, rather than raised by an import."""

@@ -10,9 +10,19 @@ from interpreters.lua.hooks import HOOKS, run_hooked
 from metatracer import JitDriver, promote
 
 if TYPE_CHECKING:
+    from interpreters.lua.frames import Proto
     from interpreters.lua.vm import VM
 
-driver = JitDriver(greens=["pc", "proto"], reds="auto", name="lua")
+
+def place(pc: int, proto: Proto) -> str:
+    """Where that is in the program."""
+    name = proto.name.decode("utf-8", "backslashreplace")
+    if not proto.lines:
+        return name
+    return f"{proto.source.decode('utf-8', 'backslashreplace')}:{proto.lines[pc]}: {name or 'main chunk'}, instruction {pc}"
+
+
+driver = JitDriver(greens=["pc", "proto"], reds="auto", name="lua", get_printable_location=place)
 
 
 @driver.portal

@@ -59,6 +59,7 @@ def generate_body(code: Code) -> Node:
     if any(variable.assigned for variable in variables):
         body = BoxParameters(tuple([variable.assigned for variable in variables]), body)
     body.header = not leaf
+    body.whose = function
     code.body = body
     return body
 

@@ -10,7 +10,16 @@ from interpreters.scheme.nodes import CAUGHT, Node, failed, located
 from interpreters.scheme.objects import ExitRequest, SchemeError
 from metatracer import JitDriver, dont_look_inside
 
-driver = JitDriver(greens=["node"], reds="auto", name="scheme")
+
+def place_of(node: Node) -> str:
+    """Where that is in the program."""
+    function = getattr(node, "whose", None)
+    place = node.place if function is None else function.place
+    what = type(node).__name__ if function is None else function.name or "a procedure"
+    return what if place is None else f"{place[0]}:{place[1]}:{place[2]}: {what}"
+
+
+driver = JitDriver(greens=["node"], reds="auto", name="scheme", get_printable_location=place_of)
 
 
 class Dynamic:

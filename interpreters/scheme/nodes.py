@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from interpreters.scheme import arithmetic
-from interpreters.scheme.core import Place
+from interpreters.scheme.core import Function, Place
 from interpreters.scheme.equality import is_eqv
 from interpreters.scheme.objects import (
     NIL, UNINITIALIZED, UNSPECIFIED, CaseLambda, Cell, Closure, Condition, Pair, Primitive, SchemeError, error, wrong_type,
@@ -38,11 +38,13 @@ class Node:
     Attributes:
         header: The portal's loop counts visits of this node: a function's body, or what follows a call.
         place: Where it stands in the program's text.
+        whose: Of a function's body: the function, which knows its name and place.
     """
 
     _immutable_fields_ = ["header"]
-    __slots__ = ("header",)
+    __slots__ = ("header", "whose")
     place: Place | None = None
+    whose: Function
 
     def __init__(self) -> None:
         self.header = False

@@ -6,6 +6,7 @@ import importlib
 import sys
 
 from metatracer.errors import MetatracerError
+from metatracer.jit import check_environment
 
 LANGUAGES = ("lua", "scheme")
 
@@ -19,6 +20,7 @@ def run_language(name: str, arguments: list[str]) -> int:
 def main() -> None:
     """Run the command; a mistake is told in a sentence, with status 2."""
     try:
+        check_environment()
         if sys.argv[1:2] and sys.argv[1] in LANGUAGES:
             status = run_language(sys.argv[1], sys.argv[2:])
             importlib.import_module("interpreters.common.command").before_the_end()

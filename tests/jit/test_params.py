@@ -192,9 +192,12 @@ def test_environment_sets_defaults():
 
 
 def test_environment_mistake_names_the_variable():
-    done = _python("import metatracer", METATRACER="treshold=7")
-    assert done.returncode == 1
+    done = _python("import metatracer; print('imported'); metatracer.JitDriver()", METATRACER="treshold=7")
+    assert (done.returncode, done.stdout) == (1, "imported\n")
     assert "in the environment variable METATRACER='treshold=7': there is no parameter 'treshold'" in done.stderr
+    done = _python("import metatracer; metatracer.JitDriver()", METATRACER_OPT="-peal")
+    assert done.returncode == 1
+    assert "METATRACER_OPT: no pass named 'peal'; there are: virtuals, fold," in done.stderr
 
 
 def test_documentation_lists_the_table():

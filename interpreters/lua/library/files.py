@@ -97,7 +97,7 @@ class Library:
     def close_file(self, file: File) -> list[Any]:
         if file.is_standard:
             file.file.flush()
-            return [None, b"cannot close standard file", -1]
+            return [None, b"cannot close standard file"]
         try:
             file.file.close()
         except OSError as error:
