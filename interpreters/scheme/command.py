@@ -12,6 +12,7 @@ from interpreters.common.command import (
 )  # fmt: skip
 from interpreters.common.prompt import keep_history
 from interpreters.scheme import prims_system
+from interpreters.scheme.files import text_of
 from interpreters.scheme.objects import (
     EOF, UNSPECIFIED, Condition, ExitRequest, SchemeError, Values,
 )  # fmt: skip
@@ -50,10 +51,7 @@ def guarded(work: Callable[[], Any]) -> int:
 
 
 def _text_of(file: str) -> str:
-    if file == "-":
-        return sys.stdin.read()
-    with open(file, encoding="utf-8") as stream:
-        return stream.read()
+    return sys.stdin.read() if file == "-" else text_of(file)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -87,8 +85,8 @@ def _run(options: Options) -> int:
     if options.file is not None:
         try:
             text = _text_of(options.file)
-        except (OSError, UnicodeDecodeError) as failure:
-            print(f"scheme: cannot read {options.file}: {failure}", file=sys.stderr)
+        except OSError as failure:
+            print(f"scheme: cannot read {options.file}: {failure.strerror}", file=sys.stderr)
             return 2
     SANDBOX[0] = options.sandbox
 

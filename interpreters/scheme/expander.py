@@ -117,7 +117,8 @@ class Expander:
         except SchemeError as error:
             raise self.located(error, self.current) from None
         except RecursionError:
-            raise self.located(syntax_error("the program is nested too deeply", UNSPECIFIED), self.current) from None
+            condition = Condition(String("the program is nested too deeply"), [], kind="syntax")
+            raise self.located(SchemeError(condition), self.current) from None
         except (AttributeError, TypeError, ValueError, LookupError):
             # A form of another shape than its keyword expects, which that did not look for.
             raise self.located(syntax_error("wrong form", form), self.current) from None

@@ -61,21 +61,23 @@ symbol? syntax-rules tan truncate unquote unquote-splicing values vector vector-
 vector-ref vector-set! vector? with-input-from-file with-output-to-file write write-char zero?
 """
 _SRFI_1 = f"""
-cons list xcons cons* make-list list-tabulate list-copy iota proper-list? list? dotted-list? circular-list? pair? null?
-null-list? not-pair? list= car cdr caar cadr cdar cddr {_CXR} list-ref first second third fourth fifth sixth seventh eighth
-ninth tenth car+cdr take drop take-right drop-right take! drop-right! split-at last last-pair length length+ append
-concatenate reverse append! reverse! append-reverse append-reverse! zip unzip1 unzip2 unzip3 count map for-each fold
-unfold pair-fold reduce fold-right unfold-right pair-fold-right reduce-right append-map pair-for-each filter-map
-map-in-order filter partition remove filter! partition! remove! find find-tail any every list-index take-while drop-while
-take-while! span break memq memv member delete delete-duplicates delete! delete-duplicates! assq assv assoc alist-cons
+cons list xcons cons* make-list list-tabulate list-copy circular-list iota proper-list? list? dotted-list?
+circular-list? pair? null? null-list? not-pair? list= car cdr caar cadr cdar cddr {_CXR} list-ref first second third
+fourth fifth sixth seventh eighth ninth tenth car+cdr take drop take-right drop-right take! drop-right! split-at
+split-at! last last-pair length length+ append concatenate concatenate! reverse append! reverse! append-reverse
+append-reverse! zip unzip1 unzip2 unzip3 unzip4 unzip5 count map for-each fold unfold pair-fold reduce fold-right
+unfold-right pair-fold-right reduce-right append-map append-map! map! pair-for-each filter-map map-in-order filter
+partition remove filter! partition! remove! find find-tail any every list-index take-while drop-while take-while! span
+break span! break! memq memv member delete delete-duplicates delete! delete-duplicates! assq assv assoc alist-cons
 alist-copy alist-delete alist-delete! lset<= lset= lset-adjoin lset-union lset-intersection lset-difference lset-xor
-set-car! set-cdr!
+lset-diff+intersection lset-union! lset-intersection! lset-difference! lset-xor! lset-diff+intersection! set-car!
+set-cdr!
 """
 _SRFI_69 = """
 make-hash-table hash-table? alist->hash-table hash-table-ref hash-table-ref/default hash-table-set! hash-table-delete!
 hash-table-exists? hash-table-update! hash-table-update!/default hash-table-size hash-table-keys hash-table-values
 hash-table-walk hash-table-fold hash-table->alist hash-table-copy hash-table-merge! hash string-hash string-ci-hash
-hash-by-identity
+hash-by-identity hash-table-equivalence-function hash-table-hash-function
 """
 _TEXTS: dict[tuple[object, ...], str] = {
     ("scheme", "base"): _BASE,
@@ -105,7 +107,7 @@ _TEXTS: dict[tuple[object, ...], str] = {
     ("srfi", 28): "format",
     ("srfi", 39): "make-parameter parameterize",
     ("srfi", 69): _SRFI_69,
-    ("srfi", 95): "sort sort! merge sorted?",
+    ("srfi", 95): "sort sort! merge merge! sorted?",
     ("srfi", 132): "list-sort vector-sort vector-sort!",
 }
 EXPORTS: dict[tuple[object, ...], list[str]] = {name: text.split() for name, text in _TEXTS.items()}

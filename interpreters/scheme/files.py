@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Any
 
@@ -44,13 +45,25 @@ class Program:
         return None if form is EOF else self.expander.expand_top(form, env)
 
 
+def text_of(path: str) -> str:
+    """What is in a file of Scheme.
+
+    Raises:
+        OSError: It cannot be read, or is no text.
+    """
+    with open(path, encoding="utf-8") as file:
+        try:
+            return file.read()
+        except UnicodeDecodeError as failure:
+            raise OSError(errno.EILSEQ, f"it is no text in UTF-8, from byte {failure.start} on", path) from None
+
+
 def read_forms(name: str, expander: Expander, fold: bool) -> list[Any]:
     """All data of an included file."""
     path = os.path.join(expander.folder, name)
     check_allowed("include")
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
+        text = text_of(path)
     except OSError as failure:
         raise error("include", f"{failure.strerror}: {path}") from None
     reader = Reader(text, path, keep_places=True)

@@ -10,7 +10,7 @@ from interpreters.scheme.expander import BASE, Expander, base, native_macro, spe
 from interpreters.scheme.exports import EXPORTS
 from interpreters.scheme.generate import generate_top
 from interpreters.scheme.machine import execute
-from interpreters.scheme.objects import NIL, UNSPECIFIED, Pair, Symbol, intern, is_list, make_list, to_python_list
+from interpreters.scheme.objects import NIL, UNSPECIFIED, Pair, Symbol, error, intern, is_list, make_list, to_python_list
 from interpreters.scheme.ports import SANDBOX
 from interpreters.scheme.syntax import Environment, base_symbol, identifier_text, is_identifier, strip, syntax_error
 
@@ -76,10 +76,12 @@ def find_library(name: Any, expander: Expander | None, form: Any) -> Library:
 
 
 def _load(path: str) -> None:
-    from interpreters.scheme.files import Program
+    from interpreters.scheme.files import Program, text_of
 
-    with open(path, encoding="utf-8") as file:
-        program = Program(file.read(), path)
+    try:
+        program = Program(text_of(path), path)
+    except OSError as failure:
+        raise error("import", f"{failure.strerror}: {path}") from None
     env = Environment("library file")
     bind_library_forms(env)
     while True:

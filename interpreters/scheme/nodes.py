@@ -396,8 +396,10 @@ def failed(failure: BaseException, name: str, args: Any, place: Place | None) ->
     """What a primitive ran into, as an error of the guest."""
     if isinstance(failure, SchemeError):
         payload = failure.payload
-        if type(payload) is Condition and payload.kind == "error" and not payload.who and not failure.continuable:
-            payload.who = name
+        if type(payload) is Condition and payload.kind == "error" and not failure.continuable and not payload.place:
+            # Just made: by a primitive that has several names, or calls another one.
+            if name and (not payload.who or name[0] != "%"):
+                payload.who = name
         return located(failure, place)
     if isinstance(failure, MemoryError):
         return located(error(name, "out of memory"), place)

@@ -8,14 +8,17 @@ from fractions import Fraction
 from typing import Any
 
 from interpreters.scheme.arithmetic import exact, inexact, normal
-from interpreters.scheme.objects import error
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _RADIX = {"b": 2, "o": 8, "d": 10, "x": 16}
-_CLASS = {2: "01", 8: "0-7", 10: "0-9", 16: "0-9a-f"}
+_CLASS = {
+    radix: "0-" + _DIGITS[min(radix, 10) - 1] + ("a-" + _DIGITS[radix - 1] if radix > 10 else "") for radix in range(2, 37)
+}
 _SPECIAL = {"+inf.0": math.inf, "-inf.0": -math.inf, "+nan.0": math.nan, "-nan.0": math.nan}
 _BITS_OF_STR = 13_000
 """Numbers of so many bits have fewer than the 4300 digits that `str` gives."""
+_SHORT = 4000
+"""Digits that `int` takes."""
 _MAYBE_NUMBER = re.compile(r"[#+\-.0-9]", re.IGNORECASE)
 
 
@@ -23,7 +26,7 @@ def _ureal_pattern(radix: int) -> str:
     digits = f"[{_CLASS[radix]}]+"
     if radix == 10:
         return r"(?:[0-9]+/[0-9]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)"
-    return f"(?:{digits}(?:/{digits})?)"
+    return f"(?:{digits}/{digits}|{digits[:-1]}+[.]?{digits[:-1]}*|[.]{digits})"
 
 
 def _patterns(radix: int) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
@@ -36,7 +39,8 @@ def _patterns(radix: int) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[
     )
 
 
-_PATTERNS = {radix: _patterns(radix) for radix in _CLASS}
+_PATTERNS = {radix: _patterns(radix) for radix in (2, 8, 10, 16)}
+_UREALS = {radix: re.compile(_ureal_pattern(radix)) for radix in _CLASS}
 
 
 def _parse_real(text: str, radix: int, exactness: str) -> Any:
@@ -58,25 +62,28 @@ def _parse_real(text: str, radix: int, exactness: str) -> Any:
                 else Fraction(text.replace(".e", "e"))
             )
         return float(text)
+    elif "." in text:
+        whole, _, rest = text.partition(".")
+        value = normal(Fraction(_parse_integer(whole + rest, radix), radix ** len(rest)))
+        return value if exactness == "e" else math.copysign(inexact(value), -1.0 if text[0] == "-" else 1.0)
     else:
         value = _parse_integer(text, radix)
     return inexact(value) if exactness == "i" else value
 
 
 def _parse_integer(text: str, radix: int) -> int:
-    """Python limits the length of decimal texts that it converts; Scheme does not."""
-    if len(text) < 4000 or radix != 10:
+    """Python limits the length of texts that it converts, but for radices that are powers of 2; Scheme does not."""
+    if len(text) < _SHORT or radix & (radix - 1) == 0:
         return int(text, radix)
     sign = -1 if text[0] == "-" else 1
-    digits = text.lstrip("+-")
-    return sign * _join(digits)
+    return sign * _join(text.lstrip("+-"), radix)
 
 
-def _join(digits: str) -> int:
-    if len(digits) < 4000:
-        return int(digits)
+def _join(digits: str, radix: int) -> int:
+    if len(digits) < _SHORT:
+        return int(digits, radix)
     half = len(digits) // 2
-    return _join(digits[:-half]) * 10**half + _join(digits[-half:])  # type: ignore[no-any-return]
+    return _join(digits[:-half], radix) * radix**half + _join(digits[-half:], radix)  # type: ignore[no-any-return]
 
 
 def parse_number(text: str, radix: int = 10) -> Any:
@@ -97,7 +104,7 @@ def parse_number(text: str, radix: int = 10) -> Any:
             return None
         text = text[2:]
     if radix not in _PATTERNS:
-        return _parse_odd_radix(text, radix)
+        return _parse_odd_radix(text, radix, exactness)
     real, rectangular, polar = _PATTERNS[radix]
     if real.fullmatch(text):
         return _parse_real(text, radix, exactness)
@@ -118,11 +125,9 @@ def parse_number(text: str, radix: int = 10) -> Any:
     return None
 
 
-def _parse_odd_radix(text: str, radix: int) -> Any:
-    try:
-        return int(text, radix) if "_" not in text and text == text.strip() else None
-    except ValueError:
-        return None
+def _parse_odd_radix(text: str, radix: int, exactness: str) -> Any:
+    is_real = _UREALS[radix].fullmatch(text[1:] if text[:1] in ("+", "-") else text) is not None
+    return _parse_real(text, radix, exactness) if is_real or text in _SPECIAL else None
 
 
 def _decimal(value: int) -> str:
@@ -171,6 +176,30 @@ def _float_text(value: float) -> str:
     return text
 
 
+def _float_in_radix(value: float, radix: int) -> str:
+    """The fewest digits that read as the same number, after Steele and White, "How to print floating-point numbers accurately"."""
+    whole, rest = divmod(Fraction(abs(value)), 1)
+    below = (Fraction(abs(value)) - Fraction(math.nextafter(abs(value), 0.0))) / 2
+    above = Fraction(math.ulp(value)) / 2
+    digits: list[str] = []
+    while True:
+        rest, below, above = rest * radix, below * radix, above * radix
+        digit, rest = divmod(rest, 1)
+        is_low, is_high = rest < below, rest > 1 - above
+        if is_low or is_high:
+            digits.append(_DIGITS[digit + (not is_low or (is_high and rest > Fraction(1, 2)))])
+            return f"{'-' if value < 0 else ''}{_in_radix(whole, radix)}.{''.join(digits)}"
+        digits.append(_DIGITS[digit])
+
+
+def _float_text_in(value: float, radix: int) -> str:
+    if radix == 10 or not math.isfinite(value):
+        return _float_text(value)
+    if value.is_integer():
+        return f"{'-' if math.copysign(1.0, value) < 0 else ''}{_in_radix(abs(int(value)), radix)}.0"
+    return _float_in_radix(value, radix)
+
+
 def number_text(value: Any, radix: int = 10) -> str:
     """The shortest text that reads as the same number."""
     if type(value) is int:
@@ -178,10 +207,6 @@ def number_text(value: Any, radix: int = 10) -> str:
     if type(value) is Fraction:
         return f"{_in_radix(value.numerator, radix)}/{_in_radix(value.denominator, radix)}"
     if type(value) is float:
-        if radix != 10 and math.isfinite(value):
-            if value.is_integer():
-                return _in_radix(int(value), radix) + "."
-            raise error("number->string", "inexact numbers have no text in radix", radix, value)
-        return _float_text(value)
-    imag = _float_text(value.imag)
-    return f"{_float_text(value.real)}{imag if imag[0] in '+-' else '+' + imag}i"
+        return _float_text_in(value, radix)
+    imag = _float_text_in(value.imag, radix)
+    return f"{_float_text_in(value.real, radix)}{imag if imag[0] in '+-' else '+' + imag}i"

@@ -13,13 +13,13 @@ from interpreters.scheme.calls import State
 from interpreters.scheme.expander import Expander
 from interpreters.scheme.generate import generate_top
 from interpreters.scheme.machine import TOP_LEVEL
-from interpreters.scheme.nodes import Node
+from interpreters.scheme.nodes import Node, failed
 from interpreters.scheme.objects import (
     NIL, UNSPECIFIED, Char, Condition, ExitRequest, Pair, Parameter, Primitive, String, Symbol, error, intern,
     make_list, wrong_type,
 )  # fmt: skip
 from interpreters.scheme.ports import check_allowed
-from interpreters.scheme.primitives import opaque, primitive
+from interpreters.scheme.primitives import PRIMITIVES, opaque, primitive
 from interpreters.scheme.syntax import Environment
 from metatracer import dont_look_inside
 
@@ -180,6 +180,23 @@ def hash_table_size(table: Any) -> Any:
     return len(table_of("hash-table-size", table).entries)
 
 
+_FUNCTIONS = {
+    "eqv": ("eqv?", "hash-by-identity"), "equal": ("equal?", "hash"), "string": ("string=?", "string-hash"),
+    "string-ci": ("string-ci=?", "string-ci-hash"),
+}  # fmt: skip
+"""By a table's kind: what it takes for equal, and a hash function that fits."""
+
+
+@opaque("hash-table-equivalence-function")
+def hash_table_equivalence(table: Any) -> Any:
+    return PRIMITIVES[_FUNCTIONS[table_of("hash-table-equivalence-function", table).kind][0]]
+
+
+@opaque("hash-table-hash-function")
+def hash_table_hash(table: Any) -> Any:
+    return PRIMITIVES[_FUNCTIONS[table_of("hash-table-hash-function", table).kind][1]]
+
+
 @opaque("hash-table-keys", "hash-table/key-list")
 def hash_table_keys(table: Any) -> Any:
     return make_list([entry[0] for entry in table_of("hash-table-keys", table).entries.values()])
@@ -332,13 +349,15 @@ _LOAD = _LoadPoint()
 
 @control("load", 1, 2)
 def _load(args: Any, cont: Any) -> State:
-    from interpreters.scheme.files import Program
+    from interpreters.scheme.files import Program, text_of
 
     if type(args[0]) is not String:
         raise wrong_type("load", "a file's name", args[0])
     check_allowed("load", args[0])
-    with open(args[0].text, encoding="utf-8") as file:
-        program = Program(file.read(), args[0].text)
+    try:
+        program = Program(text_of(args[0].text), args[0].text)
+    except OSError as failure:
+        raise failed(failure, "load", args[:1], None) from None
     env = args[1] if len(args) > 1 else INTERACTION[0]
     return give(UNSPECIFIED, (_LOAD, (), cont, (program, env)))
 

@@ -406,3 +406,26 @@ def test_wrong_options_are_told(argv: list[str]) -> None:
 def test_uncaught_objects_are_told_with_their_place(text: str, place: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-e", text]) == 70
     assert capsys.readouterr().err.startswith(f"-e:{place}: error: ")
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("(assq 'x '(1))", "assq: expected an association list, got (1)"),
+        ('(string-copy "hello" 2 10)', "string-copy: range out of bounds: 2 10"),
+        ("(take '(1 2) 3)", "take: the list is too short: (1 2) 3"),
+        ('(load "binary")', 'load: it is no text in UTF-8, from byte 1 on "binary"'),
+        ('(load "absent")', 'load: No such file or directory "absent"'),
+        ('(include "binary")', "include: it is no text in UTF-8, from byte 1 on: binary"),
+        ("(import (binary))", "import: it is no text in UTF-8, from byte 1 on: binary.sld"),
+    ],
+)
+def test_error_names_the_procedure_that_was_called(
+    runtime: Runtime, expression: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("binary", "binary.sld"):
+        (tmp_path / name).write_bytes(b"a\xff")
+    with pytest.raises(SchemeError) as caught:
+        runtime.eval(expression)
+    assert str(caught.value) == told
