@@ -178,7 +178,7 @@ def registers_for(function: LuaFunction, proto: Proto, arguments: list[Any]) -> 
     for number in range(wanted if wanted < given else given):
         registers[number + 1] = arguments[number]
     if proto.is_vararg:
-        registers[wanted + 1] = arguments[wanted:]
+        registers[wanted + 1] = arguments[wanted:] if wanted else arguments
     return registers
 
 

@@ -41,23 +41,36 @@ class Call(Instruction):
         registers = frame.registers
         function = registers[self.function]
         frame.pc = self.pc
-        if type(function) is LuaFunction and self.rest < 0:
+        if type(function) is LuaFunction:
             proto = promote(function.proto)
-            wanted = proto.fixed
-            if wanted >= 0:
-                # The frame that is called, made without a list of the arguments.
-                made: list[Any] = [None] * proto.size
-                made[0] = function
-                arguments = self.arguments
-                given = self.n_arguments
-                for number in range(wanted if wanted < given else given):
-                    made[number + 1] = registers[arguments[number]]
-                return self.go(frame, proto, made)
+            return self.go(frame, proto, self.registers_of(function, proto, registers))
         return self.call_other(frame, function, self.argument_list(registers))
+
+    @unroll_safe
+    def registers_of(self, function: LuaFunction, proto: Proto, registers: list[Any]) -> list[Any]:
+        """Make the registers of the frame that is called; unless it takes `...`, without a list of the arguments."""
+        wanted = proto.fixed
+        if wanted < 0:
+            return registers_for(function, proto, self.argument_list(registers))
+        made: list[Any] = [None] * proto.size
+        made[0] = function
+        arguments = self.arguments
+        given = self.n_arguments
+        for number in range(wanted if wanted < given else given):
+            made[number + 1] = registers[arguments[number]]
+        if self.rest >= 0:
+            values = registers[self.rest]
+            for number in range(wanted - given):
+                if number == len(values):
+                    break
+                made[given + number + 1] = values[number]
+        return made
 
     @unroll_safe
     def argument_list(self, registers: list[Any]) -> list[Any]:
         arguments = self.arguments
+        if not arguments and self.rest >= 0:
+            return registers[self.rest]  # type: ignore[no-any-return]  # nobody changes a list of values
         values = []
         for number in range(self.n_arguments):
             values.append(registers[arguments[number]])
@@ -179,7 +192,7 @@ class TailCall(CallOpen):
         function = registers[self.function]
         if type(function) is LuaFunction:
             proto = promote(function.proto)
-            made = registers_for(function, proto, self.argument_list(registers))
+            made = self.registers_of(function, proto, registers)
             following = Frame(proto, made, frame.parent, frame.depth)
             following.is_tail = True
             frame.next = following
@@ -234,7 +247,7 @@ class ReturnMany(Instruction):
         for number in range(len(sources)):
             values.append(registers[sources[number]])
         if self.rest >= 0:
-            values = values + registers[self.rest]
+            values = values + registers[self.rest] if sources else registers[self.rest]
         if frame.parent is DIRECT:
             frame.next = values[0] if len(values) == 1 else Values(values)
             return LEAVE

@@ -76,6 +76,13 @@ class ForPrepare(Jump):
             if type(limit) is int and step == 1:
                 if start > limit:
                     return self.target
+            elif type(limit) is int and step == -1:
+                if start < limit:
+                    return self.target
+            elif type(limit) is int and step > 1:
+                if start > limit:
+                    return self.target
+                registers[base + 1] = start + (limit - start) // step * step
             else:
                 limit = self.prepare_integers(start, limit, step)
                 if limit is None:

@@ -95,3 +95,30 @@ end)
 for a, b in (function(n) return function(s, c) if c < n then return c + 1, two(c) end end, nil, 0 end)(3) do print(a, b) end
 print(xpcall(outer, function(m) error("again") end, 1))
 print(xpcall(outer, function(m) local x = m.y.z end, 1))
+do -- calls with `...` at the end, of functions with fewer, as many and more parameters
+local function three(a, b, c) return a, b, c end
+local function anything(...) return select('#', ...), ... end
+local function one_and(a, ...) return a, select('#', ...), ... end
+local function pass(f, ...) return (f(...)), f(...) end
+local function with(f, ...) local a, b, c = f(0, ...) return a, b, c end
+local function tail(f, ...) return f(...) end
+local function tail1(f, ...) return f("t", ...) end
+local function keep(...) local t = {...} t[1] = "changed" local p = table.pack(...) p[1] = "packed" return ..., #t, p.n end
+local function show(...) print(select('#', ...), ...) end
+for round = 1, 2 do
+  for n = 0, 5 do
+    local list = {}
+    for i = 1, n do list[i] = i * round end
+    if n == 3 then list[2] = nil end
+    for _, f in ipairs {three, anything, one_and} do
+      show(pass(f, table.unpack(list, 1, n)))
+      show(with(f, table.unpack(list, 1, n)))
+      show(tail(f, table.unpack(list, 1, n)))
+      show(tail1(f, table.unpack(list, 1, n)))
+    end
+    show(keep(table.unpack(list, 1, n)))
+    show(pcall(three, table.unpack(list, 1, n)))
+    show(coroutine.wrap(function(...) local a = coroutine.yield(...) return a, ... end)(table.unpack(list, 1, n)))
+  end
+end
+end
