@@ -286,7 +286,8 @@ class MetaInterpreter:
         self.outcome: Recorded | None = None
         self.restarted = False
         self._restarts = 0
-        self.beyond: LoopRef | None = None  # a loop whose code the trace does not end at
+        self.passes_by: Callable[[LoopRef], bool] | None = None  # tells loops whose code the trace does not end at
+        self._passes_joints = False  # it has come by such a loop: the next joint would be as good
         # What is known of IR values; keys are the values themselves (identity hash).
         self.types: dict[Value, type] = {}
         self.given: dict[JitCode, tuple[tuple[int, ...], set[int]]] = {}
@@ -1068,7 +1069,8 @@ class MetaInterpreter:
         if frame.came_back and key not in frame.visited and portal.comes_rarely(key, self.start_key):
             self._left_loop = True
         loop = portal.compiled_loop(key, joints=self._ends_at_joints)
-        if loop is not None and loop is self.beyond:
+        if loop is not None and self.passes_by is not None and self.passes_by(loop):
+            self._passes_joints = True
             return False
         if loop is None and frame.context in self.polymorphism.joins:
             loop = self.host.callable_loop(portal, key, greens)
@@ -1090,8 +1092,8 @@ class MetaInterpreter:
 
     @property
     def _ends_at_joints(self) -> bool:
-        """Whether this is a bridge, or begins at a joint itself."""
-        return self.own_loop is None or self.own_loop.is_joint
+        """Whether this is a bridge, or begins at a joint itself, and has not passed by a joint."""
+        return not self._passes_joints and (self.own_loop is None or self.own_loop.is_joint)
 
     def _is_joint(self, frame: MetaFrame, portal: PortalView, key: Any, greens: Sequence[Any]) -> bool:
         """Whether enough traces repeat what comes behind this merge point: this one had better go to a common copy.

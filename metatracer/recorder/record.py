@@ -55,7 +55,7 @@ from metatracer.recorder.unsigned import unsigned_box
 from metatracer.recorder.virtuals import MADE_FROM_PARTS, GeneratorBox, HandledBefore, VirtualBox
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import FunctionType
 
     from metatracer.frontend.jitcode import Instruction
@@ -93,13 +93,14 @@ class Ended:
 
 def record_loop(
     host: Host, portal: PortalView, limits: Limits, loop: Any, key: Any, function: FunctionType, values: list[Any],
-    name: str,
-) -> Ended:
+    name: str, *, passes_by: Callable[[LoopRef], bool] | None = None,
+) -> Ended:  # fmt: skip
     """Record a root trace from a merge point, with the greens and reds `values` (unbound reds are NULL_OBJECT).
 
-    The list is emptied: objects die while recording when they would die anyway.
+    The list is emptied: objects die while recording when they would die anyway. `passes_by` is as for bridges.
     """
     meta = MetaInterpreter(host, portal, limits, loop, key, name)
+    meta.passes_by = passes_by
     meta.start_at_merge_point(portal, key, function, values)
     values.clear()
     return _run(meta)
@@ -116,7 +117,7 @@ def record_bridge(
     name: str,
     *,
     passes: bool = False,
-    beyond: LoopRef | None = None,
+    passes_by: Callable[[LoopRef], bool] | None = None,
 ) -> Ended:
     """Record a bridge from a guard that has just failed.
 
@@ -130,11 +131,11 @@ def record_bridge(
         classes: Of values at the guard, as the trace has found out.
         name: Of the trace.
         passes: The guard asks for the greens at a merge point, and the bridge is for any others.
-        beyond: A loop whose code the bridge does not end at.
+        passes_by: Tells the loops whose code the bridge does not end at; None: no loop.
     """
     meta = MetaInterpreter(host, portal, limits, None, None, name)
     meta.passes = passes
-    meta.beyond = beyond
+    meta.passes_by = passes_by
     snapshot = guard.snapshot
     assert snapshot is not None
     if guard.opcode is ops.GUARD_DICT_FIELD and guard.descr.storage == "item":

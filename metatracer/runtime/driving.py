@@ -35,6 +35,7 @@ from metatracer.runtime import assumptions, hotness, replacing
 from metatracer.runtime.compiling import NotRepeated, install_recorded, note_abort, note_miss
 from metatracer.runtime.host import RecordingHost
 from metatracer.runtime.hotness import CLOCK
+from metatracer.runtime.joints import passed_by
 from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended, root_of
 from metatracer.runtime.pace import Pace
 from metatracer.runtime.portal import Request, result_of
@@ -47,7 +48,6 @@ from metatracer.runtime.versions import visit
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
-    from metatracer.ir.values import LoopRef
     from metatracer.params import Parameters
     from metatracer.recorder.frames import ResumeFrame
     from metatracer.recorder.metainterp import Recorded
@@ -216,8 +216,9 @@ class _Driving:
         values, self.request, self.values = self.values, None, []
         try:
             ended_ = record_loop(
-                host, portal, _limits(loop), loop.ref, loop.key, portal.function, values, loop.ref.name
-            )
+                host, portal, _limits(loop), loop.ref, loop.key, portal.function, values, loop.ref.name,
+                passes_by=passed_by(loop, repeats=False),
+            )  # fmt: skip
         finally:
             loop.is_recording = _recording.active = False
         seconds = time.perf_counter() - start
@@ -379,9 +380,10 @@ class _Driving:
         name = f"{loop.ref.name}_bridge_{guard.operation.guard_id}"
         try:
             classes = known_classes(guard.piece.trace, guard.operation)
+            root = root_of(guard.piece)
             ended_ = record_bridge(
                 host, loop.portal, _limits(loop), guard.operation, state.pop(), state.pop(), classes, name,
-                passes=guard.passes, beyond=_not_again(guard),
+                passes=guard.passes, passes_by=passed_by(root.loop, repeats=root.trace.repeats),
             )  # fmt: skip
         finally:
             _recording.active = False
@@ -646,16 +648,6 @@ def _is_too_short(loop: Loop, recorded: Recorded) -> bool:
     is_asked_for = loop.waited_for or loop.incoming or loop.entries >= hotness.wanted_entries(loop)
     is_short = recorded.kind == "finish" and len(recorded.trace.operations) < _SHORTEST
     return is_short and not is_asked_for and not loop.portal.driver.params.threshold
-
-
-def _not_again(guard: GuardState) -> LoopRef | None:
-    """The loop that a bridge passes by: one that goes to another loop, and has copied an iteration of that loop on its way there.
-
-    Where the other loop's iterations take turns, the bridge would go round through that copy for ever, with everything allocated,
-    and never get to the other loop.
-    """
-    root = root_of(guard.piece)
-    return root.loop.ref if root.trace.repeats else None
 
 
 def _is_given_up(guard: GuardState) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from metatracer.backend.counting import PLENTY
 from metatracer.profile.inheriting import inherited
 from metatracer.profile.policy import Way
-from metatracer.runtime.loops import GUARDS
+from metatracer.runtime.loops import GUARDS, tree_of
 
 if TYPE_CHECKING:
     from metatracer.ir.opcodes import Opcode
@@ -157,7 +157,10 @@ MOST_INSIDE = 500
 
 
 def loops_inside(root: Piece) -> list[Loop]:
-    """The loops that are looked at and that a tree goes to, or calls, or that these do."""
+    """The loops that are looked at and that a tree goes to, or calls, or that these do.
+
+    Not joints: those are gone through on the way round.
+    """
     found: list[Loop] = []
     reached = {root.loop}
     pieces = [root]
@@ -170,7 +173,7 @@ def loops_inside(root: Piece) -> list[Loop]:
             if loop not in reached:
                 reached.add(loop)
                 pieces += [other for other in (loop.piece, *loop.beside) if other is not None]
-                if loop.replacement is not None:
+                if loop.replacement is not None and not loop.ref.is_joint:
                     found.append(loop)
         if len(pieces) > MOST_INSIDE:
             break
@@ -182,10 +185,5 @@ def cost_of_tree(root: Piece) -> float:
 
     Code of other trees that enters the root at its label has to be made again, too.
     """
-    compiling = sum([piece.cpu_seconds for piece in root.enterers])
-    pieces = [root]
-    while pieces:
-        piece = pieces.pop()
-        compiling += piece.cpu_seconds
-        pieces += [guard.bridge for guard in piece.guards.values() if guard.bridge is not None]
+    compiling = sum([piece.cpu_seconds for piece in (*root.enterers, *tree_of(root))])
     return WHOLE_COST * compiling + (0.0 if root.tree is None else root.tree.seconds)

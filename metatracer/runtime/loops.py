@@ -20,7 +20,7 @@ from metatracer.runtime.untracked import take_back
 from metatracer.statistics import STATISTICS, LoopRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from metatracer.backend.compile import CompiledCode, TreeCode
     from metatracer.ir.opcodes import Effect
@@ -238,7 +238,7 @@ class Piece:
         is_being_compiled: Such code is on its way. trees_compiled: How much there was.
         passes_at_tree: Where passes are counted, how many there were when it was last asked for.
         runs: How often its own code has run, as far as that was looked at; of counted code, when that was last looked at.
-        tails: Of the recording (`Recorded.tails`), as long as the code is in place.
+        tails: Of the recording (`Recorded.tails`), as long as they count.
     """
 
     loop: Loop
@@ -397,6 +397,15 @@ def root_of(piece: Piece) -> Piece:
     return piece
 
 
+def tree_of(root: Piece) -> Iterator[Piece]:
+    """A root and its bridges."""
+    pieces = [root]
+    while pieces:
+        piece = pieces.pop()
+        pieces += [guard.bridge for guard in piece.guards.values() if guard.bridge is not None]
+        yield piece
+
+
 def drop_tree(root: Piece) -> None:
     """Let a root be entered in its own code again, which asks for another tree when it stays hot."""
     with PLACING:
@@ -433,10 +442,9 @@ def retire(piece: Piece) -> None:
             piece.is_waiting = True
             return
         piece.is_retired = True
-        if piece.tails:
-            piece.loop.portal.polymorphism.forget_tails(piece.tails)
         _epoch[0] = next(_epochs)
         _retired.append((_epoch[0], piece))
+    forget_tails(piece)
     while piece.entered:
         other = piece.entered.pop()
         if piece in other.enterers:
@@ -455,6 +463,15 @@ def note_tails(piece: Piece, tails: dict[int, int]) -> None:
         if not piece.is_retired:
             piece.tails = tails
             piece.loop.portal.polymorphism.note_tails(tails)
+
+
+def forget_tails(piece: Piece) -> dict[int, int]:
+    """What code repeats does not count any more: it goes, or something is recorded that is to be without it."""
+    with _lock:
+        tails, piece.tails = piece.tails, {}
+    if tails:
+        piece.loop.portal.polymorphism.forget_tails(tails)
+    return tails
 
 
 def hold(piece: Piece) -> bool:

@@ -31,6 +31,7 @@ from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import earlier, hotness
 from metatracer.runtime.compiling import install_recorded
 from metatracer.runtime.flow import LEAST_ENTRIES, Flow, cost_of_tree, loops_inside, site_of
+from metatracer.runtime.joints import Without
 from metatracer.runtime.loops import GUARDS, PLACING, retire
 from metatracer.runtime.summaries import code_added
 from metatracer.runtime.tiers import is_due, is_hot, may_become_tree, note_all_runs, request
@@ -93,6 +94,7 @@ class _Contest:
         champion, challenger: The roots.
         recorded: The challenger's recording, as in `Loop.recorded`.
         branches: Of each side.
+        without: The champion's tree, which the challenger's is made without.
         has_asked: The tree of the challenger was asked for. is_waiting: It is not there yet.
     """
 
@@ -102,6 +104,7 @@ class _Contest:
     challenger: Piece
     recorded: tuple[Trace, bool] | None
     branches: dict[Side, Branches]
+    without: Without
     has_asked: bool = False
     is_waiting: bool = False
 
@@ -415,7 +418,7 @@ class Replacement:
         else:
             trial = Trial(pace, params.replace_margin)
         branches: dict[Side, Branches] = {"champion": loop.branches, "challenger": Branches()}
-        self._contest = _Contest(attempt, trial, champion, challenger, recorded, branches)
+        self._contest = _Contest(attempt, trial, champion, challenger, recorded, branches, Without(champion))
         self._activate(self._contest)
 
     def _inherit(self, attempt: _Attempt, champion: Piece, challenger: Piece) -> None:
@@ -510,6 +513,8 @@ class Replacement:
             loser.invalidate("it was replaced")
         loop.record.status, loop.record.reason = "compiled", ""
         self._contest = None
+        useless = contest.without.useless() if side == "challenger" else []
+        contest.without.count_again()
         if side == "challenger":
             loop.recorded = contest.recorded
             for version in loop.versions.values():
@@ -517,6 +522,9 @@ class Replacement:
                     version.piece.invalidate("the root that it was made from was replaced")
             self.history.replaced()
         retire(loser)
+        for joint in useless:
+            cancel(joint.loop)
+            joint.invalidate("nothing leads to this joint any more")
         self._period = PERIOD
         self._layout = Layout()
         self._flow.start(winner)
