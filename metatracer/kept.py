@@ -44,17 +44,19 @@ def read(path: Path) -> bytes | None:
     try:
         if not _is_ours(path.parent.stat()):
             return None
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # A pipe by that name would otherwise be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or not _is_ours(status) or status.st_size > LARGEST:
             return None
-        try:
-            content = file.read()
-        except OSError:
-            return None
+        content = os.read(descriptor, LARGEST)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
     found = content[_HASH_BYTES:]
     return found if hashlib.sha256(found).digest() == content[:_HASH_BYTES] else None
 

@@ -203,6 +203,18 @@ def limited(options: Shared, work: Callable[[], Result]) -> Result:
 
 
 @contextmanager
+def as_the_program(file: str | None, arguments: Sequence[str]) -> Iterator[None]:
+    """Have `sys.argv` begin with the guest's file: by that the toolkit knows a program from run to run."""
+    before = sys.argv
+    if file is not None and file != "-":
+        sys.argv = [file, *arguments]
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+@contextmanager
 def like_a_program_of_the_shell() -> Iterator[None]:
     """End the process silently when it writes into a pipe that nobody reads any more, as programs that leave the signal alone do:
     a guest that passes by the error would write for ever."""

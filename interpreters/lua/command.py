@@ -209,7 +209,7 @@ def main(argv: Sequence[str]) -> int:
     except common.OptionError as error:
         sys.stderr.write(f"lua: {error}\n{USAGE}")
         return 1
-    with common.like_a_program_of_the_shell():
+    with common.like_a_program_of_the_shell(), common.as_the_program(options.script, options.arguments):
         vm = new_state(sandbox=options.sandbox, ignores_environment=options.ignores_environment)
         common.collect_seldom()
         code = 1

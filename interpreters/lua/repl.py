@@ -69,5 +69,6 @@ def interact(vm: VM, handler: LuaBuiltin) -> None:
             vm.errors.write(vm.tostring(error.value) + b"\n")
             vm.errors.flush()
         except KeyboardInterrupt:
-            vm.errors.write(b"\n")
+            vm.output.flush()
+            vm.errors.write(b"interrupted!\n")
             vm.errors.flush()

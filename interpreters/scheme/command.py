@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from interpreters.common.command import (
-    OPTIONS_HELP, LimitExceededError, OptionError, Options, apply_parameters, collect_seldom, like_a_program_of_the_shell,
-    limited, parse_options, show_statistics,
+    OPTIONS_HELP, LimitExceededError, OptionError, Options, apply_parameters, as_the_program, collect_seldom,
+    like_a_program_of_the_shell, limited, parse_options, show_statistics,
 )  # fmt: skip
 from interpreters.common.prompt import keep_history
 from interpreters.scheme import prims_system
@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
     except OptionError as failure:
         print(f"scheme: {failure}\n{USAGE}", file=sys.stderr)
         return 2
-    with like_a_program_of_the_shell():
+    with like_a_program_of_the_shell(), as_the_program(options.file, options.arguments):
         if options.help:
             print(USAGE)
         status = 0 if options.help else _run(options)

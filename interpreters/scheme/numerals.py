@@ -177,7 +177,7 @@ def _float_text(value: float) -> str:
 
 
 def _float_in_radix(value: float, radix: int) -> str:
-    """The fewest digits that read as the same number, after Steele and White, "How to print floating-point numbers accurately"."""
+    """The fewest digits that read as the same number (Steele and White, "How to print floating-point numbers accurately")."""
     whole, rest = divmod(Fraction(abs(value)), 1)
     below = (Fraction(abs(value)) - Fraction(math.nextafter(abs(value), 0.0))) / 2
     above = Fraction(math.ulp(value)) / 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from metatracer.backend.stored_code import compile_stored
 from metatracer.statistics import STATISTICS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 TEXT = """
@@ -106,6 +108,17 @@ def test_symbolic_link_is_not_followed(directory: Path) -> None:
     before = counts()
     assert read(7) == 7
     assert change(before) == (0, 1, 0)
+
+
+@pytest.mark.parametrize(("make", "failures"), [(os.mkdir, 1), (os.mkfifo, 0)])
+def test_what_is_no_file_is_not_read(directory: Path, make: Callable[[Path], None], failures: int) -> None:
+    read(5)
+    (file,) = directory.iterdir()
+    file.unlink()
+    make(file)
+    before = counts()
+    assert read(7) == 7
+    assert change(before) == (0, 1, failures)
 
 
 def test_directory_that_cannot_be_made_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,3 +82,18 @@ def test_a_limit_holds_until_the_end_and_is_told_once(language: str, program: st
 )  # fmt: skip
 def test_a_program_whose_output_nobody_reads_ends(language: str, program: str) -> None:
     assert run(language, "-e", program, reads=False) == (-signal.SIGPIPE, "1\n", "")
+
+
+@pytest.mark.parametrize("language", ["lua", "scheme"])
+def test_the_toolkit_knows_the_guest_s_program_by_its_own_name(language: str, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("")
+    code = (
+        "import sys; from metatracer.tools.command import main; from interpreters.common import command as common\n"
+        f"from interpreters.{language} import command\n"
+        "command.show_statistics = common.show_statistics = lambda: print(sys.argv)\nmain()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, language, "--stats", str(program), "a"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{[str(program), 'a']}\n"
