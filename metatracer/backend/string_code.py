@@ -9,6 +9,11 @@ from metatracer.backend.layout import STR_COMPACT_ASCII, layout
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_MOST_DIGITS = 20
+"""Characters of the decimal form of a 64-bit integer, with its sign."""
+_ONE_BYTE_KIND = 1
+"""PyUnicode_1BYTE_KIND."""
+
 
 def append_text(symbol: Callable[[str], str]) -> str:
     """`str_append`: the concatenation of two strings, which consumes the left one unless it raises.
@@ -100,6 +105,55 @@ make:
   ret ptr %part
 }}""")
     return "\n".join(texts)
+
+
+def decimal_texts(symbol: Callable[[str], str]) -> str:
+    """`bytes_of_int` and `str_of_int`: the decimal digits of an integer, or NULL with MemoryError.
+
+    Strings of one digit are CPython's own, as they are where it makes them.
+
+    Args:
+        symbol: Gives the operand of a C function.
+    """
+    made = {
+        "bytes_of_int": f"call ptr {symbol('PyBytes_FromStringAndSize')}(ptr %text, i64 %length)",
+        "str_of_int": f"call ptr {symbol('PyUnicode_FromKindAndData')}(i32 {_ONE_BYTE_KIND}, ptr %text, i64 %length)",
+    }
+    return "\n".join(f"""
+define ptr @{name}(i64 %number) nounwind {{
+start:
+  %buffer = alloca [{_MOST_DIGITS} x i8]
+  %negative = icmp slt i64 %number, 0
+  %opposite = sub i64 0, %number
+  %size = select i1 %negative, i64 %opposite, i64 %number
+  br label %digit
+digit:
+  %left = phi i64 [%size, %start], [%rest, %digit]
+  %behind = phi i64 [{_MOST_DIGITS}, %start], [%at, %digit]
+  %rest = udiv i64 %left, 10
+  %tens = mul i64 %rest, 10
+  %ones = sub i64 %left, %tens
+  %low = trunc i64 %ones to i8
+  %char = add i8 %low, {ord("0")}
+  %at = sub i64 %behind, 1
+  %place = getelementptr i8, ptr %buffer, i64 %at
+  store i8 %char, ptr %place
+  %more = icmp ne i64 %rest, 0
+  br i1 %more, label %digit, label %sign
+sign:
+  br i1 %negative, label %minus, label %make
+minus:
+  %before = sub i64 %at, 1
+  %front = getelementptr i8, ptr %buffer, i64 %before
+  store i8 {ord("-")}, ptr %front
+  br label %make
+make:
+  %first = phi i64 [%at, %sign], [%before, %minus]
+  %text = getelementptr i8, ptr %buffer, i64 %first
+  %length = sub i64 {_MOST_DIGITS}, %first
+  %string = {call}
+  ret ptr %string
+}}""" for name, call in made.items())
 
 
 def within(name: str, length: int) -> str:

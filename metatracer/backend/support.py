@@ -26,7 +26,7 @@ from metatracer.backend.once import once
 from metatracer.backend.operands import KEEPS_REGISTERS, LLVM_TYPES, pointer, register_positions
 from metatracer.backend.reuse_code import store_text
 from metatracer.backend.stored_code import compile_stored
-from metatracer.backend.string_code import append_text, slice_texts
+from metatracer.backend.string_code import append_text, decimal_texts, slice_texts
 from metatracer.ir.opcodes import FINISH, NEW, SETFIELD, Opcode
 from metatracer.ir.values import NULL_OBJECT, Input, Operation, Trace
 
@@ -347,7 +347,8 @@ _DROPS = tuple(f"drop{count}" for count in range(1, MOST_DROPPED + 1))
 _BASE = (
     "fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory", "str_append",
     "dict_find", "dict_find_int", "dict_store", "dict_store_int", "dict_put",
-    "bytes_slice", "str_slice", "tuple_slice", "list_slice", "list_concat", "leave", "dealloc", "release", "list_push",
+    "bytes_slice", "str_slice", "tuple_slice", "list_slice", "list_concat", "bytes_of_int", "str_of_int",
+    "leave", "dealloc", "release", "list_push",
     "box_int", "box_float", "instance", "retain", *_DROPS,
 )  # fmt: skip
 
@@ -364,6 +365,7 @@ def _base() -> None:
         append_text(_c),
         dict_texts(_c, _begin_epoch),
         slice_texts(_c),
+        decimal_texts(_c),
         _leave(),
         freeing_code.dealloc_text("dealloc", "dealloc_at", _begin_epoch),
         making_code.push_text("list_push"),

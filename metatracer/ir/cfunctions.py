@@ -154,6 +154,9 @@ STR_COMPARE = _row("str_compare", "PyUnicode_Compare", "rr", "i", c_result="i32"
 PURE_FORMAT = _row("pure_format", "PyObject_Format", "rr", "r", pure=True, evaluate=format)
 PURE_REPR = _row("pure_repr", "PyObject_Repr", "r", "r", pure=True, evaluate=repr)
 INT_STR = _row("int_str", "PyObject_Str", "r", "r", pure=True, evaluate=str)
+# Support functions: the decimal digits of a machine integer.
+BYTES_OF_INT = _row("bytes_of_int", "bytes_of_int", "i", "r", pure=True, evaluate=lambda n: b"%d" % n)
+STR_OF_INT = _row("str_of_int", "str_of_int", "i", "r", pure=True, evaluate=str)
 FLOAT_STR = _row("float_str", "PyObject_Str", "r", "r", pure=True, evaluate=str)
 LIST_CONCAT = _row("list_concat", "list_concat", "rr", "r", reads=Effect.LIST, evaluate=operator.add)
 # `x[i:j] = y` of two lists, or a list and a tuple, where nothing is replaced.

@@ -23,7 +23,7 @@ from metatracer.recorder.frames import Box, MetaFrame, const_box, runs_code_at_e
 from metatracer.recorder.hashing import know_key
 from metatracer.recorder.lists import append_item, guard_length, list_item, note_shorter, store_item
 from metatracer.recorder.metainterp import is_base
-from metatracer.recorder.numeric import as_float, as_int, int_binary
+from metatracer.recorder.numeric import as_float, as_int, int_binary, text_of_number
 from metatracer.recorder.sequences import copy_to_list, insert
 from metatracer.recorder.truth import SIZED, truth_raw
 from metatracer.recorder.tuples import lasting_length, new_tuple
@@ -369,9 +369,7 @@ def _str(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, boxe
         return True
     if cls not in (int, float):
         return False
-    meta.guard_class(box)
-    row = c.INT_STR if cls is int else c.FLOAT_STR
-    meta.c_call(frame, instruction, row, [meta.ref(box)], [box.object], known=str)
+    text_of_number(meta, frame, instruction, box)
     return True
 
 

@@ -16,6 +16,7 @@ from metatracer.recorder.dicts import note_made, set_item, update_display
 from metatracer.recorder.frames import Box, MetaFrame, const_box, runs_code_at_end
 from metatracer.recorder.hashing import know_key
 from metatracer.recorder.metainterp import MetaInterpreter, handles
+from metatracer.recorder.numeric import text_of_number
 from metatracer.recorder.special_calls import look_into_text
 from metatracer.recorder.tuples import know_texts, new_tuple
 from metatracer.recorder.virtuals import VirtualBox, is_virtual_dict, virtual_dict
@@ -210,8 +211,7 @@ def build_string(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructi
     frame.registers[instruction.dst[0]] = made
 
 
-_AS_STRING = {int: c.INT_STR, float: c.FLOAT_STR}
-
+_NUMBERS = (int, float)
 
 _PLAIN_TEXTS = frozenset({int, float, str, bool, type(None)})
 """Classes whose instances are formatted without code of the guest."""
@@ -245,12 +245,12 @@ def format_value(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructi
     cls = type(box.object)
     if _fold(frame, instruction, [frame.box(register) for register in instruction.src]):
         return
-    if len(instruction.src) == 1 and instruction.arg in ("", "s") and (cls is str or cls in _AS_STRING):
-        meta.guard_class(box)
+    if len(instruction.src) == 1 and instruction.arg in ("", "s") and (cls is str or cls in _NUMBERS):
         if cls is str:
+            meta.guard_class(box)
             frame.registers[instruction.dst[0]] = box
         else:
-            meta.c_call(frame, instruction, _AS_STRING[cls], [meta.ref(box)], [box.object], known=str)
+            text_of_number(meta, frame, instruction, box)
         return
     if _format_plainly(meta, frame, instruction):
         return

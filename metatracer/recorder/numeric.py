@@ -400,6 +400,12 @@ def _pure_binary(
         power = c.PURE_POWER if symbol == "**" else c.PURE_INPLACE_POWER
         meta.c_call(frame, instruction, power, arguments, [left.object, right.object, None])
         return
+    if symbol == "%" and left.is_const and left.object in _DECIMAL and type(right.object) is int:
+        digits = meta.int_value(right)
+        if digits is not None:
+            row = c.BYTES_OF_INT if type(left.object) is bytes else c.STR_OF_INT
+            meta.c_call(frame, instruction, row, [digits], [right.object], known=type(left.object))
+            return
     both_str = type(left.object) is str and type(right.object) is str and symbol in ("+", "+=")
     row = c.STR_CONCAT if both_str else c.PURE_BINARY[symbol]
     box = meta.c_call(
@@ -408,6 +414,25 @@ def _pure_binary(
     if both_str:
         assert box.ref is not None
         meta.types[box.ref] = str
+
+
+_DECIMAL = ("%d", b"%d", "%s")
+"""Formats of which an int makes its decimal digits."""
+
+
+def text_of_number(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, box: Box) -> None:
+    """`str(x)` of an exact int or float."""
+    digits = None
+    if type(box.object) is int:
+        digits = meta.int_value(box)
+        row = c.INT_STR
+    else:
+        meta.guard_class(box)
+        row = c.FLOAT_STR
+    if digits is not None:
+        meta.c_call(frame, instruction, c.STR_OF_INT, [digits], [box.object], known=str)
+    else:
+        meta.c_call(frame, instruction, row, [meta.ref(box)], [box.object], known=str)
 
 
 def _generic_binary(

@@ -143,3 +143,25 @@ def test_matches(text: Any) -> None:
         assert outcome(code, match, number)[2] == (text, mark, 4)
     assert counts.changes() == [0, 0]
     code.free()
+
+
+DIGITS = """trace t(r0: int)
+  i1 = int_unbox(r0) -> [r0]
+  r2 = call_c_r(i1) {bytes_of_int}
+  guard_no_exception(r2) -> [r0]
+  r3 = call_c_r(i1) {str_of_int}
+  guard_no_exception(r3) -> [r0]
+  r4 = new_tuple(r2, r3)
+  finish(r4)"""
+
+
+def test_the_digits_of_integers_are_those_of_formats() -> None:
+    code = compiled(DIGITS)
+    edges = {sign * (10**power + step) for power in range(19) for step in (-1, 0, 1) for sign in (1, -1)}
+    for number in [*sorted(edges), 2**63 - 1, -(2**63), 1 - 2**63]:
+        found = outcome(code, number)[2]
+        assert found == (b"%d" % number, str(number))
+        if len(found[1]) == 1:  # strings of one character are CPython's own
+            assert found[0] is bytes([found[0][0]])
+            assert found[1] is chr(ord(found[1]))
+    code.free()

@@ -391,7 +391,7 @@ class _Writer:
 
     def text_step(self) -> None:
         text = self.find(str) or Const("r", self.draw(texts))
-        kind = self.draw(st.integers(0, 4))
+        kind = self.draw(st.integers(0, 5))
         if kind == 0:
             self.op("str_eq", text, Const("r", self.draw(texts)))
         elif kind == 1:
@@ -400,6 +400,8 @@ class _Writer:
             self.call_c("str_concat", text, Const("r", self.draw(texts)), shape=str)
         elif kind == 3:
             self.op("str_chr", Const("i", self.draw(st.integers(32, 1000))), shape=str)
+        elif kind == 4:
+            self.call_c("str_of_int", self.integer(), shape=str)
         else:
             number = self.find(int)
             if number is not None:

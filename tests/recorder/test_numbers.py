@@ -428,15 +428,39 @@ def str_length(a, b):
 def str_of_int(a, b):
     """
     ...
-    r2 = call_c_r(r0) {int_str}
-    guard_no_exception(r2)
-    r3 = call_c_r(r1, r2) {str_concat}
+    i2 = int_unbox(r0)
+    r3 = call_c_r(i2) {str_of_int}
     guard_no_exception(r3)
-    i4 = str_len(r3)
-    r5 = int_box(i4)
-    jump(r5, r1)
+    r4 = call_c_r(r1, r3) {str_concat}
+    guard_no_exception(r4)
+    i5 = str_len(r4)
+    r6 = int_box(i5)
+    jump(r6, r1)
     """
     return len(f"{b}{a}")
+
+
+@recorded(2**70, "n=")
+def str_of_large_int(a, b):
+    """
+    ...
+    r2 = call_c_r(r0) {int_str}
+    ...
+    """
+    return len(b + str(a))
+
+
+@recorded(7, "n=")
+def digits_by_a_format(a, b):
+    """
+    ...
+    i2 = int_unbox(r0)
+    r3 = call_c_r(i2) {bytes_of_int}
+    ...
+    r5 = call_c_r(i2) {str_of_int}
+    ...
+    """
+    return len(b"%d" % a) + len("%d" % a)  # noqa: UP031 - the thing that is tested
 
 
 @pytest.mark.parametrize("step", cases(globals()), ids=lambda step: step.__name__)

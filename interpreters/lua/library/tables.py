@@ -103,19 +103,22 @@ def concat(vm: VM, args: list[Any]) -> list[Any]:
     first = optional_integer(args, 2, "concat", 1)
     last = optional_integer(args, 3, "concat", -1) if len(args) > 3 and args[3] is not None else size_of(vm, table)
     if is_plain(table) and first >= 1 and last < len(table.array):
-        try:
-            return [separator.join(table.array[first : last + 1])]
-        except TypeError:
-            pass  # not all are strings
+        array = table.array
+        if first > last or type(array[first]) is bytes:
+            try:
+                return [separator.join(array[first : last + 1])]
+            except TypeError:
+                pass  # not all are strings
     return [separator.join(texts(vm, table, first, last))]
 
 
 def texts(vm: VM, table: Any, first: int, last: int) -> list[bytes]:
     """Return the strings to be concatenated, of numbers too."""
     parts: list[bytes] = []
+    is_list = is_plain(table) and first >= 1 and last < len(table.array)
     number = first
     while number <= last:
-        value = get(vm, table, number)
+        value = table.array[number] if is_list else get(vm, table, number)
         kind = type(value)
         if kind is bytes:
             parts.append(value)
