@@ -18,7 +18,7 @@ from metatracer.ir.values import Const, Snapshot, Value
 from metatracer.recorder import residual
 from metatracer.recorder.calls import call_python, can_inline, intrinsic, refusal
 from metatracer.recorder.control import operation_call
-from metatracer.recorder.dicts import delete_item, get_item, has_item, know_constant, set_item
+from metatracer.recorder.dicts import delete_item, get_item, has_item, is_known_in_parts, item_in_parts, set_item
 from metatracer.recorder.exceptions import record_raise
 from metatracer.recorder.frames import (
     LIST_ITERATOR,
@@ -164,10 +164,8 @@ def getitem(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) -
     if result is not None:
         frame.registers[instruction.dst[0]] = result
         return
-    if is_virtual_dict(container) and know_key(meta, key) and know_constant(meta, key) and key.object in container.object:
-        assert isinstance(container, VirtualBox)
-        places = {name: place for place, name in enumerate(container.parts[0].object, 1)}
-        frame.registers[instruction.dst[0]] = container.parts[places[key.object]]
+    if is_known_in_parts(meta, container, key) and key.object in container.object:
+        frame.registers[instruction.dst[0]] = item_in_parts(container, key)
         return
     cls = type(container.object)
     if is_dict_class(cls) and know_dict(meta, container, "__getitem__") and know_key(meta, key):
@@ -446,6 +444,9 @@ def contains(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
         meta.guard_class(container)
         meta.guard_class(item)
         row = c.TEXT_CONTAINS
+    elif is_known_in_parts(meta, container, item):
+        frame.registers[instruction.dst[0]] = const_box((item.object in container.object) != invert)
+        return
     elif is_dict_class(cls) and know_dict(meta, container, "__contains__") and know_key(meta, item):
         truth = has_item(meta, frame, instruction, container, item)
         is_there = item.object in container.object

@@ -15,7 +15,8 @@ from metatracer.ir import opcodes as ops
 from metatracer.ir.values import NULL, NULL_OBJECT, Const, Field, Operation, Value
 from metatracer.recorder.attributes import read_fixed, store_fixed
 from metatracer.recorder.frames import const_box, runs_code_at_end
-from metatracer.recorder.virtuals import is_virtual_dict
+from metatracer.recorder.hashing import know_key
+from metatracer.recorder.virtuals import VirtualBox, is_virtual_dict
 
 if TYPE_CHECKING:
     from metatracer.frontend.jitcode import Instruction
@@ -181,6 +182,31 @@ def copy_dict(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction,
     meta.guard_class(box)
     meta.c_call(frame, instruction, c.DICT_COPY, [meta.ref(box)], [box.object], known=dict)
     return True
+
+
+def is_known_in_parts(meta: MetaInterpreter, mapping: Box, key: Box) -> bool:
+    """Whether a dict has not been made, and the trace knows the key that it is asked for: makes it a constant.
+
+    One that is worked out, too, if it is one of the few that the dict has: to make the dict takes longer than another bridge.
+    """
+    if not is_virtual_dict(mapping) or not know_key(meta, key):
+        return False
+    if know_constant(meta, key):
+        return True
+    is_one = type(key.object) in _WORKED_OUT and key.object in mapping.object and meta.may_promote(key.object)
+    if is_one and (type(key.object) is str or meta.int_value(key) is not None):
+        meta.promote(key)
+    return key.is_const
+
+
+_WORKED_OUT = (int, str)
+
+
+def item_in_parts(mapping: Box, key: Box) -> Box:
+    """What a dict that has not been made holds at a key that it has."""
+    assert isinstance(mapping, VirtualBox)
+    places = {name: place for place, name in enumerate(mapping.parts[0].object, 1)}
+    return mapping.parts[places[key.object]]
 
 
 def delete_item(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction, mapping: Box, key: Box) -> None:

@@ -18,7 +18,7 @@ from metatracer.ir.values import Const, Operation
 from metatracer.recorder.attributes import virtual_super
 from metatracer.recorder.calls import intrinsic, set_result
 from metatracer.recorder.containers import length_of
-from metatracer.recorder.dicts import copy_dict, get_item
+from metatracer.recorder.dicts import copy_dict, get_item, is_known_in_parts, item_in_parts
 from metatracer.recorder.frames import Box, MetaFrame, const_box, runs_code_at_end
 from metatracer.recorder.hashing import know_key
 from metatracer.recorder.lists import append_item, guard_length, list_item, note_shorter, store_item
@@ -612,8 +612,11 @@ def _dict_get(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction,
     table, key = boxes[:2]
     if type(table.object) is not dict or not know_key(meta, key):
         return False
-    meta.guard_class(table)
     default = boxes[2] if len(boxes) == 3 else const_box(None)
+    if is_known_in_parts(meta, table, key):
+        set_result(frame, instruction, item_in_parts(table, key) if key.object in table.object else default)
+        return True
+    meta.guard_class(table)
     item = get_item(meta, frame, instruction, table, key)
     set_result(frame, instruction, default if item is None else item)
     return True

@@ -85,12 +85,29 @@ def dict_update(meta: MetaInterpreter, frame: MetaFrame, instruction: Instructio
 
 
 def _is_table(frame: MetaFrame, instruction: Instruction) -> bool:
-    """Whether a dict is written out to take one item of it: `{int: 1, str: 2}[type(x)]`."""
-    made = instruction.dst[0]
-    for following in frame.jitcode.instructions[frame.position : frame.position + _MOST_BETWEEN]:
-        if made in following.src:
-            return following.op == "getitem" and following.src[0] == made
-        if made in following.dst:
+    """Whether a dict is written out to take one item of it: `{int: 1, str: 2}[type(x)]`.
+
+    It may have a name in between, which is not read any more behind that, and be asked first whether it has the key.
+    """
+    held = {instruction.dst[0]}
+    jitcode = frame.jitcode
+    for following in jitcode.instructions[frame.position : frame.position + _MOST_BETWEEN]:
+        used = held.intersection(following.src)
+        if used and following.op in ("move", "load_local"):
+            held.update(following.dst)
+            continue
+        if used and following.op == "contains" and following.src[0] not in held:
+            held.discard(following.src[1])
+            continue
+        if used:
+            is_taken = following.op == "getitem" and following.src[1] not in held
+            is_asked = following.op in ("load_method", "getattr") and following.arg == "get"
+            if not (is_taken or is_asked) or following.src[0] not in held:
+                return False
+            live, _ = jitcode.liveness(following.next_index)
+            return held.isdisjoint(live)
+        held.difference_update(following.dst)
+        if not held:
             return False
     return False
 

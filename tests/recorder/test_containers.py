@@ -642,6 +642,33 @@ def a_dict_that_is_written_out_for_one_item(a, b):
     return {"+": a + 1, "-": a - 1}["-"] + {int: 1, list: 2}[type(b)]
 
 
+@recorded(6, 3)
+def a_dict_with_a_name_asked_for_an_item_that_is_worked_out(a, b):
+    """
+    ...
+    guard_int_value(i9) {2}
+    ...
+    guard_int_value(i19) {3}
+    ...
+    ! call
+    ! call_c_r
+    """
+    table = {2: lambda: a + b, 3: lambda: a - b}
+    other = {3: lambda: b, 5: None}
+    return table[a & 3]() + (other.get(b & 7, int)() if b in other else 0)
+
+
+@recorded(6, 3)
+def a_dict_that_is_read_again_is_made(a, b):
+    """
+    ...
+    r8 = call_c_r(r2, r7) {dict_find}
+    ...
+    """
+    table = {2: a, 3: b}
+    return table[a & 3] + table[b & 3]
+
+
 @recorded("x", {"x": 1})
 def dict_write(a, b):
     """
