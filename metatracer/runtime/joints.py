@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from metatracer.ir.values import LoopRef
     from metatracer.runtime.loops import Loop, Piece
 
+MOST_PASSING = 2
+"""Bridges of a joint that may pass others by: where there are many ways, copies of them all are worse than a circle."""
+
 
 def passed_by(root: Loop, *, repeats: bool) -> Callable[[LoopRef], bool]:
     """Tells the loops with code at which a trace of a tree does not end.
@@ -40,7 +43,9 @@ def passed_by(root: Loop, *, repeats: bool) -> Callable[[LoopRef], bool]:
         joint: Loop = target.token
         if root.beside and not _is_wanted(joint):
             return True
-        return root.ref.is_joint and (root is joint or root in behind(_code_of(joint)))
+        if not root.ref.is_joint or root.branches.total > MOST_PASSING:
+            return False
+        return root is joint or root in behind(_code_of(joint))
 
     return is_passed_by
 
