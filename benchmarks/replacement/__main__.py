@@ -33,7 +33,7 @@ BEHIND = {"rare_first": 0.1, "two_types": 0.5, "drift": 0.75, "receivers": 0.67}
 """Where the oracle begins: this share of the run is left out."""
 GAINING = ("rare_branch", "rare_first", "two_types", "drift", "receivers")
 SECONDS = {
-    "rare_first": 1.6, "two_types": 3.0, "drift": 12.0, "receivers": 4.0, "rare_branch": 4.0, "unbiased": 4.0, "optional": 12.0,
+    "rare_first": 1.6, "two_types": 3.0, "drift": 12.0, "receivers": 4.0, "rare_branch": 4.0, "unbiased": 4.0, "optional": 6.0,
 }  # fmt: skip
 """Of processor time that a process runs: some of them need that long for their bridges."""
 LAST = 1 / 8
