@@ -54,6 +54,13 @@ def check_environment() -> None:
         selected_passes()
 
 
+def _native_problem() -> str:
+    """What is not as the toolkit knows it in the running interpreter; "" when all is."""
+    from metatracer.backend.layout import native_support
+
+    return native_support()
+
+
 class JitDriver:
     """One interpreter loop, as the tracer sees it.
 
@@ -155,7 +162,7 @@ class JitDriver:
         plain = _check_portal(function)
         if not self.has_given_name and not self.portals:
             self.name = plain.__qualname__.replace("<locals>.", "")
-        reason = platforms.unsupported_reason()
+        reason = platforms.unsupported_reason() or _native_problem()
         if reason:
             platforms.warn_untraced(reason)
             return function

@@ -177,7 +177,7 @@ def limited(options: Shared, work: Callable[[], Result]) -> Result:
         if options.jit:
             preload()  # what the toolkit takes is not the program's
         most = _memory_bytes(1) + options.max_memory * 1e6
-        size = _memory_bytes(0) + int(options.max_memory * 2e6)
+        size = _memory_bytes(0) + int(options.max_memory * 2e6) + (COMPILER_BYTES if options.jit else 0)
         soft = min([size, *[each for each in space if each != resource.RLIM_INFINITY]])
     start = time.monotonic()
     is_left = False
@@ -226,6 +226,10 @@ def like_a_program_of_the_shell() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGPIPE, before)
+
+
+COMPILER_BYTES = 64 << 20
+"""Of address space that is left to the toolkit beside what the program may take: without any, it compiles nothing."""
 
 
 def collect_seldom() -> None:

@@ -15,10 +15,12 @@ import contextlib
 import ctypes
 import functools
 import itertools
+import resource
 import struct
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.once import once
@@ -82,6 +84,43 @@ def _initialize() -> Any:
     return _llvmlite().Target.from_default_triple()
 
 
+_LEAST_ROOM = 32 << 20
+_ROOM_OF_A_LETTER = 64
+"""Bytes of address space. The peak of LLVM was seen to grow by up to 25 for each letter of a module's text."""
+
+
+_ROOM_TO_LOAD = 320 << 20
+"""Loading takes half of it. With less than the other half CPython's and the C library's own allocations failed now and then,
+which ends the process, too."""
+
+
+def _check_room(needed: int) -> None:
+    """Where LLVM gets no memory it ends the process; so it is not asked where the address space is limited and nearly used up.
+
+    Raises:
+        MemoryError: That is so.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    room = limit - pages * resource.getpagesize()
+    if room < needed:
+        raise MemoryError(f"of the address space that the process may have (RLIMIT_AS) only {room >> 20} megabytes are left")
+
+
+def loading_problem() -> str:
+    """Why LLVM cannot be loaded into this process, as a piece of a sentence; "" when it is there."""
+    try:
+        if not _initialize.cache_info().currsize:
+            _check_room(_ROOM_TO_LOAD)
+        _initialize()
+        host()
+    except (ImportError, OSError, MemoryError, RuntimeError) as error:
+        return f"LLVM cannot be loaded: {error}"
+    return ""
+
+
 class _Generator:
     """LLVM's parser, passes and code generator of a level.
 
@@ -116,7 +155,9 @@ class _Generator:
 
         Raises:
             RuntimeError: LLVM does not understand the text.
+            MemoryError: The process may not have as much memory as that might take.
         """
+        _check_room(_LEAST_ROOM + _ROOM_OF_A_LETTER * len(text))
         with self._turn, contextlib.closing(_llvmlite().create_context()) as context:
             start = time.perf_counter()
             with _llvmlite().ffi.OutputString() as message:

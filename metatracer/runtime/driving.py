@@ -10,6 +10,7 @@ This module loads all that native code needs, and is itself loaded when somethin
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -19,12 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 from metatracer import hooks, log
 from metatracer.backend.compile import set_exit_handler
+from metatracer.backend.llvm import loading_problem
+from metatracer.backend.once import once
 from metatracer.backend.support import FORMATS, StackFull, Unwound, set_recursion_handler, set_stack_handlers
 from metatracer.backend.threadstate import FRAMES, MORE_FRAMES
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir.known import known_classes
 from metatracer.ir.shapes import put_together
 from metatracer.ir.values import NULL_OBJECT, VirtualSequence
+from metatracer.params import set_param
+from metatracer.platforms import warn_untraced
 from metatracer.recorder.frames import AGAIN
 from metatracer.recorder.kept import FINISHING, abandon
 from metatracer.recorder.metainterp import Limits
@@ -61,6 +66,21 @@ _FRAMES_BELOW = 6
 """Frames on the stack below that of a twin: the portal's own, which waits, and five of the runtime. The guest's frames that wait
 in a list are not on it, so a guest reaches its recursion limit where it would untraced, more or less."""
 _recording = threading.local()
+
+
+@once
+def _can_compile() -> bool:
+    """Whether this process can have machine code. If not, that is told, and nothing is recorded.
+
+    Found out before the first recording: what fails while guest and recorder are at work might be taken for the guest's.
+    """
+    with MORE_FRAMES, hotness.Compiling():
+        reason = loading_problem()
+    if reason:
+        set_param(None, "enable", False)
+        with contextlib.suppress(Warning):
+            warn_untraced(reason)
+    return not reason
 
 
 class _Driving:
@@ -198,7 +218,7 @@ class _Driving:
         if not params.enable or loop.is_recording or getattr(_recording, "active", False):
             return False
         due = hotness.back_edges_pay(loop) or hotness.entries_pay(loop)
-        return due and _is_confirmed(loop, self.values)
+        return due and _can_compile() and _is_confirmed(loop, self.values)
 
     def _may_challenge(self, loop: Loop) -> bool:
         if loop.is_recording or getattr(_recording, "active", False):

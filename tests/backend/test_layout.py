@@ -4,11 +4,13 @@ import array
 import dataclasses
 import os
 import random
+import resource
 import struct
 import subprocess
 import sys
 import threading
 import types
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -327,6 +329,73 @@ def test_unsupported_processes_say_why(patch, reason):
     first, second = result.stdout.splitlines()
     assert reason in first
     assert first == second
+
+
+GUEST = """
+import resource, sys, metatracer
+{before}
+driver = metatracer.JitDriver(greens=["code"], name="toy")
+@driver.portal
+def run(code, n):
+    i = total = 0
+    while i < n:
+        driver.jit_merge_point(code=code)
+        total += i % 7
+        i += 1
+    return total
+{then}
+print(run(1, 3000), run(2, 3000), metatracer.statistics_snapshot()["loops_compiled"])
+"""
+WITHOUT_LLVM = """
+class Absent:
+    def find_spec(self, name, path, target=None):
+        if name.startswith("llvmlite.binding"):
+            raise OSError("not here")
+sys.meta_path.insert(0, Absent())
+"""
+OTHER_LAYOUT = """
+from metatracer.backend import layout_checks
+from metatracer.errors import LayoutError
+def verify(layout):
+    raise LayoutError("ob_refcnt is elsewhere")
+layout_checks.verify = verify
+"""
+NO_ROOM = """
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + (200 << 20), -1))
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "then", "reason"),
+    [
+        (OTHER_LAYOUT, "", "ob_refcnt is elsewhere"),
+        (WITHOUT_LLVM, "", "LLVM cannot be loaded: not here"),
+        ("", NO_ROOM, "LLVM cannot be loaded: of the address space that the process may have (RLIMIT_AS) only "),
+    ],
+)
+def test_where_code_cannot_be_made_guests_run_untraced_after_one_warning(before: str, then: str, reason: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "METATRACER": "threshold=20"}
+    command = [sys.executable, "-c", GUEST.format(before=before, then=then)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout == "8994 8994 0\n"
+    assert done.stderr.count("UntracedWarning") == 1
+    assert f"metatracer runs everything untraced: {reason}" in done.stderr
+
+
+def test_a_module_is_not_compiled_where_memory_could_run_out() -> None:
+    from metatracer.backend import llvm
+
+    assert llvm.loading_problem() == ""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    size = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + (16 << 20), before[1]))
+    try:
+        with pytest.raises(MemoryError, match="RLIMIT_AS"):
+            llvm.emit_object("define void @f() {\nret void\n}\n", 0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    assert llvm.emit_object("define void @f() {\nret void\n}\n", 0)
 
 
 def test_the_checks_read_little(monkeypatch: pytest.MonkeyPatch) -> None:
