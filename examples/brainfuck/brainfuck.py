@@ -5,6 +5,7 @@ The numbers of the command line are the program's input, one byte each.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from metatracer import JitDriver
@@ -124,5 +125,8 @@ def run_program(program: Program, *arguments: int) -> str:
 
 def main(argv: Sequence[str]) -> int:
     """Run `argv[0]`, a program file, with the other arguments as numbers to read."""
+    if not argv:
+        print("usage: python -m examples.brainfuck PROGRAM.bf [NUMBER ...]", file=sys.stderr)
+        return 2
     run_program(load(argv[0]), *[int(argument) for argument in argv[1:]])
     return 0

@@ -102,6 +102,9 @@ def run_program(program: Program, *arguments: int) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run `argv[0]`, a program file, with the other arguments as numbers."""
+    if not argv:
+        print("usage: python -m examples.calc PROGRAM.calc [NUMBER ...]", file=sys.stderr)
+        return 2
     run_program(load(argv[0]), *[int(argument) for argument in argv[1:]])
     return 0
 
