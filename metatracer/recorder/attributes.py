@@ -314,7 +314,7 @@ def getattr_(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruction) 
         return
     register = instruction.dst[0]
     if is_virtual_exception(box):
-        content = read_attribute(meta, box, instruction.arg)
+        content = read_attribute(meta, frame, box, instruction)
         if content is not None:
             frame.registers[register] = content
             return

@@ -19,8 +19,7 @@ from metatracer.recorder.tracebacks import Place, entries_adder, raise_here
 from metatracer.recorder.virtual_exceptions import (
     add_places,
     has_handler,
-    is_initialized_plainly,
-    is_plain_class,
+    is_made_by_raising,
     is_virtual_exception,
     make_handled,
     make_raised,
@@ -126,8 +125,7 @@ def _make_virtual_or_real(meta: MetaInterpreter, thrown: Thrown) -> None:
     if isinstance(thrown, Raise) and caught and box.is_const and isinstance(box.object, type):
         # `raise Break`: the class is called without arguments.
         cls = box.object
-        if is_plain_class(cls) and meta.is_steady(cls) and is_initialized_plainly(cls):
-            meta.rely_on_class(cls)
+        if is_made_by_raising(meta, cls):
             box = virtual_exception(cls, ())
             if note_raised(meta, box, thrown.cause):
                 thrown.box = box

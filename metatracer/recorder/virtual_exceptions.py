@@ -24,12 +24,13 @@ from metatracer.ir.opcodes import Effect
 from metatracer.ir.values import Const
 from metatracer.recorder.frames import Box, const_box
 from metatracer.recorder.tracebacks import add_entries, raise_here
+from metatracer.recorder.tuples import new_tuple
 from metatracer.recorder.virtuals import VirtualBox, held_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from metatracer.frontend.jitcode import Instruction
+    from metatracer.frontend.jitcode import Instruction, JitCode
     from metatracer.ir.opcodes import Opcode
     from metatracer.recorder.frames import MetaFrame
     from metatracer.recorder.metainterp import MetaInterpreter
@@ -95,6 +96,16 @@ def is_initialized_plainly(cls: type) -> bool:
     return raw_lookup(cls, "__init__")[1] in _PLAIN
 
 
+def is_made_by_raising(meta: MetaInterpreter, cls: type) -> bool:
+    """Whether `raise cls` needs no instance; relies on what makes it so. StopIteration without a value is as plain as others."""
+    if cls is StopIteration:
+        return True
+    if not is_plain_class(cls) or not meta.is_steady(cls) or not is_initialized_plainly(cls):
+        return False
+    meta.rely_on_class(cls)
+    return True
+
+
 def is_plain_class(cls: type) -> bool:
     """Whether making an instance is `BaseException.__new__` and `__init__`, and its attributes are in its dictionary."""
     if type(cls) is not type or not issubclass(cls, BaseException) or has_finalizer(cls):
@@ -127,14 +138,46 @@ def _recipe(box: VirtualBox) -> Recipe:
     return recipe
 
 
-def read_attribute(meta: MetaInterpreter, box: Box, name: str) -> Box | None:
-    """What an attribute holds, if it is one of the parts."""
+def read_attribute(meta: MetaInterpreter, frame: MetaFrame, box: Box, instruction: Instruction) -> Box | None:
+    """What an attribute holds, if it is one of the parts, or its arguments."""
     assert isinstance(box, VirtualBox)
-    recipe = _recipe(box)
-    if name not in recipe.names or not meta.is_steady(recipe.cls):
+    recipe, name = _recipe(box), instruction.arg
+    if not _is_readable(meta, frame.jitcode, recipe, instruction):
         return None
-    meta.rely_on_class(recipe.cls)
-    return box.parts[1 + recipe.n_args + recipe.names.index(name)]
+    if recipe.cls is not StopIteration:
+        meta.rely_on_class(recipe.cls)
+    if name in recipe.names:
+        return box.parts[1 + recipe.n_args + recipe.names.index(name)]
+    arguments = box.parts[1 : 1 + recipe.n_args]
+    if name == "value":
+        return const_box(None)
+    if not arguments:
+        return const_box(())
+    return Box(tuple([argument.object for argument in arguments]), new_tuple(meta, [meta.ref(each) for each in arguments]))
+
+
+def _is_readable(meta: MetaInterpreter, jitcode: JitCode, recipe: Recipe, instruction: Instruction) -> bool:
+    """Whether an attribute can be read of an exception that has not been made."""
+    cls, name = recipe.cls, instruction.arg
+    if cls is not StopIteration and not meta.is_steady(cls):
+        return False
+    if name in recipe.names or (cls is StopIteration and name == "value"):
+        return True
+    if name != "args" or raw_lookup(cls, name)[1] is not BaseException:
+        return False
+    return recipe.n_args == 0 or _is_taken_apart(jitcode, instruction)
+
+
+def _is_taken_apart(jitcode: JitCode, instruction: Instruction) -> bool:
+    """Whether what an instruction gives is a tuple of which nobody sees more than its items: `error.args[0]`."""
+    register = instruction.dst[0]
+    position = jitcode.positions[instruction.next_index]
+    for following in jitcode.instructions[position : position + 2]:
+        if register in following.src:
+            return following.op in ("getitem", "unpack_sequence") and following.src.index(register) == 0
+        if following.op not in ("const", "load_local"):
+            return False
+    return False
 
 
 def write_attribute(meta: MetaInterpreter, box: Box, name: str, value: Box) -> bool:
@@ -288,8 +331,7 @@ def _keeps_virtual(meta: MetaInterpreter, frame: MetaFrame, instruction: Instruc
         box = frame.box(instruction.src[0])
         if not (is_virtual_exception(box) and isinstance(box, VirtualBox)):
             return True
-        recipe = _recipe(box)
-        return instruction.arg in recipe.names and meta.is_steady(recipe.cls)
+        return _is_readable(meta, frame.jitcode, _recipe(box), instruction)
     return False
 
 

@@ -111,6 +111,52 @@ def a_class_is_raised(a, b):
         return a
 
 
+def end_unless(more):
+    if not more:
+        raise StopIteration
+    return more
+
+
+@recorded(3, 0)
+def the_end_of_an_iterator_has_no_value(a, b):
+    """
+    ...
+    ! call
+    ! push_exc_info
+    """
+    try:
+        return end_unless(b)
+    except StopIteration as end:
+        return a if end.value is None and not end.args else b
+
+
+@recorded(3, 4)
+def arguments_are_taken_one_by_one(a, b):
+    """
+    ...
+    ! call
+    ! push_exc_info
+    """
+    try:
+        give(WithSuper, a)
+    except WithSuper as error:
+        first, _ = error.args
+        return first + error.args[0]
+
+
+@recorded(3, 4)
+def the_tuple_of_arguments_is_one(a, b):
+    """
+    ...
+    r7 = call_c_r(r4, 'args') {object_getattr}
+    ...
+    """
+    try:
+        give(WithSuper, a)
+    except WithSuper as error:
+        return (error.args is error.args) + b
+
+
 @recorded(3, 4)
 def handlers_of_others_are_passed(a, b):
     """
