@@ -10,7 +10,16 @@ import types
 from typing import TYPE_CHECKING
 
 from metatracer.backend.own_dicts import MOST_AT_FIRST, position_at_first
-from metatracer.ir.cfunctions import DICT_FILL, DICT_FIND, DICT_LEN, DICT_SETITEM, EMPTY_DICT, NEW_DICT
+from metatracer.ir.cfunctions import (
+    DICT_FILL,
+    DICT_FIND,
+    DICT_LEN,
+    DICT_SETITEM,
+    EMPTY_DICT,
+    LIST_CONCAT,
+    NEW_DICT,
+    SLICES,
+)
 from metatracer.ir.opcodes import (
     BOOL_BOX,
     BOOL_UNBOX,
@@ -77,6 +86,7 @@ class Virtuals:
         yield NEW, self.new
         yield CALL_C_R, self.dict_call
         yield CALL_C_I, self.dict_call
+        yield CALL_C_R, self.list_call
         yield GUARD_DICT_FIELD, self.guard_dict_field
         yield NEW_LIST, self.new_items
         yield NEW_TUPLE, self.new_items
@@ -262,6 +272,24 @@ class Virtuals:
             return EMIT
         self._state.version += 1
         return self._state.resolve(sequence.items.pop())
+
+    def list_call(self, op: Operation) -> Verdict:
+        """Lists that are made of the items of lists that have not been allocated."""
+        row, args = op.descr, op.args
+        items: list[Value] = []
+        if row is LIST_CONCAT:
+            for part in args:
+                if not isinstance(part, VirtualItems):
+                    return EMIT
+                items += part.items
+        elif row is SLICES[list]:
+            whole, start, stop = args
+            if not (isinstance(whole, VirtualItems) and isinstance(start, Const) and isinstance(stop, Const)):
+                return EMIT
+            items += whole.items[start.value : stop.value]
+        else:
+            return EMIT
+        return VirtualItems(list, items) if len(items) <= MAX_ITEMS else EMIT
 
     def cell_get(self, op: Operation) -> Verdict:
         cell = op.args[0]

@@ -281,3 +281,22 @@ def test_an_item_of_a_virtual_dict_must_be_in_its_place() -> None:
         "t(r0: int)\n r1 = call_c_r() {empty_dict}\n i2 = call_c_i(r1, 'a', r0) {dict_fill}\n" + reads % (515, 515),
         VIRTUALS | {"calls"},
     )
+
+
+def test_lists_made_of_lists_that_are_not_there_are_not_there_either() -> None:
+    check(
+        "t(r0, r1)\n r2 = new_list(r0)\n r3 = new_list(r1, None)\n r4 = call_c_r(r2, r3) {list_concat}\n"
+        " guard_no_exception(r4) -> [r4]\n list_setitem(r2, 0, None)\n r5 = call_c_r(r4, -2, 9) {list_slice}\n"
+        " guard_no_exception(r5) -> [r5]\n i6 = list_len(r5)\n guard_int_value(i6) {2} -> [r4]\n"
+        " guard_not_invalidated() -> [r4, r5]\n r7 = list_getitem(r5, 0)\n finish(r7)",
+        "t(r0, r1)\n guard_not_invalidated() -> [virtual list[r0, r1, None], virtual list[r1, None]]\n finish(r1)",
+        VIRTUALS | {"calls"},
+    )
+
+
+def test_a_list_that_is_there_is_concatenated_by_a_call() -> None:
+    operations = optimized(
+        "t(r0: list, r1)\n r2 = new_list(r1)\n r3 = call_c_r(r2, r0) {list_concat}\n guard_no_exception(r3) -> [r0]\n"
+        " finish(r3)", VIRTUALS | {"calls"},
+    )  # fmt: skip
+    assert names(operations.operations) == ["new_list", "call_c_r", "guard_no_exception", "finish"]
