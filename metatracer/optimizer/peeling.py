@@ -16,15 +16,17 @@ Parameters that the body does not use are left out, and only facts it used have 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from metatracer.ir.opcodes import JUMP, LABEL
+from metatracer.ir.opcodes import GETFIELD, JUMP, LABEL, LIST_GETITEM
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import Const, Input, Operation, Trace, Value
 from metatracer.optimizer.entering import Entry, header_of
 from metatracer.optimizer.forward import Forward
 from metatracer.optimizer.matching import Alias, Matcher
 from metatracer.optimizer.state import (
+    BOX_OF_TYPE,
     MAX_INT,
     MIN_INT,
     FactKey,
@@ -38,12 +40,16 @@ from metatracer.optimizer.state import (
 from metatracer.optimizer.verdicts import Contradiction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
+    from metatracer.ir.opcodes import Opcode
     from metatracer.ir.values import Snapshot
+    from metatracer.optimizer.matching import Place
     from metatracer.optimizer.versions import Goal
 
 MAX_ROUNDS = 8
+_WORTH_A_CONSTANT = 3
+"""Of `_cost`, an iteration: a comparison and its guard, or some operations that a constant makes unnecessary."""
 
 
 class Renaming:
@@ -104,12 +110,14 @@ class LabelState:
         roots: What the loop's inputs are at the label.
         has_orders: The orders of its numbers, and their bits, have been made facts.
         bits: Those facts about bits.
+        given: The contents of the virtual arguments, and what these were before the first iteration.
     """
 
-    def __init__(self, forward: Forward, roots: list[Value]) -> None:
+    def __init__(self, forward: Forward, roots: list[Value], given: Iterable[tuple[Any, dict[Any, Value]]] = ()) -> None:
         self.forward = forward
         self.state: State = forward.state
         self.roots = roots
+        self.given = given
         self.has_orders = False
         self.bits: list[FactKey] = []
         for value in self.state.infos:
@@ -252,6 +260,55 @@ class LabelState:
                 self.forward.ranges.forget_edge(value)
         return freed
 
+    def free_constants(self, length: int) -> list[tuple[Place, Value]]:
+        """Make parameters of the constant numbers that are left where the preamble has read a number.
+
+        Args:
+            length: Of the preamble without what was done for the label.
+
+        Returns:
+            What puts the constants back, with the constants.
+        """
+        state, freed = self.state, []
+        for place, before, value in [*self._stored(length), *self._left()]:
+            value = state.resolve(value)
+            box = BOX_OF_TYPE.get(type(value.value)) if isinstance(value, Const) and value.kind == "r" else None
+            payload = None if box is None else state.payload(value, box)
+            if box is None or payload is None or not self._was_read(before, box, length):
+                continue
+            place(VirtualBox(box, Alias(payload)))
+            freed.append((place, value))
+        return freed
+
+    def _stored(self, length: int) -> Iterator[tuple[Place, Value, Value]]:
+        """Pending stores to places that the preamble has read: the place, what was read, what is stored."""
+        read: dict[tuple[Value, Any], Value] = {}
+        for op in self.forward.out[:length]:
+            if op.opcode is LIST_GETITEM:
+                read.setdefault((op.args[0], op.args[1]), op)
+            elif op.opcode is GETFIELD:
+                read.setdefault((op.args[0], op.descr), op)
+        for store in self.state.stores():
+            where = store.args[1] if len(store.args) == 3 else store.descr
+            before = read.get((self.state.resolve(store.args[0]), where))
+            if before is not None:
+                yield partial(_store_instead, store), before, store.args[-1]
+
+    def _left(self) -> Iterator[tuple[Place, Value, Value]]:
+        """Contents of virtual arguments: the place, what was there, what is there now."""
+        for contents, before in self.given:
+            for place, value in before.items():
+                if place in contents if isinstance(contents, dict) else place < len(contents):
+                    yield partial(contents.__setitem__, place), value, contents[place]
+
+    def _was_read(self, before: Value, box: Opcode, length: int) -> bool:
+        """Whether the preamble has used the number that was there before."""
+        before = self.state.resolve(before)
+        if not isinstance(before, VirtualBox):
+            return not isinstance(before, Const) and self.state.payload(before, box) is not None
+        number = self.state.resolve(before.payload)
+        return before.box is box and number.__class__ is not Const and any(number in op.args for op in self.forward.out[:length])
+
     def take_bits(self) -> list[tuple[FactKey, Value]]:
         """Forget the facts about bits; gives them for `put_bits`."""
         taken = [(fact, value) for fact in self.bits if (value := self.state.lookup(*fact)) is not None]
@@ -275,10 +332,11 @@ def peel_loop(trace: Trace, enabled: Collection[str], goal: Goal) -> Trace | Non
 
     recorded, jump = trace.operations[:-1], trace.operations[-1]
     preamble = start(trace, enabled, goal)
+    given = _contents(preamble.state, trace.inputs)
     try:
         preamble.run_all(recorded)
         length = len(preamble.out)
-        label = LabelState(preamble, [preamble.state.resolve(arg) for arg in jump.args])
+        label = LabelState(preamble, [preamble.state.resolve(arg) for arg in jump.args], given)
         for _ in range(MAX_ROUNDS):
             label.prepare()
             body = Forward(preamble.pool, enabled)
@@ -296,12 +354,34 @@ def peel_loop(trace: Trace, enabled: Collection[str], goal: Goal) -> Trace | Non
             matched = _match(label, body, ends)
             if matched is not None:
                 body, renaming, matched = _without_bounds(trace, label, body, renaming, matched)
+                body, renaming, matched = _without_constants(trace, label, body, renaming, matched, length)
                 operations = _assemble(preamble, length, body, renaming, matched)
                 entry = _entry(trace, label, body, renaming)
                 return Trace(preamble.inputs, operations, trace.assumptions, trace.name, entry, classes=trace.classes)
     except Contradiction:
         return None
     return None
+
+
+def _contents(state: State, inputs: Iterable[Value]) -> list[tuple[Any, dict[Any, Value]]]:
+    """The lists and dicts of what virtual arguments are made of, and copies of them as they are now."""
+    found: list[tuple[Any, dict[Any, Value]]] = []
+    work, seen = [state.resolve(value) for value in inputs], set()
+    while work:
+        value = work.pop()
+        if value in seen or isinstance(value, VirtualBox) or not isinstance(value, Virtual):
+            continue
+        seen.add(value)
+        if isinstance(value, VirtualInstance):
+            found.append((value.fields, dict(value.fields)))
+        elif isinstance(value, VirtualItems) and value.cls is list:
+            found.append((value.items, dict(enumerate(value.items))))
+        work += [state.resolve(part) for part in value.parts()]
+    return found
+
+
+def _store_instead(store: Pending, value: Value) -> None:
+    store.args = (*store.args[:-1], value)
 
 
 def _without_bounds(
@@ -332,6 +412,33 @@ def _without_bounds(
         info = label.state.info(value)
         info.lo, info.hi = bounds
     label.put_bits(bits)
+    return body, renaming, matched
+
+
+def _without_constants(
+    trace: Trace, label: LabelState, body: Forward, renaming: Renaming, matched: dict[Value, Value], length: int
+) -> tuple[Forward, Renaming, dict[Value, Value]]:
+    """The loop again without the numbers that the first iteration left in variables it has read, if it is about as good.
+
+    A carry, or a counter that is set back: whoever goes the other way leaves another number, and could not enter at the label.
+    """
+    freed = label.free_constants(length)
+    if not freed:
+        return body, renaming, matched
+    recorded, jump = trace.operations[:-1], trace.operations[-1]
+    again = Forward(body.pool, body.enabled)
+    again.state.classes = trace.classes
+    renamed = label.enter(again, trace.inputs)
+    try:
+        again.run_all(recorded)
+        again.heap.appends.flush_all()
+        found = _match(label, again, [again.state.resolve(arg) for arg in jump.args], may_weaken=False)
+    except Contradiction:
+        found = None
+    if found is not None and _cost(again) <= _cost(body) + _WORTH_A_CONSTANT * len(freed):
+        return again, renamed, found
+    for place, value in freed:
+        place(value)
     return body, renaming, matched
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from metatracer.ir.evaluator import observable, run
 from metatracer.ir.text import parse_trace
-from metatracer.ir.values import Trace
+from metatracer.ir.values import Const, Trace
 from metatracer.ir.verifier import verify
 from metatracer.optimizer.pipeline import PASSES, optimize
 from tests.ir.strategies import leave_at_attention
@@ -286,3 +286,49 @@ def test_bounds_that_grow_are_forgotten() -> None:
  r6 = int_box(i5)
  jump(r0, r6)"""
     assert names(body(optimized(text))) == ["guard_no_attention", "int_lt", "guard_true", "int_add", "jump"]
+
+
+CARRY = """t(r0: list)
+ guard_no_attention() -> [r0]
+ guard_not_invalidated() -> [r0]
+ i1 = list_len(r0)
+ b2 = int_lt(2, i1)
+ guard_true(b2) -> [r0]
+ r3 = list_getitem(r0, 0)
+ guard_type(r3) {int} -> [r0]
+ i4 = int_unbox(r3) -> [r0]
+ r5 = list_getitem(r0, 1)
+ guard_type(r5) {int} -> [r0]
+ i6 = int_unbox(r5) -> [r0]
+ i7 = int_add_ovf(i4, i6) -> [r0]
+ b8 = int_lt(i7, 100)
+ guard_true(b8) -> [r0]
+ r9 = int_box(i7)
+ list_setitem(r0, 0, r9)
+ list_setitem(r0, 1, &1)
+ list_setitem(r0, 2, &7)
+ jump(r0)
+"""
+
+
+def test_a_number_that_one_way_leaves_where_a_number_is_read_is_a_parameter() -> None:
+    found = optimized(CARRY)
+    label = next(op for op in found.operations if op.opcode.name == "label")
+    added = next(op for op in body(found) if op.opcode.name == "int_add_ovf")
+    assert set(added.args) <= set(label.params)  # the other way leaves 0 there, and enters here
+    assert all(not isinstance(arg, Const) for arg in added.args)
+    jump = found.operations[-1]
+    assert isinstance(jump.args[label.params.index(added.args[1])], Const)
+
+
+def test_a_number_that_is_left_where_nobody_has_read_stays_a_constant() -> None:
+    label = next(op for op in optimized(CARRY).operations if op.opcode.name == "label")
+    assert [param.kind for param in label.params].count("i") == 2  # not the one in place 2
+
+
+def test_a_constant_that_saves_much_of_the_loop_stays() -> None:
+    # Place 1 holds what the loop multiplies again and again.
+    steps = "".join([f" i{n} = int_mul_ovf(i{n - 1}, i6) -> [r0]\n" for n in range(20, 30)])
+    text = CARRY.replace(" b8 =", f" i19 = int_mul_ovf(i6, i6) -> [r0]\n{steps} b8 =").replace("int_box(i7)", "int_box(i29)")
+    label = next(op for op in optimized(text).operations if op.opcode.name == "label")
+    assert [param.kind for param in label.params].count("i") < 2
