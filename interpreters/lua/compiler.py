@@ -88,6 +88,7 @@ class FunctionCompiler:
         self.code: list[Instruction] = proto.code
         self.line = body.line
         self.active: list[int] = []  # the registers of the variables in scope, -1 for constants
+        self.visible: list[int] = []  # the places in the prototype's `locals` of those that have a name
         self.free = 1
         self.size = 1
         self.vararg_register = 0
@@ -148,6 +149,7 @@ class FunctionCompiler:
     def declare(self, variable: Variable, register: int) -> None:
         variable.register = register
         self.active.append(register)
+        self.visible.append(len(self.proto.locals))
         self.proto.locals.append((variable, register, len(self.code), -1))
 
     def emit(self, instruction: Instruction, line: int = 0) -> Instruction:
@@ -162,13 +164,11 @@ class FunctionCompiler:
 
     def leave_scope(self, depth: int, free: int) -> None:
         """Forget the variables after the first `depth`."""
-        gone = self.active[depth:]
-        for number in range(len(self.proto.locals) - 1, -1, -1):
-            variable, register, first, last = self.proto.locals[number]
-            if last < 0 and register in gone:
-                self.proto.locals[number] = (variable, register, first, len(self.code))
-            elif last < 0:
-                break
+        gone, named = self.active[depth:], self.proto.locals
+        while self.visible and named[self.visible[-1]][1] in gone:
+            number = self.visible.pop()
+            variable, register, first, _ = named[number]
+            named[number] = (variable, register, first, len(self.code))
         del self.active[depth:]
         self.free = free
 

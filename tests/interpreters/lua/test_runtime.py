@@ -27,7 +27,9 @@ from interpreters.lua import (
     unpacks_lua_table,
     unpacks_lua_table_method,
 )  # fmt: skip
+from interpreters.lua.frames import Proto
 from interpreters.lua.lexer import END, Lexer
+from interpreters.lua.state import new_state
 
 ROOT = Path(__file__).parents[3]
 EAGER = "threshold=1,function_threshold=1,trace_eagerness=1,compile_level=0"
@@ -581,3 +583,23 @@ def test_equal_names_and_literals_are_one_object() -> None:
         lexer.advance()
     assert len(found) == 3
     assert found[0] is found[1] is found[2]
+
+
+def test_leaving_a_scope_looks_at_its_own_variables_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = 0
+
+    class Locals(list[Any]):
+        def __getitem__(self, number: Any) -> Any:
+            nonlocal reads
+            reads += 1
+            return super().__getitem__(number)
+
+    make = Proto.__init__
+
+    def make_counting(proto: Proto, *arguments: bytes) -> None:
+        make(proto, *arguments)
+        proto.locals = Locals()
+
+    monkeypatch.setattr(Proto, "__init__", make_counting)
+    new_state().load(b"do local a end " * 1000, b"=many")
+    assert 1000 <= reads < 5000
