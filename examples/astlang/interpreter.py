@@ -42,6 +42,9 @@ def main(argv: Sequence[str]) -> int:
         return 2
     try:
         run_program(load(argv[0]), *[int(argument) for argument in argv[1:]])
+    except OSError as error:
+        print(f"{argv[0]}: {error.strerror}", file=sys.stderr)
+        return 2
     except ParseError as error:
         print(f"{argv[0]}: {error}", file=sys.stderr)
         return 2

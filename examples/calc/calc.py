@@ -105,7 +105,11 @@ def main(argv: Sequence[str]) -> int:
     if not argv:
         print("usage: python -m examples.calc PROGRAM.calc [NUMBER ...]", file=sys.stderr)
         return 2
-    run_program(load(argv[0]), *[int(argument) for argument in argv[1:]])
+    try:
+        run_program(load(argv[0]), *[int(argument) for argument in argv[1:]])
+    except OSError as error:
+        print(f"{argv[0]}: {error.strerror}", file=sys.stderr)
+        return 2
     return 0
 
 
