@@ -101,7 +101,7 @@ class VirtualBox(Box):
         parts = self.parts
         if self.cls is BaseException:
             callee, parts = [Const("r", parts[0].object.make)], parts[1:]
-        elif self.cls in (map, filter, enumerate, zip):
+        elif self.cls in (map, filter, enumerate, zip, range, slice, MethodType, super):
             callee = [Const("r", self.cls)]
         names: tuple[str, ...] = ()
         if self.cls is GeneratorType and type(parts[0].object) is not Suspended:
@@ -168,6 +168,14 @@ def _made_by_c(meta: MetaInterpreter, box: VirtualBox) -> Operation | None:
         for cells in closure:
             given = meta.emit(ops.CALL_C_I, made, cells, descr=c.SET_CLOSURE)
             meta.guard(ops.GUARD_NO_EXCEPTION, given, snapshot=before)
+        return made
+    if box.cls is RANGE_ITERATOR:
+        bounds = [meta.ref(part) for part in parts]
+        before = _before(meta)
+        made = meta.emit(ops.CALL, Const("r", range), *bounds, descr=CallShape())
+        meta.guard(ops.GUARD_NO_EXCEPTION, made, snapshot=before)
+        made = meta.emit(ops.CALL_C_R, made, descr=c.BUILTIN_ITER)
+        meta.guard(ops.GUARD_NO_EXCEPTION, made, snapshot=before)
         return made
     if box.cls is dict:
         before = _before(meta)
