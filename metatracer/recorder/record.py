@@ -93,14 +93,13 @@ class Ended:
 
 def record_loop(
     host: Host, portal: PortalView, limits: Limits, loop: Any, key: Any, function: FunctionType, values: list[Any],
-    name: str, *, passes_by: Callable[[LoopRef], bool] | None = None,
-) -> Ended:  # fmt: skip
+    name: str,
+) -> Ended:
     """Record a root trace from a merge point, with the greens and reds `values` (unbound reds are NULL_OBJECT).
 
-    The list is emptied: objects die while recording when they would die anyway. `passes_by` is as for bridges.
+    The list is emptied: objects die while recording when they would die anyway.
     """
     meta = MetaInterpreter(host, portal, limits, loop, key, name)
-    meta.passes_by = passes_by
     meta.start_at_merge_point(portal, key, function, values)
     values.clear()
     return _run(meta)

@@ -267,7 +267,7 @@ def _counted(loop: Loop, guard: GuardState | None) -> Counted:
     """What of new code is counted so that its root can be looked at (`replacing`)."""
     if guard is not None:
         return "entries" if root_of(guard.piece).code.counted else ""
-    return "header" if loop.base is loop and loop.portal.driver.params.replace != "off" else ""
+    return "header" if loop.is_watched else ""
 
 
 def _hold_entered(trace: Trace, guard: GuardState | None) -> list[Piece] | None:

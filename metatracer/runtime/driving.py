@@ -41,7 +41,7 @@ from metatracer.runtime.compiling import NotRepeated, install_recorded, note_abo
 from metatracer.runtime.host import RecordingHost
 from metatracer.runtime.hotness import CLOCK
 from metatracer.runtime.joints import passed_by
-from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended, root_of
+from metatracer.runtime.loops import GUARDS, GuardState, Loop, Version, began, ended
 from metatracer.runtime.pace import Pace
 from metatracer.runtime.portal import Request, result_of
 from metatracer.runtime.scattered import keys_of
@@ -236,9 +236,8 @@ class _Driving:
         values, self.request, self.values = self.values, None, []
         try:
             ended_ = record_loop(
-                host, portal, _limits(loop), loop.ref, loop.key, portal.function, values, loop.ref.name,
-                passes_by=passed_by(loop, repeats=False),
-            )  # fmt: skip
+                host, portal, _limits(loop), loop.ref, loop.key, portal.function, values, loop.ref.name
+            )
         finally:
             loop.is_recording = _recording.active = False
         seconds = time.perf_counter() - start
@@ -400,10 +399,9 @@ class _Driving:
         name = f"{loop.ref.name}_bridge_{guard.operation.guard_id}"
         try:
             classes = known_classes(guard.piece.trace, guard.operation)
-            root = root_of(guard.piece)
             ended_ = record_bridge(
                 host, loop.portal, _limits(loop), guard.operation, state.pop(), state.pop(), classes, name,
-                passes=guard.passes, passes_by=passed_by(root.loop, repeats=root.trace.repeats),
+                passes=guard.passes, passes_by=passed_by(guard),
             )  # fmt: skip
         finally:
             _recording.active = False

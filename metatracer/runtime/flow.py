@@ -157,10 +157,7 @@ MOST_INSIDE = 500
 
 
 def loops_inside(root: Piece) -> list[Loop]:
-    """The loops that are looked at and that a tree goes to, or calls, or that these do.
-
-    Not joints: those are gone through on the way round.
-    """
+    """The loops that are looked at and that a tree goes to, or calls, or that these do."""
     found: list[Loop] = []
     reached = {root.loop}
     pieces = [root]
@@ -173,7 +170,7 @@ def loops_inside(root: Piece) -> list[Loop]:
             if loop not in reached:
                 reached.add(loop)
                 pieces += [other for other in (loop.piece, *loop.beside) if other is not None]
-                if loop.replacement is not None and not loop.ref.is_joint:
+                if loop.replacement is not None:
                     found.append(loop)
         if len(pieces) > MOST_INSIDE:
             break

@@ -1,9 +1,10 @@
-"""Which way joints lead to each other, and which of them a new root is to have.
+"""How joints lead to each other, and which of them a new root is to have.
 
 Code that goes to a loop may have copied an iteration of it before (`optimizer.peeling`). Where the iterations of that loop take
 turns, a guard of the copy fails, and what is recorded from there comes to a joint of the next iteration. If joints led to each
 other in a circle, the guest could go round through such copies for ever, with everything allocated at each joint, and never get
-to the loop: so they lead to each other in one direction, and a trace that would close a circle goes on to the loop.
+to the loop: so a trace that would close a circle, from a guard that nearly all passes of a joint fail at, goes on to the loop.
+(Where the guest takes many ways some passes get there, and copies of all ways would cost more than they save.)
 
 A root that is tried in place of another one gets bridges as if the other one's tree were not there, which may be all that a joint
 is for. When that tree has gone, such joints go, too.
@@ -15,37 +16,35 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from metatracer.recorder.polymorphism import merge_context
-from metatracer.runtime.loops import forget_tails, note_tails, tree_of
+from metatracer.runtime.loops import forget_tails, note_tails, root_of, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from metatracer.ir.values import LoopRef
-    from metatracer.runtime.loops import Loop, Piece
+    from metatracer.runtime.loops import GuardState, Loop, Piece
 
+NEARLY_ALL = 0.75
+"""The share of a joint's passes that fail at a guard from which others are passed by."""
 MOST_PASSING = 2
-"""Bridges of a joint that may pass others by: where there are many ways, copies of them all are worse than a circle."""
+"""Bridges of a root that is tried that may pass by joints that are there for another tree."""
 
 
-def passed_by(root: Loop, *, repeats: bool) -> Callable[[LoopRef], bool]:
-    """Tells the loops with code at which a trace of a tree does not end.
-
-    Args:
-        root: Whose tree it is.
-        repeats: The root's code goes to another loop, behind a copy of an iteration of that.
-    """
+def passed_by(guard: GuardState) -> Callable[[LoopRef], bool]:
+    """Tells the loops with code at which a bridge from a guard does not end."""
+    piece = guard.piece
+    root = root_of(piece)
+    loop = root.loop
+    closes = piece is root and loop.ref.is_joint and guard.failures >= NEARLY_ALL * max(root.code.runs, root.passes) > 0
+    is_tried = bool(loop.beside) and loop.branches.total <= MOST_PASSING
 
     def is_passed_by(target: LoopRef) -> bool:
-        if target is root.ref:
-            return repeats
+        if target is loop.ref:
+            return root.trace.repeats
         if not target.is_joint:
             return False
         joint: Loop = target.token
-        if root.beside and not _is_wanted(joint):
-            return True
-        if not root.ref.is_joint or root.branches.total > MOST_PASSING:
-            return False
-        return root is joint or root in behind(_code_of(joint))
+        return (is_tried and not _is_wanted(joint)) or (closes and loop in behind(_code_of(joint)))
 
     return is_passed_by
 

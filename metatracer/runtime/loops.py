@@ -139,6 +139,11 @@ class Loop:
         """Whether there is, or soon will be, more to it than its counts."""
         return bool(self.piece or self.stale or self.incoming or self.is_recording)
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether its roots are counted and looked at (`replacing`): what begins at a joint is no loop of the guest's."""
+        return self.portal.driver.params.replace != "off" and self.base is self and not self.ref.is_joint
+
     def _version_for(self, shapes: Shapes) -> LoopRef | None:
         from metatracer.runtime.versions import version_for
 

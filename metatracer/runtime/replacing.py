@@ -644,7 +644,7 @@ def is_to_be_avoided(loop: Loop, trace: Trace) -> bool:
 
 def watch(loop: Loop) -> None:
     """A loop has got a root: look at it from time to time, if that is wanted."""
-    if loop.portal.driver.params.replace == "off" or loop.base is not loop or loop.piece is None:
+    if loop.piece is None or not loop.is_watched:
         return
     if loop.replacement is None:
         loop.replacement = Replacement(loop)
