@@ -98,6 +98,7 @@ class Layout:
         generator_state: In a generator, a signed byte: one of the four `generator_begins` (it has not been asked yet),
             `generator_waits` (at a `yield`; 1 more in a `yield from` on 3.13), 0 while it runs, `generator_over` or more. On 3.11
             the frame must have been cleared when it is over.
+        generator_handled: In a generator, the exception that it handles itself: NULL or None, else a strong reference.
         generator_frame: In a generator, its frame. In that: `frame_function`; `frame_code`; `frame_object`, NULL as long as
             nobody has looked at the frame; `frame_globals`; `frame_place`, the address of the code unit that
             ran last (of the next one, `place_ahead` bytes on, on 3.13); `frame_top`, 32 bits: how many slots are in use;
@@ -212,6 +213,7 @@ class Layout:
     generator_begins: int
     generator_waits: int
     generator_over: int
+    generator_handled: int
     generator_frame: int
     frame_function: int
     frame_code: int
@@ -335,6 +337,7 @@ def known_layout(version: tuple[int, int]) -> Layout:
         generator_begins=-3 if is_313 else -2,
         generator_waits=-2 if is_313 else -1,
         generator_over=4 if is_311 else 1,
+        generator_handled=48 if is_311 else 40,
         generator_frame=80 if is_311 else 72,
         frame_function=0 if is_311 else 16,
         frame_code=32 if is_311 else 0,

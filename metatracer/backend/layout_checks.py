@@ -499,6 +499,15 @@ def _check_thread(memory: Memory, figures: Layout) -> None:
         previous = memory.word(memory.word(thread + figures.exc_info) + figures.exc_previous)
         yield memory.word(previous + figures.exc_value), memory.word(thread + figures.exc_info)
 
+    def handling() -> Iterator[int]:
+        try:
+            [].pop()
+        except IndexError as error:
+            yield id(error)
+
+    made = handling()
+    _expect(memory.word(id(made) + figures.generator_handled), 0, "what a generator that has not begun handles")
+    _expect(next(made), memory.word(id(made) + figures.generator_handled), "what a generator handles itself")
     try:
         [].pop()
     except IndexError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from types import FunctionType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.layout import layout, object_at, read_word, thread_state, write_word
 
@@ -55,6 +55,17 @@ def pop_exc_info(previous: BaseException | None) -> None:
     write_word(slot, id(previous))
     if old:
         _decref(old)
+
+
+def give_to_generator(generator: Any, previous: BaseException | None) -> None:
+    """Let a generator that has not begun handle what the thread handles, which goes back to what it was before.
+
+    An exit in a handler of a generator's frame has entered it for the thread: machine code has no generator.
+    """
+    exception = handled_exception()
+    _incref(exception)
+    write_word(id(generator) + layout().generator_handled, id(exception))
+    pop_exc_info(previous)
 
 
 # --- frames ---------------------------------------------------------------------------------------------------------------------

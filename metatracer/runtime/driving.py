@@ -23,7 +23,7 @@ from metatracer.backend.compile import set_exit_handler
 from metatracer.backend.llvm import loading_problem
 from metatracer.backend.once import once
 from metatracer.backend.support import FORMATS, StackFull, Unwound, set_recursion_handler, set_stack_handlers
-from metatracer.backend.threadstate import FRAMES, MORE_FRAMES
+from metatracer.backend.threadstate import FRAMES, MORE_FRAMES, give_to_generator
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir.known import known_classes
 from metatracer.ir.shapes import put_together
@@ -512,13 +512,21 @@ class _Driving:
         self.fresh = False
         function = frame.function
         code = frame.jitcode.code
+        twin = twin_for(code)
+        slot = twin.handling.get(index)
+        handled: list[Any] = []
+        if slot is not None:
+            handled.append(stack[slot])
+            stack = (*stack[:slot], None, *stack[slot + 1 :])
         given: list[Any] = [exception, stack, frame.locals]
         del frame, result, exception, stack
         more = FRAMES.give(max(0, _FRAMES_BELOW - len(self.frames)))
         try:
-            outcome, value = twin_for(code).go_on(function, index, given.pop(), given.pop(), given.pop())
+            outcome, value = twin.go_on(function, index, given.pop(), given.pop(), given.pop())
         finally:
             FRAMES.give(-more)
+        if handled:
+            give_to_generator(value, handled.pop())
         if type(value) is Request:
             self.request, self.values = value.loop, value.values
         else:

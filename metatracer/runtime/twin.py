@@ -44,7 +44,7 @@ from metatracer.recorder.tracebacks import without_toolkit
 from metatracer.runtime.assembly import LABEL, Item, Position, Unit, Writer, assemble, take_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _RESUME_AFTER_YIELD_FROM = 2
 _FEWEST_LOCALS = 3
@@ -101,10 +101,12 @@ class Twin:
     Attributes:
         code: The twin's code object.
         places: The byte offsets at which it can resume.
+        handling: Of a generator function: byte offsets in handlers -> the stack slot of what was handled before the outermost.
     """
 
     def __init__(self, body: Body) -> None:
         builder = _Builder(body)
+        self.handling = builder.handling
         self.code = builder.code
         self.places = frozenset(builder.places)
         self._moved = body.moved
@@ -342,6 +344,7 @@ class _Builder:
             for offset, (stub, depth) in stubs.raises.items()
         }
         self.lasti = _lasti_slots(original)
+        self.handling = _handling_slots(original) if self._is_generator else {}
 
     def _slot_numbers(self, original: CodeType) -> list[int]:
         """For each of the original's localsplus the number in the twin, -1 for free variables."""
@@ -501,25 +504,47 @@ def _lasti_slots(code: CodeType) -> dict[int, tuple[int, ...]]:
     of its instructions up to the next handler's are covered by an exception table entry that is deeper.
     """
     unit = take_apart(code)
-    slots = {entry.target: entry.depth for entry in unit.ranges if entry.push_lasti}
-    if not slots:
-        return {}
     found: dict[int, tuple[int, ...]] = {}
-    following = dict(itertools.pairwise(unit.items))
-    for start, slot in slots.items():
-        pending = [(start, slot + 2)]
-        seen: set[Item] = set()
-        while pending:
-            item, depth = pending.pop()
-            if item in seen or depth <= slot or item.opcode == LABEL:
-                continue
-            seen.add(item)
+    for start, slot in {entry.target: entry.depth for entry in unit.ranges if entry.push_lasti}.items():
+        for item in _while_deeper(unit, start, slot + 2, slot, raises=False):
             found[item.offset] = tuple(sorted({*found.get(item.offset, ()), slot}))
-            if item.falls_through:
-                pending.append((following[item], depth + _effect(item, jumps=False)))
-            if item.target is not None:
-                pending.append((item.target, depth + _effect(item, jumps=True)))
     return found
+
+
+def _handling_slots(code: CodeType) -> dict[int, int]:
+    """Byte offset in a handler -> the stack slot that holds what was handled before the outermost one was entered."""
+    unit = take_apart(code)
+    found: dict[int, int] = {}
+    following = dict(itertools.pairwise(unit.items))
+    for entry in unit.ranges:
+        slot = entry.depth + entry.push_lasti
+        if entry.target.name == "PUSH_EXC_INFO":
+            for inside in _while_deeper(unit, following[entry.target], slot + 2, slot, raises=True):
+                found[inside.offset] = min(slot, found.get(inside.offset, slot))
+    return found
+
+
+def _while_deeper(unit: Unit, start: Item, depth: int, slot: int, *, raises: bool) -> Iterator[Item]:
+    """The instructions that can be reached from one, where the stack has this depth, while it holds more than `slot` items.
+
+    If it `raises`, also those in handlers that are reached by an exception.
+    """
+    following = dict(itertools.pairwise(unit.items))
+    ranges = unit.range_of() if raises else {}
+    pending, seen = [(start, depth)], set()
+    while pending:
+        item, depth = pending.pop()
+        if item in seen or depth <= slot or item.opcode == LABEL:
+            continue
+        seen.add(item)
+        yield item
+        entry = ranges.get(item)
+        if entry is not None:
+            pending.append((entry.target, entry.depth + entry.push_lasti + 1))
+        if item.falls_through:
+            pending.append((following[item], depth + _effect(item, jumps=False)))
+        if item.target is not None:
+            pending.append((item.target, depth + _effect(item, jumps=True)))
 
 
 def _effect(item: Item, *, jumps: bool) -> int:

@@ -1,5 +1,6 @@
 """Generators that loops go through: short and long ones, nested, left early, held by others, raising, with closures and handlers."""
 
+import sys
 import traceback
 
 from tests.scenarios.loops import each, fold
@@ -374,8 +375,41 @@ def calls_back(i, t):
     return t % 1000003
 
 
+def asks_in_handlers(xs, limit):
+    for x in xs:
+        try:
+            y = 10 // (x - limit)
+        except ZeroDivisionError as error:
+            try:
+                y = int(str(error)[:1])
+            except ValueError as other:
+                y = hash(x) + (other.__context__ is error) + (sys.exc_info()[1] is other)
+            y += sys.exc_info()[1] is error
+        yield y
+
+
+def in_handlers(i, box):
+    try:
+        [].pop(i % 3)
+    except IndexError as error:
+        for y in asks_in_handlers((1, 2, 3), 2):
+            box[0] += y
+        box[0] += next(box[1], 0) + (sys.exc_info()[1] is error)
+    box[0] += sys.exc_info()[1] is None
+    if i % 3 == 2:
+        box[1] = asks_in_handlers((1, 2, 3), 2)
+
+
+def handled():
+    """What a generator handles is not handled behind it, wherever machine code was left."""
+    box = [0, asks_in_handlers((1, 2, 3), 2)]
+    each(in_handlers, 60, box)
+    print(box[0], sys.exc_info()[1])
+
+
 def main():
     for body in (simple, leaves, pipeline, walks, long, sparse, held, given, closures, receives, caught, finalized, calls_back):
         print(fold(body, 50, 0))
     print(fold(crossed, 40, 0), fold(tokenizes, 60, 0))
     print(each(fails, 110, []))
+    handled()
