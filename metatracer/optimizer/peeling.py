@@ -396,16 +396,7 @@ def _without_bounds(
     if not freed:
         return body, renaming, matched
     bits = label.take_bits()
-    recorded, jump = trace.operations[:-1], trace.operations[-1]
-    again = Forward(body.pool, body.enabled)
-    again.state.classes = trace.classes
-    renamed = label.enter(again, trace.inputs)
-    try:
-        again.run_all(recorded)
-        again.heap.appends.flush_all()
-        found = _match(label, again, [again.state.resolve(arg) for arg in jump.args], may_weaken=False)
-    except Contradiction:
-        found = None
+    again, renamed, found = _again(trace, label, body)
     if found is not None and _cost(again) <= _cost(body):
         return again, renamed, found
     for value, bounds in freed.items():
@@ -425,6 +416,16 @@ def _without_constants(
     freed = label.free_constants(length)
     if not freed:
         return body, renaming, matched
+    again, renamed, found = _again(trace, label, body)
+    if found is not None and _cost(again) <= _cost(body) + _WORTH_A_CONSTANT * len(freed):
+        return again, renamed, found
+    for place, value in freed:
+        place(value)
+    return body, renaming, matched
+
+
+def _again(trace: Trace, label: LabelState, body: Forward) -> tuple[Forward, Renaming, dict[Value, Value] | None]:
+    """The loop made once more from what the label is now, and what its parameters are matched with, if they can be."""
     recorded, jump = trace.operations[:-1], trace.operations[-1]
     again = Forward(body.pool, body.enabled)
     again.state.classes = trace.classes
@@ -435,11 +436,7 @@ def _without_constants(
         found = _match(label, again, [again.state.resolve(arg) for arg in jump.args], may_weaken=False)
     except Contradiction:
         found = None
-    if found is not None and _cost(again) <= _cost(body) + _WORTH_A_CONSTANT * len(freed):
-        return again, renamed, found
-    for place, value in freed:
-        place(value)
-    return body, renaming, matched
+    return again, renamed, found
 
 
 def _cost(body: Forward) -> int:

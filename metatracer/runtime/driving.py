@@ -23,7 +23,7 @@ from metatracer.backend.compile import set_exit_handler
 from metatracer.backend.llvm import loading_problem
 from metatracer.backend.once import once
 from metatracer.backend.support import FORMATS, StackFull, Unwound, set_recursion_handler, set_stack_handlers
-from metatracer.backend.threadstate import FRAMES, MORE_FRAMES, give_to_generator
+from metatracer.backend.threadstate import FRAMES, MORE_FRAMES, give_to_generator, pop_exc_info
 from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir.known import known_classes
 from metatracer.ir.shapes import put_together
@@ -525,8 +525,10 @@ class _Driving:
             outcome, value = twin.go_on(function, index, given.pop(), given.pop(), given.pop())
         finally:
             FRAMES.give(-more)
-        if handled:
+        if handled and outcome is None:
             give_to_generator(value, handled.pop())
+        elif handled:  # a signal, say, came before there was a generator
+            pop_exc_info(handled.pop())
         if type(value) is Request:
             self.request, self.values = value.loop, value.values
         else:
