@@ -326,6 +326,7 @@ def compile_trace(
         marks=annotate.Marks(trace) if annotate.marking else None,
         counts=heat > 0,
         is_bridge=is_bridge,
+        takes_ahead=level > 0,
     )
     symbol = f"trace{next(_trace_numbers)}"
     text = emitter.emit(symbol)
@@ -413,6 +414,7 @@ def emit_tree(
         force_exits=force_exits,
         own_label=own_label,
         is_bridge=is_bridge,
+        takes_ahead=level > 0,
     )
     symbol = f"tree{next(_trace_numbers)}"
     text = emitter.emit(symbol)

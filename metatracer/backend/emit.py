@@ -38,8 +38,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from metatracer.backend.counting import Counted, PassCounter, Passes
-from metatracer.backend.emit_exits import ExitCode, Exits
+from metatracer.backend.counting import Counted, PassCounter, Passes, calls_nothing
+from metatracer.backend.emit_exits import ExitCode, Exits, SecondLook
 from metatracer.backend.layout import Layout, read_u32
 from metatracer.backend.operands import LLVM_TYPES, pointer, register_positions
 from metatracer.backend.refcounts import ExitPlan, RefcountPlan, Release, Retain, may_change_polled
@@ -145,32 +145,6 @@ class PolledWord:
     depends: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SecondLook:
-    """What a guard that does not hold at once does before it leaves, and a value that it has then, or had at once.
-
-    Attributes:
-        label, lines: Of a cold block, up to its last instruction; it may be more than one.
-        last: The label of the last one.
-        holds: The operand that says whether the guard holds all the same.
-        result, type: Name and LLVM type of the value.
-        early, late: The value's operands.
-    """
-
-    label: str
-    lines: list[str]
-    last: str
-    holds: str
-    result: str
-    type: str
-    early: str
-    late: str
-
-    def merged(self, before: str) -> str:
-        """The instruction that gives the value; the guard held at once in the block `before`."""
-        return f"{self.result} = phi {self.type} [{self.early}, %{before}], [{self.late}, %{self.last}]"
-
-
 @dataclass(slots=True)
 class GuardExit:
     """An exit as compiled: the operation, its number in the trace, and the kinds of its live values."""
@@ -237,6 +211,7 @@ class Emitter:
         counts: bool = False,
         own_label: LabelRef | None = None,
         is_bridge: bool = False,
+        takes_ahead: bool = False,
     ) -> None:
         """Prepare to emit.
 
@@ -250,6 +225,7 @@ class Emitter:
             counts: Count runs down in the trace's heat word, and leave at the guard that does it when that gets to 0.
             own_label: The label of the root, as bridges name it.
             is_bridge: The root is a bridge: its inputs are in the exit buffer.
+            takes_ahead: A loop that calls nothing takes its passes ahead (`counting`).
 
         Attributes:
             put_off: The reference that the store in hand has to take.
@@ -258,7 +234,10 @@ class Emitter:
         self._is_bridge = is_bridge
         self.layout = layout
         self.addresses = addresses
-        self.counter = PassCounter(root.counted, pointer(root.memory.passes_address))
+        self.counter = PassCounter(
+            root.counted, pointer(root.memory.passes_address),
+            ahead=takes_ahead and force_exits is None and not counts and calls_nothing(root),
+        )  # fmt: skip
         self.own_label = own_label
         self.polling_functions: dict[str, str] = {}
         self.lines: list[str] = []
@@ -551,7 +530,7 @@ class Emitter:
     def _leave(self, exit_plan: ExitPlan, out: str, slot: str) -> None:
         """Let the exit `out` do what the plan says."""
         code = ExitCode(
-            self.counter.passes,
+            self.counter.owed,
             tuple([(self.arg(step.value), step.nullable) for step in exit_plan.retain]),
             tuple([self.typed(step.value) for step in exit_plan.release]),
             tuple([self.typed(value) for value in exit_plan.live]),

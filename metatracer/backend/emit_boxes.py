@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metatracer.backend.emit import Emitter, SecondLook, emits
+from metatracer.backend.emit import Emitter, emits
+from metatracer.backend.emit_exits import SecondLook
 from metatracer.backend.layout import INT_DIGIT_BITS
 from metatracer.backend.operands import pointer
 from metatracer.ir import opcodes as ops

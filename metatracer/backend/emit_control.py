@@ -229,6 +229,22 @@ def compare_polled(e: Emitter, lines: list[str], prefix: str, broken: str = "") 
 
 @emits(ops.GUARD_NO_ATTENTION)
 def emit_guard_no_attention(e: Emitter, op: Operation) -> None:
+    if e.counter.takes_ahead():
+        holds = e.counter.first_look(e)
+        second = e.counter.second_look(e, lambda: _no_attention(e))
+        e.guard(op, holds, second=second)
+        e.counter.took(second)
+        return
+    holds = _no_attention(e)
+    goes_on = e.counter.header(e)
+    if goes_on is not None:
+        holds = e.value(f"and i1 {goes_on}, {holds}")
+    e.guard(op, holds)
+    e.counter.passed()
+
+
+def _no_attention(e: Emitter) -> str:
+    """The operand that says that CPython wants no attention."""
     if e.layout.eval_breaker_in_thread:
         place = e.field(e.thread(), e.layout.eval_breaker)
         word = "i64"
@@ -238,9 +254,4 @@ def emit_guard_no_attention(e: Emitter, op: Operation) -> None:
     breaker = e.value(f"load volatile {word}, ptr {place}")
     if e.layout.eval_breaker_in_thread:
         breaker = e.value(f"and {word} {breaker}, {e.layout.eval_breaker_mask}")
-    holds = e.value(f"icmp eq {word} {breaker}, 0")
-    goes_on = e.counter.header(e)
-    if goes_on is not None:
-        holds = e.value(f"and i1 {goes_on}, {holds}")
-    e.guard(op, holds)
-    e.counter.passed()
+    return e.value(f"icmp eq {word} {breaker}, 0")

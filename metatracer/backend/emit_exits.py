@@ -9,6 +9,7 @@ such calls.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from metatracer.backend.operands import KEEPS_REGISTERS, pointer
@@ -53,6 +54,32 @@ class ExitCode(NamedTuple):
                     return 0
                 bits |= 1 << place
         return bits
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLook:
+    """What a guard that does not hold at once does before it leaves, and a value that it has then, or had at once.
+
+    Attributes:
+        label, lines: Of a cold block, up to its last instruction; it may be more than one.
+        last: The label of the last one.
+        holds: The operand that says whether the guard holds all the same.
+        result, type: Name and LLVM type of the value.
+        early, late: The value's operands.
+    """
+
+    label: str
+    lines: list[str]
+    last: str
+    holds: str
+    result: str
+    type: str
+    early: str
+    late: str
+
+    def merged(self, before: str) -> str:
+        """The instruction that gives the value; the guard held at once in the block `before`."""
+        return f"{self.result} = phi {self.type} [{self.early}, %{before}], [{self.late}, %{self.last}]"
 
 
 class _Ending:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import pytest
 
 from metatracer.backend.compile import CompiledCode
-from metatracer.backend.counting import PLENTY
+from metatracer.backend.counting import AHEAD, PLENTY
 from metatracer.ir.values import LoopRef
+from metatracer.backend.layout import eval_breaker_address, layout, thread_state
 from tests.backend.machine import compiled, outcome
 
 pytestmark = pytest.mark.usefixtures("_left_alone")
@@ -137,3 +139,67 @@ def test_a_bridge_without_entries_left_is_left_by_its_first_check(level: int) ->
     root.detach(guard)
     bridge.free()
     root.free()
+
+
+# --- passes taken ahead -------------------------------------------------------------------------------------------------------
+
+CALLING = LOOP.replace("  i6 = int_and", "  r8 = call(&f) -> [i2, r4]\n  guard_no_exception(r8) -> [i2, r4]\n  i6 = int_and")
+
+
+@pytest.mark.parametrize("granted", [AHEAD - 1, AHEAD, AHEAD + 1, 3 * AHEAD + 7, 100 * AHEAD])
+@pytest.mark.parametrize("passes", [1, AHEAD - 1, AHEAD, AHEAD + 1, 2 * AHEAD, 2 * AHEAD + 500, 3 * AHEAD + 7])
+def test_passes_that_were_taken_ahead_are_given_back(granted: int, passes: int) -> None:
+    code = compiled(LOOP, level=1, counted="header")
+    code.give_passes(granted + 1)  # one in front of the label
+    left = outcome(code, 2 * (passes - 1), None)
+    if passes <= granted:
+        assert left[0] == "guard_true"
+        assert code.passes_left == granted - passes
+    else:
+        assert (left[0], left[2]) == ("guard_no_attention", 2 * granted)
+        assert code.passes_left == 0
+    code.free()
+
+
+def test_a_pass_that_is_left_before_its_check_is_none() -> None:
+    text = SIMPLE.replace("  guard_no_attention", "  b4 = int_ne(i2, 7)\n  guard_true(b4) -> [i2, r4]\n  guard_no_attention")
+    code = compiled("trace enter(r9)\n  i1 = int_unbox(r9) -> [r9]\n  label(i2 = 0, i3 = i1, r4 = r9)" + text[text.index(")") + 1 :],
+                    level=1, counted="header")  # fmt: skip
+    code.give_passes(100)
+    assert outcome(code, 50)[:1] == ("guard_true",)
+    assert code.passes_left == 100 - 7
+    code.free()
+
+
+def _looks_for_attention(text: str) -> bool:
+    """Whether the first block of the loop reads CPython's word."""
+    block = text[text.index("\nloop:") :]
+    return "load volatile" in block[: block.index(" br ")]
+
+
+@pytest.mark.parametrize("counted", ["", "header"])
+def test_a_loop_that_calls_nothing_seldom_looks_for_attention(counted: Any) -> None:
+    assert not _looks_for_attention(compiled(LOOP, level=1, counted=counted).ir_text)
+    # Quick code has as few blocks as possible: what is in registers is stored at the end of each.
+    assert _looks_for_attention(compiled(LOOP, level=0, counted=counted).ir_text)
+    # What is called may take long; a guard that is forced to fail at its n-th execution has to be executed in each pass.
+    assert _looks_for_attention(compiled(CALLING, {"f": id}, level=1, counted=counted).ir_text)
+    assert _looks_for_attention(compiled(LOOP, level=1, counted=counted, force_exits=3).ir_text)
+
+
+@pytest.mark.skipif(layout().eval_breaker_in_thread, reason="its bits belong to CPython")
+def test_attention_is_noticed_at_the_next_look() -> None:
+    text = """trace attended(r0: int, r9)
+  i1 = int_unbox(r0) -> [r0, r9]
+  label(i2 = 0, i3 = i1, r4 = r9)
+  guard_no_attention() -> [i2, r4]
+  b5 = int_lt(i2, i3)
+  guard_true(b5) -> [i2, r4]
+  i7 = int_add_ovf(i2, 1) -> [i2, r4]
+  jump(i7, i3, r4)"""
+    code = compiled(text, level=1)
+    word = ctypes.c_int32.from_address(eval_breaker_address(layout(), thread_state()))
+    word.value = 1
+    left = outcome(code, 10, None)
+    assert (left[0], left[2]) == ("guard_no_attention", 0)  # whoever comes in looks at once
+    code.free()
