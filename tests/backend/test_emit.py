@@ -100,6 +100,16 @@ def test_division_by_a_constant_agrees_with_its_row(name: str, divisor: int, lev
     code.free()
 
 
+@pytest.mark.parametrize("level", [0, 1, 2])
+@pytest.mark.parametrize("name", ["int_floordiv", "int_mod", "uint_floordiv", "uint_mod"])
+def test_division_by_what_may_be_a_power_of_two_agrees_with_its_row(name: str, level: int) -> None:
+    opcode = OPCODES[name]
+    code = compile_trace(numeric_trace(opcode, {}), level=level)
+    for left, divisor in itertools.product(INTS, [1, 2, 3, 4, 6, 8, 1 << 31, 1 << 62, -2, -3, -8, -(1 << 62), MIN, MIN + 1, MAX]):
+        check(opcode, code, (left, divisor), (left, divisor))
+    code.free()
+
+
 def test_constants_keep_their_bits() -> None:
     for value in FLOATS:
         text = f"trace t()\n  r0 = float_box({value!r})\n  finish(r0)"
