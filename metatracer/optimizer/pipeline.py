@@ -1,7 +1,7 @@
 """The list of passes, and the optimizer as a whole.
 
 In order: one forward pass ("virtuals" ... "cse"), run twice when the loop is peeled ("peel"), then the whole-trace
-passes ("dead"). The environment variable METATRACER_OPT selects: "all" (the default), "none", names to use
+passes ("index", "dead"). The environment variable METATRACER_OPT selects: "all" (the default), "none", names to use
 ("fold,cse"), or names to leave out ("-peel,-lazy"). METATRACER_CHECK=1 verifies the trace after each step.
 """
 
@@ -36,6 +36,7 @@ PASSES: tuple[str, ...] = (
     "alias",  # guards of our own that two lists are different
     "cse",  # common subexpressions
     "peel",  # loop peeling: unboxed loop variables, hoisting of invariants
+    "index",  # both checks of an index in one
     "dead",  # dead operations
 )
 """Every pass, in order. Each can be switched off on its own."""
@@ -105,6 +106,11 @@ def optimize(
             raise Contradiction
         result = _simple_loop(trace, enabled) if peeled is None else peeled
     _check(result)
+    if "index" in enabled:
+        from metatracer.optimizer.index_checks import join_index_checks
+
+        result = join_index_checks(result)
+        _check(result)
     if "dead" in enabled:
         from metatracer.optimizer.dead import remove_dead_operations
 

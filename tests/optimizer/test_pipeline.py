@@ -96,4 +96,4 @@ def test_verification_after_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verifier, "verify", calls.append)
     monkeypatch.setenv("METATRACER_CHECK", "1")
     optimize(parse("t(r0)\n jump(r0)"), passes=PASSES)
-    assert len(calls) == 2
+    assert len(calls) == 3
