@@ -31,10 +31,11 @@ LAST = 1 / 4
 
 def programs(words: Sequence[str]) -> list[tuple[str, list[str]]]:
     """Names and the child's arguments of the programs whose names contain one of the words; of all, if there are none."""
-    found = []
-    for language in ("lua", "scheme"):
-        for path in sorted((ROOT / "interpreters" / language / "benchmarks").glob("*.[ls][uc][am]")):
-            found.append((f"{language}/{path.name}", [f"interpreters.{language}", str(path)]))
+    found = [
+        (f"{language}/{path.name}", [f"interpreters.{language}", str(path)])
+        for language in ("lua", "scheme")
+        for path in sorted((ROOT / "interpreters" / language / "benchmarks").glob("*.[ls][uc][am]"))
+    ]
     for name, arguments in examples.PROGRAMS.items():
         package, _, file = name.partition("/")
         path = ROOT / "examples" / package / "programs" / file

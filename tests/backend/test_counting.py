@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import operator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -198,8 +200,10 @@ def test_attention_is_noticed_at_the_next_look() -> None:
   i7 = int_add_ovf(i2, 1) -> [i2, r4]
   jump(i7, i3, r4)"""
     code = compiled(text, level=1)
-    word = ctypes.c_int32.from_address(eval_breaker_address(layout(), thread_state()))
-    word.value = 1
-    left = outcome(code, 10, None)
-    assert (left[0], left[2]) == ("guard_no_attention", 0)  # whoever comes in looks at once
+    memset = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t)(("memset", ctypes.pythonapi))
+    ask = partial(memset, eval_breaker_address(layout(), thread_state()), 1, 1)
+    assert code.enter is not None
+    _, left = map(operator.call, [ask, partial(code.enter, [10, None])])  # without bytecode between, which would attend
+    assert code.guards[left[0]].opcode.name == "guard_no_attention"
+    assert left[2] == 0  # whoever comes in looks at once
     code.free()
