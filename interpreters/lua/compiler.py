@@ -713,7 +713,7 @@ class FunctionCompiler:
     def expression_table(self, expression: Table, target: int) -> None:
         if self.record(expression, target):
             return
-        self.emit(tables.NewTable(target), expression.line)
+        self.emit(tables.NewTable(target, expression.is_object), expression.line)
         items: list[int] = []
         first = 1
         base = self.free

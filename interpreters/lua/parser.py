@@ -521,7 +521,11 @@ class Parser:
                 name = self.name()
                 result = Call(line, result, self.arguments(line), name)
             elif kind in (b"(", b"{") or kind == b"string":
-                result = Call(line, result, self.arguments(line))
+                arguments = self.arguments(line)
+                if arguments and isinstance(arguments[0], Table) and isinstance(result, Index) and result.is_global:
+                    assert isinstance(result.key, Constant)
+                    arguments[0].is_object = result.key.value == b"setmetatable"
+                result = Call(line, result, arguments)
             else:
                 return result
 

@@ -101,6 +101,7 @@ class Parenthesized(Expression):
 @dataclass(slots=True, eq=False)
 class Table(Expression):
     fields: list[tuple[Expression | None, Expression]]  # in order; without a key: the next item
+    is_object: bool = False  # gets a metatable at once, so that it is likely to have fields alone
 
 
 @dataclass(slots=True, eq=False)

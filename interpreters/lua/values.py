@@ -31,15 +31,18 @@ class KeyOfBoolean:
 
 TRUE_KEY = KeyOfBoolean(True)
 FALSE_KEY = KeyOfBoolean(False)
+NO_ITEMS: list[Any] = [None]
+NO_SLOTS: list[Any] = []
 
 
 class LuaTable:
     """A table; its methods are raw, without metamethods.
 
     Attributes:
-        array: the values at 1, 2, ...; its item 0 is not used, and its last item is never nil.
+        array: the values at 1, 2, ...; its item 0 is not used, and its last item is never nil. It is NO_ITEMS, which all
+            tables share and nobody changes, as long as nothing was appended; what appends looks for that.
         shape: which constant names it has as fields.
-        slots: their values; a field that was removed keeps its place, with nil.
+        slots: their values; a field that was removed keeps its place, with nil. As long as there is none it is NO_SLOTS.
         hash: everything else, or None. Entries that were removed keep their places, with nil, until some insertion.
         keys: the keys of `hash` in order, for `next`, as long as no key came; or None.
         positions: where each of them is in `keys`, once somebody had to know; or None.
@@ -55,9 +58,9 @@ class LuaTable:
     positions: dict[Any, int] | None
 
     def __init__(self) -> None:
-        self.array: list[Any] = [None]
+        self.array: list[Any] = NO_ITEMS
         self.shape: Shape = EMPTY_SHAPE
-        self.slots: list[Any] = []
+        self.slots: list[Any] = NO_SLOTS
         self.hash: dict[Any, Any] | None = None
         self.metatable: LuaTable | None = None
 
@@ -123,7 +126,10 @@ class LuaTable:
             if value is None and key == size - 1:
                 self.shrink()
         elif key == size and value is not None:
-            array.append(value)
+            if array is NO_ITEMS:
+                self.array = [None, value]
+            else:
+                array.append(value)
             if self.hash is not None:
                 self.migrate()
         else:
@@ -170,7 +176,10 @@ class LuaTable:
             if shape is None:
                 shape = extend(self.shape, name)
             if shape is not None:
-                self.slots.append(value)
+                if shape.count == 1:
+                    self.slots = [value]
+                else:
+                    self.slots.append(value)
                 self.shape = shape
                 return
         self.set_hash(name, value)

@@ -7,7 +7,7 @@ from typing import Any
 from interpreters.lua.code.fused import Node, operand
 from interpreters.lua.frames import Frame, Instruction, Slow
 from interpreters.lua.shapes import NOWHERE, find_field, place_of
-from interpreters.lua.values import LuaTable
+from interpreters.lua.values import NO_ITEMS, LuaTable
 from metatracer import we_are_jitted
 
 
@@ -87,7 +87,10 @@ class StoreItem(Instruction):
                         array[key] = value
                         return self.next
                     if key == size and table.hash is None:
-                        array.append(value)
+                        if array is NO_ITEMS:
+                            table.array = [None, value]
+                        else:
+                            array.append(value)
                         return self.next
                 table.set_integer(key, value)
                 return self.next

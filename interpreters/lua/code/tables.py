@@ -10,7 +10,7 @@ from interpreters.lua.code.operators import Operator
 from interpreters.lua.frames import Frame, Instruction
 from interpreters.lua.operations import Description
 from interpreters.lua.shapes import Shape, find_field
-from interpreters.lua.values import LuaTable
+from interpreters.lua.values import NO_ITEMS, LuaTable
 from metatracer import unroll_safe
 
 if TYPE_CHECKING:
@@ -192,14 +192,18 @@ class SetIndex(Store):
 
 
 class NewTable(Instruction):
-    _immutable_fields_ = ["target", "names"]
-    __slots__ = ("target",)
+    """`target = {}`, to which items may be appended next; an object is likely to get fields alone."""
 
-    def __init__(self, target: int) -> None:
-        self.target = target
+    _immutable_fields_ = ["target", "is_object"]
+    __slots__ = ("is_object", "target")
+
+    def __init__(self, target: int, is_object: bool) -> None:
+        self.target, self.is_object = target, is_object
 
     def execute(self, frame: Frame) -> int:
-        frame.registers[self.target] = LuaTable()
+        table = frame.registers[self.target] = LuaTable()
+        if not self.is_object:
+            table.array = [None]  # where most of those without fields are filled
         return self.next
 
 
@@ -255,6 +259,8 @@ class AppendItems(Instruction):
         registers = frame.registers
         table = registers[self.table]
         array = table.array
+        if array is NO_ITEMS:
+            array = table.array = [None]
         while len(array) < self.first:
             array.append(None)  # nils at an earlier end
         sources = self.sources

@@ -54,7 +54,10 @@ def insert(vm: VM, args: list[Any]) -> list[Any]:
         if not 1 <= position <= size + 1:
             raise bad_argument(2, "insert", "position out of bounds")
         if is_plain(table) and size == len(table.array) - 1 and args[2] is not None:
-            table.array.insert(position, args[2])
+            if size == 0:
+                table.array = [None, args[2]]
+            else:
+                table.array.insert(position, args[2])
             if table.hash is not None:
                 table.migrate()
         else:
@@ -147,7 +150,7 @@ def unpack(vm: VM, args: list[Any]) -> list[Any]:
 
 def pack(vm: VM, args: list[Any]) -> list[Any]:
     table = LuaTable()
-    table.array.extend(args)
+    table.array = [None, *args]
     table.shrink()
     table.set_field(b"n", len(args))
     return [table]

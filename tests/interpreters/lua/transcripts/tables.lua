@@ -30,3 +30,31 @@ local str = {} for i = 1, 300 do str["name" .. i] = i end; local sum = 0 for _, 
 local q = {first = 1, last = 0} for i = 1, 5 do q.last = q.last + 1; q[q.last] = i end; while q.first <= q.last do io.write(q[q.first], " "); q[q.first] = nil; q.first = q.first + 1 end print()
 local long = {1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33,34,35,36,37,38,39,40,41,42,43,44,45,46,47,48,49,50,51,52,53,54,55,56,57,58,59,60, f3()}; print(#long, long[51], long[63])
 local zero = {[0] = "z", "one", "two"} local seen = {} for k, v in pairs(zero) do seen[#seen + 1] = k .. v end table.sort(seen) print(table.concat(seen, " "))
+
+-- Tables without items share their empty array, and those without fields their values, until the first comes.
+local function fill(make, how)
+  local others, filled = {}, make()
+  for i = 1, 3 do others[i] = make() end
+  how(filled)
+  local text = #filled .. ":" .. tostring(filled[1]) .. ":" .. tostring(filled.name)
+  for i = 1, 3 do text = text .. " " .. #others[i] .. tostring(others[i][1]) .. tostring(others[i].name) end
+  return text
+end
+local makers = {
+  function() return {} end, function() return setmetatable({}, {}) end, function() return {other = 1} end, table.pack,
+  function() local t = {1} t[1] = nil return t end, function() return {nil} end,
+}
+local ways = {
+  function(t) t[1] = "a" end, function(t) t[#t + 1] = "a" t[#t + 1] = "b" end, function(t) rawset(t, 1, "a") end,
+  function(t) table.insert(t, "a") end, function(t) table.insert(t, 1, "a") table.insert(t, 1, "b") end,
+  function(t) t[2] = "b" t[1] = "a" end, function(t) t.name = "n" end, function(t) rawset(t, "name", "n") end,
+  function(t) table.move({"a", "b"}, 1, 2, 1, t) end, function(t) t[1] = "a" t[1] = nil t[1] = "c" end,
+  function(t) t[1.0] = "a" t.name = "n" end,
+}
+for number, make in ipairs(makers) do
+  for _, how in ipairs(ways) do
+    local text
+    for _ = 1, 5 do text = fill(make, how) end
+    print(number, text)
+  end
+end
