@@ -57,6 +57,13 @@ def to_float(value: Any) -> float:
         return math.inf if value > 0 else -math.inf
 
 
+def _from_integer(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return to_float(value)
+
+
 def _floats(left: Any, right: Any) -> tuple[float, float]:
     return to_float(left), to_float(right)
 
@@ -69,8 +76,16 @@ def add(left: Any, right: Any) -> Any:
     return add_mixed(left, right)
 
 
-@dont_look_inside
 def add_mixed(left: Any, right: Any) -> Any:
+    if type(left) is float and type(right) is int:
+        return left + _from_integer(right)
+    if type(left) is int and type(right) is float:
+        return _from_integer(left) + right
+    return add_others(left, right)
+
+
+@dont_look_inside
+def add_others(left: Any, right: Any) -> Any:
     check_number("+", left)
     check_number("+", right)
     try:
@@ -88,8 +103,16 @@ def subtract(left: Any, right: Any) -> Any:
     return subtract_mixed(left, right)
 
 
-@dont_look_inside
 def subtract_mixed(left: Any, right: Any) -> Any:
+    if type(left) is float and type(right) is int:
+        return left - _from_integer(right)
+    if type(left) is int and type(right) is float:
+        return _from_integer(left) - right
+    return subtract_others(left, right)
+
+
+@dont_look_inside
+def subtract_others(left: Any, right: Any) -> Any:
     check_number("-", left)
     check_number("-", right)
     try:
@@ -107,8 +130,16 @@ def multiply(left: Any, right: Any) -> Any:
     return multiply_mixed(left, right)
 
 
-@dont_look_inside
 def multiply_mixed(left: Any, right: Any) -> Any:
+    if type(left) is float and type(right) is int:
+        return left * _from_integer(right)
+    if type(left) is int and type(right) is float:
+        return _from_integer(left) * right
+    return multiply_others(left, right)
+
+
+@dont_look_inside
+def multiply_others(left: Any, right: Any) -> Any:
     check_number("*", left)
     check_number("*", right)
     try:
@@ -124,8 +155,19 @@ def divide(left: Any, right: Any) -> Any:
     return divide_mixed(left, right)
 
 
-@dont_look_inside
 def divide_mixed(left: Any, right: Any) -> Any:
+    if type(right) is int and right != 0:
+        if type(left) is float:
+            return left / _from_integer(right)
+        if type(left) is int and left % right == 0:
+            return left // right
+    if type(left) is int and type(right) is float and right != 0.0:
+        return _from_integer(left) / right
+    return divide_others(left, right)
+
+
+@dont_look_inside
+def divide_others(left: Any, right: Any) -> Any:
     check_number("/", left)
     check_number("/", right)
     if right == 0:
@@ -268,6 +310,8 @@ def exact(value: Any) -> Any:
 def inexact(value: Any) -> Any:
     if type(value) is float or type(value) is complex:
         return value
+    if type(value) is int:
+        return _from_integer(value)
     return to_float(check_number("inexact", value))
 
 

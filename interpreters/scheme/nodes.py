@@ -845,6 +845,10 @@ OF_TWO: dict[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 """Variadic primitives as functions of two arguments."""
 
+FOLDED = frozenset({"+", "-", "*", "/"})
+"""Those that are, with more arguments, themselves of what they are with all but the last, and of the last."""
+MOST_FOLDED = 6
+
 
 def own_node(primitive: Primitive, args: list[Simple], place: Place | None) -> Simple | None:
     """The node made for this built-in primitive, if there is one."""
@@ -856,4 +860,10 @@ def own_node(primitive: Primitive, args: list[Simple], place: Place | None) -> S
         return make(primitive, args, place)
     if count == 2 and primitive.name in OF_TWO:
         return Prim2(Primitive(primitive.name, OF_TWO[primitive.name], 2, 2), args, place)
+    if 2 < count <= MOST_FOLDED and primitive.name in FOLDED:
+        value: Simple | None = args[0]
+        for arg in args[1:]:
+            assert value is not None
+            value = own_node(primitive, [value, arg], place)
+        return value
     return None
