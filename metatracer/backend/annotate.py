@@ -21,7 +21,7 @@ from metatracer.ir.values import Operation, Trace
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from metatracer.backend.refcounts import Release, Retain
+    from metatracer.backend.refcounts import Step
 
 marking = False
 """Whether code compiled from now on keeps its marked text."""
@@ -90,7 +90,7 @@ class Marks:
         self._number += 1
         return self._number
 
-    def begin(self, step: Operation | Retain | Release, lines: list[str], cold: list[str]) -> None:
+    def begin(self, step: Step, lines: list[str], cold: list[str]) -> None:
         """What is appended to the lines from here on comes from `step`."""
         self.mark(lines, cold)
         if isinstance(step, Operation):

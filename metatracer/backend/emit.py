@@ -42,7 +42,7 @@ from metatracer.backend.counting import Counted, PassCounter, Passes, calls_noth
 from metatracer.backend.emit_exits import ExitCode, Exits, SecondLook
 from metatracer.backend.layout import Layout, read_u32
 from metatracer.backend.operands import LLVM_TYPES, pointer, register_positions
-from metatracer.backend.refcounts import ExitPlan, RefcountPlan, Release, Retain, may_change_polled
+from metatracer.backend.refcounts import ExitPlan, RefcountPlan, Retain, Step, TakeApart, may_change_polled
 from metatracer.backend.switches import cases
 from metatracer.errors import IRError
 from metatracer.ir.values import Const, Operation, Trace, Value
@@ -795,10 +795,33 @@ class Emitter:
         ]
         return "\n".join([*self._declarations, *self._functions, *self.polling_functions.values(), *metadata, ""])
 
+    def _take_apart(self, step: TakeApart) -> None:
+        """Where others have the tuple, too, the items are retained."""
+        operand = self.arg(step.value)
+        word = "i32" if self.layout.has_immortal else "i64"
+        count = self.load(word, operand)
+        alone, shared, done = self.new_label("a"), self.new_label("s"), self.new_label("p")
+        less = self.value(f"sub {word} {count}, 1")
+        if self.layout.has_immortal:
+            less = self.value(f"select i1 {self.value(f'icmp slt {word} {count}, 0')}, {word} {count}, {word} {less}")
+        self.line(f"br i1 {self.value(f'icmp eq {word} {count}, 1')}, label %{alone}, label %{shared}")
+        main, self.lines = self.lines, self.cold
+        self.block(shared)
+        for _, item in step.items:
+            self.retain(self.arg(item))
+        self.store(f"{word} {less}", operand)
+        self.line(f"br label %{done}")
+        self.lines = main
+        self.block(alone)
+        function = self.function(f"untuple_{'_'.join([str(index) for index, _ in step.items])}")
+        self.line(f"call void {function}(ptr {operand}) ; take apart")
+        self.line(f"br label %{done}")
+        self.block(done)
+
     def _emit_steps(self) -> None:
         """Emit the operations of the branch in hand."""
         marks = self.marks
-        following: list[Operation | Retain | Release | None] = [*self.plan.steps[1:], None]
+        following: list[Step | None] = [*self.plan.steps[1:], None]
         for step, after in zip(self.plan.steps, following, strict=True):
             if marks is not None:
                 marks.begin(step, self.lines, self.cold)
@@ -812,12 +835,13 @@ class Emitter:
                     self.put_off = step
                 elif isinstance(step, Retain):
                     self.retain(self.arg(step.value), nullable=step.nullable)
+                elif isinstance(step, TakeApart):
+                    self._take_apart(step)
                 else:
-                    assert isinstance(step, Release)
                     self.release(self.arg(step.value), nullable=step.nullable)
 
 
-def _is_for_item(step: Retain, after: Operation | Retain | Release | None) -> bool:
+def _is_for_item(step: Retain, after: Step | None) -> bool:
     """Whether a reference is taken for the store of a list item behind it."""
     return isinstance(after, Operation) and after.opcode.name == "list_setitem" and after.args[2] is step.value
 

@@ -1,6 +1,7 @@
 """Machine code that frees objects into free lists (`free_lists`).
 
-`dealloc` does what `_Py_Dealloc` does, `release` what `Py_DecRef` does.
+`dealloc` does what `_Py_Dealloc` does, `release` what `Py_DecRef` does. `untuple_1_2` frees a tuple that has one reference, and
+gives up its items except for 1 and 2, whose references are the caller's then.
 
 What a tuple, list or instance alone holds is freed in the same way, up to `_DEPTH` inside of each other, and a list linked by its
 last slot in a loop; the rest by CPython, whose "trashcan" keeps long chains from using the C stack up. Behind that an epoch
@@ -173,6 +174,90 @@ empty.t:
 {_give_back("t", lists.heads, lists.counts, "%index", "%items.t")}
 given.t:
   ret void"""
+
+
+def untuple_text(name: str, taken: tuple[int, ...], functions: Callable[[str], int], epoch: str) -> str:
+    """LLVM text of what takes a tuple apart that has one reference; it has more items than the last of those that are taken.
+
+    What is no tuple of a length that has a free list is freed by CPython.
+    """
+    figures, lists = layout(), free_lists()
+    known = taken[-1] + 1
+    word = "i32" if figures.has_immortal else "i64"
+    more = "call i32 @llvm.uadd.sat.i32(i32 %kept{0}, i32 1)" if figures.has_immortal else "add i64 %kept{0}, 1"
+    retains = "\n".join(
+        f"""  %keptp{index} = getelementptr i8, ptr %object, i64 {figures.tuple_items + WORD * index}
+  %item{index} = load ptr, ptr %keptp{index}
+  %kept{index} = load {word}, ptr %item{index}
+  %more{index} = {more.format(index)}
+  store {word} %more{index}, ptr %item{index}"""
+        for index in taken
+    )
+    other = f"""other:
+{retains}
+  store {word} 0, ptr %object
+  call void {pointer(symbol_address("_Py_Dealloc"))}(ptr %object)
+{epoch}
+  ret void
+}}"""
+    head = f"""
+declare i32 @llvm.uadd.sat.i32(i32, i32)
+define void @{name}(ptr %object) nounwind {{
+entry:"""
+    if lists is None:
+        return f"{head}\n  br label %other\n{other}"
+    dealloc = pointer(functions("dealloc"))
+    dropped = [index for index in reversed(range(known)) if index not in taken]
+    drops = []
+    for place, index in enumerate(dropped):
+        following = f"known{dropped[place + 1]}" if place + 1 < len(dropped) else "empty"
+        drops.append(f"""known{index}:
+  %place{index} = getelementptr ptr, ptr %items.t, i64 {index}
+  %value{index} = load ptr, ptr %place{index}
+{_release(figures, f"k{index}", f"%value{index}", f"drop{index}", following)}
+drop{index}:
+  call void {dealloc}(ptr %value{index})
+  br label %{following}""")
+    blocks = "\n".join(drops)
+    return f"""{head}
+  %typep = getelementptr i8, ptr %object, i64 {figures.ob_type}
+  %type = load ptr, ptr %typep
+  %istuple = icmp eq ptr %type, {pointer(id(tuple))}
+  br i1 %istuple, label %tuple, label %other
+tuple:
+  %sizep = getelementptr i8, ptr %object, i64 {figures.ob_size}
+  %size = load i64, ptr %sizep
+  %index = sub i64 %size, 1
+  %short = icmp ult i64 %index, {LENGTHS}
+  br i1 %short, label %ours, label %other
+ours:
+{_untrack("t", "items")}
+items:
+  %items.t = getelementptr i8, ptr %object, i64 {figures.tuple_items}
+  br label %loop
+loop:
+  %left = phi i64 [%size, %items], [%number, %after]
+  %done = icmp eq i64 %left, {known}
+  br i1 %done, label %{f"known{dropped[0]}" if dropped else "empty"}, label %item
+item:
+  %number = sub i64 %left, 1
+  %place = getelementptr ptr, ptr %items.t, i64 %number
+  %value = load ptr, ptr %place
+  %unset = icmp eq ptr %value, null
+  br i1 %unset, label %after, label %set
+set:
+{_release(figures, "t", "%value", "drop", "after")}
+drop:
+  call void {dealloc}(ptr %value)
+  br label %after
+after:
+  br label %loop
+{blocks}
+empty:
+{_give_back("t", lists.heads, lists.counts, "%index", "%items.t")}
+given.t:
+  ret void
+{other}"""
 
 
 def _list(figures: Layout, inner: str) -> str:

@@ -87,11 +87,12 @@ def instance_text(name: str, slots: int, weak: bool, no_memory: int, epoch: str)
         making = f"""{take_object(ctypes.addressof(INSTANCES), counts_of(INSTANCES), str(number), HEADER)}
   %typep = getelementptr i8, ptr %head, i64 {figures.ob_type}
   store ptr %class, ptr %typep
-  call void {pointer(symbol_address("Py_IncRef"))}(ptr %class)
+{_retain_class()}
 {unset}
 {track(lists)}
   ret ptr %head"""
     return f"""
+declare i32 @llvm.uadd.sat.i32(i32, i32)
 define ptr @{name}(ptr %class) nounwind {{
 {making}
 allocate:
@@ -105,6 +106,15 @@ nomemory:
   call void {pointer(no_memory)}() noreturn
   unreachable
 }}"""
+
+
+def _retain_class() -> str:
+    """Take a reference to %class."""
+    word = "i32" if layout().has_immortal else "i64"
+    more = "call i32 @llvm.uadd.sat.i32(i32 %users, i32 1)" if layout().has_immortal else "add i64 %users, 1"
+    return f"""  %users = load {word}, ptr %class
+  %more = {more}
+  store {word} %more, ptr %class"""
 
 
 def list_text(name: str, length: int, no_memory: int, epoch: str) -> str:

@@ -6,7 +6,8 @@ parameters and the results of allocations and calls. A value loaded from the hea
 operation that may release references or run code while the value is still wanted; there, and not earlier, the trace
 takes a reference of its own. Values that are only looked at between two such operations cost nothing.
 
-An owned value is released right after its last use; the snapshots of guards count as uses. Operations in `CONSUMED`
+An owned value is released right after its last use; the snapshots of guards count as uses. A tuple whose items are wanted longer
+(a frame that is returned to) is *taken apart* there: if the trace had the only reference, the items' are the trace's then. Operations in `CONSUMED`
 take over one reference to some of their arguments: they are given the trace's own if this is the argument's last use,
 and a new one else.
 
@@ -97,6 +98,8 @@ _HARMLESS_TYPES = frozenset({int, float, complex, str, bytes, bool, type(None), 
 _HARMLESS_RESULTS = frozenset({"int_box", "uint_box", "float_box", "str_chr"})
 _UNBOXING = frozenset({"int_unbox", "uint_unbox", "int_truncate", "float_unbox", "bool_unbox"})
 _FOREVER = 1 << 60
+MOST_TAKEN = 8
+"""Items of a tuple are taken from so many places: there is a function for each set of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,24 @@ class Release:
 
     value: Value
     nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TakeApart:
+    """A step of the plan: give up one reference to a tuple, and have one to each of these items.
+
+    Where nobody else has the tuple, the items change hands, and no reference is counted.
+
+    Attributes:
+        value: The tuple.
+        items: Index and value of each item, no index twice.
+    """
+
+    value: Value
+    items: tuple[tuple[int, Value], ...]
+
+
+Step = Operation | Retain | Release | TakeApart
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +166,7 @@ class RefcountPlan:
             make the result of it.
     """
 
-    steps: list[Operation | Retain | Release] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     exits: dict[Operation, ExitPlan] = field(default_factory=dict)
     unset_fields: set[Operation] = field(default_factory=set)
     nullable: set[Operation] = field(default_factory=set)
@@ -166,6 +187,9 @@ class RefcountPlan:
             if isinstance(step, Operation):
                 text = f"{step.opcode.name}({', '.join(name(arg) for arg in step.args)})"
                 lines.append(f"{name(step)} = {text}" if step.kind else text)
+            elif isinstance(step, TakeApart):
+                items = ", ".join(f"{index}: {name(item)}" for index, item in step.items)
+                lines.append(f"takeapart({name(step.value)}, {items})")
             else:
                 lines.append(f"{type(step).__name__.lower()}({name(step.value)})")
         return "\n".join(lines)
@@ -381,17 +405,24 @@ class _Planner:
 
     # --- protection and release ----------------------------------------------------------------------------------------
 
-    def _protect(self, position: int) -> None:
-        """Take references to borrowed values that are still wanted at `position` or later."""
-        if not self.borrowed:
-            return
+    def _protect(self, position: int, leaving: Sequence[Value] = ()) -> dict[Value, dict[int, Value]]:
+        """Take references to borrowed values that are still wanted at `position` or later.
+
+        Gives the items that need none, of tuples among `leaving`, which are released next: those are taken apart.
+        """
+        taken: dict[Value, dict[int, Value]] = {}
         for value in list(self.borrowed):
             if self.last[value] < position:
                 del self.borrowed[value]
             elif not self._kept_by_base(value):
                 del self.borrowed[value]
                 self.owned[value] = None
-                self.plan.steps.append(Retain(value, value in self.nullable))
+                base, index = _item_of(value)
+                if base is not None and base in leaving and index not in taken.get(base, ()):
+                    taken.setdefault(base, {})[index] = value
+                else:
+                    self.plan.steps.append(Retain(value, value in self.nullable))
+        return taken
 
     def _kept_by_base(self, value: Value) -> bool:
         """Whether a tuple that is alive for as long as `value` is wanted keeps it alive."""
@@ -408,19 +439,32 @@ class _Planner:
         for value in values:
             self.borrowed.pop(value, None)
         releases = [value for value in values if value in self.owned]
+        taken: dict[Value, dict[int, Value]] = {}
         if any(value not in self.harmless for value in releases):
             for value in releases:  # a tuple that goes no longer keeps its items
                 del self.owned[value]
-            self._protect(position + 1)
+            taken = self._protect(position + 1, releases)
         for value in releases:
             self.owned.pop(value, None)
-            self.plan.steps.append(Release(value, value in self.nullable))
+            items = taken.get(value)
+            self.plan.steps.append(
+                Release(value, value in self.nullable) if items is None else TakeApart(value, tuple(sorted(items.items())))
+            )
 
 
 _NULL_AT_EXIT = frozenset({"guard_no_exception", "guard_next"})
 """Guards that fail only when their argument is NULL (or, for calls with an integer result, no reference).
 
 Not `guard_nonnull`, which tests make fail at will: what a search of a dict has found is owned."""
+
+
+def _item_of(value: Value) -> tuple[Value | None, int]:
+    """The tuple that a value was read from, and the index; None for what is none of the first items of a tuple."""
+    if isinstance(value, Operation) and value.opcode.name == "tuple_getitem":
+        index = value.args[1]
+        if isinstance(index, Const) and 0 <= index.value < MOST_TAKEN:
+            return value.args[0], index.value
+    return None, 0
 
 
 def _null_without_error(call: Operation) -> bool:

@@ -343,6 +343,7 @@ nomemory:
 }}"""
 
 
+_UNTUPLE = "untuple_"
 _DROPS = tuple(f"drop{count}" for count in range(1, MOST_DROPPED + 1))
 _BASE = (
     "fetch", "restore", "decode", "portal_exit", "unwind_exit", "stack_limit", "no_memory", "str_append",
@@ -388,7 +389,16 @@ def function_address(name: str) -> int:
     """Address of a function of this module, or of a C function of the process."""
     if name in _BASE:
         _base()
+    if name.startswith(_UNTUPLE):
+        _make_untuple(name)
     return _functions.get(name) or llvm.symbol_address(name)
+
+
+@once
+def _make_untuple(name: str) -> None:
+    """Make the function that frees a tuple and leaves the items numbered in its name to its caller."""
+    taken = tuple([int(index) for index in name.removeprefix(_UNTUPLE).split("_")])
+    _link(freeing_code.untuple_text(name, taken, function_address, _begin_epoch("epoch")), [name])
 
 
 @once

@@ -11,7 +11,7 @@ import pytest
 
 from metatracer.backend import free_lists, support
 from metatracer.backend.layout import layout, object_at, read_word
-from tests.backend.machine import DEALLOC, free
+from tests.backend.machine import DEALLOC, compiled, free
 
 _plain_dealloc = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(("_Py_Dealloc", ctypes.pythonapi))
 _decref = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("Py_DecRef", ctypes.pythonapi))
@@ -336,3 +336,43 @@ def test_a_class_may_go_with_its_last_instance():
     free(holder)
     gc.collect()
     assert gone() is None
+
+
+class Named(tuple):  # a subclass is freed by CPython
+    pass
+
+
+@pytest.mark.parametrize("kind", [tuple, Named])
+@pytest.mark.parametrize("length", [3, 5, 20, 21])
+@pytest.mark.parametrize("is_shared", [False, True], ids=["alone", "shared"])
+def test_a_tuple_is_taken_apart(kind, length, is_shared):
+    code = compiled(
+        """trace t(r0, r9: Box)
+          guard_nonnull(r0) -> [r9]
+          r1 = tuple_getitem(r0, 2)
+          r2 = tuple_getitem(r0, 0)
+          setfield(r9, None) {Box.item}
+          r3 = new_tuple(r1, r2)
+          finish(r3)""",
+        {"Box": Weak},
+    )
+    items = [object() for _ in range(length)]
+    freed = weakref.WeakSet()
+    items[1] = Weak(None)
+    freed.add(items[1])
+    for _ in range(3):
+        whole = kind(items)
+        counts = [sys.getrefcount(item) for item in items]
+        holder = whole if is_shared else None
+        values = [whole, Weak(None)]
+        del whole
+        exit_tuple = code.enter(values)
+        assert exit_tuple[0] == 0
+        assert exit_tuple[2] == (items[2], items[0])
+        assert holder is None or (holder == tuple(items) and gc.is_tracked(holder) and sys.getrefcount(holder) == 2)
+        del exit_tuple
+        assert [sys.getrefcount(item) for item in items] == [count - (not is_shared) for count in counts]
+        del holder
+    del items
+    assert not freed
+    code.free()

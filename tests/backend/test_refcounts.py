@@ -105,7 +105,7 @@ def test_an_item_of_a_live_tuple_needs_no_reference() -> None:
       guard_nonnull(r2) -> [r0]
       finish(r1)"""
     assert "retain(r2)" not in planned(text)
-    assert "retain(r2)" in planned(text.replace("[r0]", "[]"))
+    assert "takeapart(r0, 0: r2)" in planned(text.replace("[r0]", "[]"))
 
 
 def test_a_finalizer_at_a_release_ends_borrowing() -> None:
@@ -222,3 +222,44 @@ def test_a_string_that_is_used_again_is_kept(operands: str, result: str) -> None
         {},
     )
     assert not plan_refcounts(trace).appends
+
+
+def test_a_tuple_whose_items_are_wanted_longer_is_taken_apart() -> None:
+    assert planned(
+        """trace t(r0: tuple, r1: Box)
+          r2 = tuple_getitem(r0, 1)
+          r3 = tuple_getitem(r0, 3)
+          r4 = tuple_getitem(r0, 0)
+          guard_nonnull(r4) -> [r0]
+          setfield(r1, None) {Box.item}
+          finish(r2)"""
+    ) == [
+        "r2 = tuple_getitem(r0, 1)",
+        "r3 = tuple_getitem(r0, 3)",
+        "r4 = tuple_getitem(r0, 0)",
+        "guard_nonnull(r4)",
+        "takeapart(r0, 1: r2)",
+        "retain(None)",
+        "setfield(r1, None)",
+        "release(r1)",
+        "finish(r2)",
+    ]
+
+
+def test_an_item_that_was_read_twice_is_taken_once() -> None:
+    steps = planned(
+        """trace t(r0: tuple, r1: Box)
+          r2 = tuple_getitem(r0, 1)
+          r3 = tuple_getitem(r0, 1)
+          guard_nonnull(r2) -> [r0]
+          setfield(r1, None) {Box.item}
+          r4 = new_tuple(r2, r3)
+          finish(r4)"""
+    )
+    assert steps[3:5] == ["retain(r3)", "takeapart(r0, 1: r2)"]
+
+
+def test_a_tuple_that_is_kept_is_not_taken_apart() -> None:
+    assert "takeapart" not in "".join(
+        planned("trace t(r0: tuple)\n  r1 = tuple_getitem(r0, 1)\n  guard_nonnull(r1) -> [r0]\n  r2 = new_tuple(r0, r1)\n  finish(r2)")
+    )
