@@ -198,18 +198,41 @@ class LuaTable:
         if hash_part is None:
             self.hash = {key: value}
             self.hash_limit = 8
-        else:
-            if len(hash_part) >= self.hash_limit:
-                self.drop_dead(hash_part)
+        elif len(hash_part) < self.hash_limit:
             hash_part[key] = value
+        else:
+            self.rehash(hash_part, key, value)
         self.keys = None
 
     @dont_look_inside
-    def drop_dead(self, hash_part: dict[Any, Any]) -> None:
-        """Take out of the hash part the entries that were removed."""
+    def rehash(self, hash_part: dict[Any, Any], key: Value, value: Value) -> None:
+        """Put a key into the hash part, and take out the entries that were removed and the integers that the array can have."""
         for dead in [key for key, value in hash_part.items() if value is None]:
             del hash_part[dead]
+        hash_part[key] = value
+        if type(key) is int and 0 < key < 2 * (len(self.array) + len(hash_part)):
+            self.move_dense(hash_part)
         self.hash_limit = max(8, 2 * len(hash_part))
+
+    def move_dense(self, hash_part: dict[Any, Any]) -> None:
+        """Let the array grow as long as more than half of it is used."""
+        size = len(self.array)
+        most = 2 * (size + len(hash_part))
+        used, last = size - 1, 0
+        numbers = sorted(key for key in hash_part if type(key) is int and 0 < key < most)
+        for number in numbers:
+            used += 1
+            if 2 * used > number:
+                last = number
+        if not last:
+            return
+        array = self.array = [*self.array, *[None] * (last + 1 - size)]
+        for number in numbers:
+            if number > last:
+                break
+            array[number] = hash_part.pop(number)
+        if not hash_part:
+            self.hash = None
 
     def forget_items(self) -> None:
         """Take out of the hash part what the array has."""

@@ -58,3 +58,29 @@ for number, make in ipairs(makers) do
     print(number, text)
   end
 end
+
+-- Integers that come in any order: the array takes them over when it is more than half used.
+local function entries(t)
+  local found = {}
+  for k, v in pairs(t) do found[#found + 1] = tostring(k) .. "=" .. tostring(v) end
+  table.sort(found)
+  return #found .. " " .. table.concat(found, " ")
+end
+local orders = {
+  function(i) return 31 - i end, function(i) return i * 7 % 31 end, function(i) return 2 * i end, function(i) return i + 100 end,
+  function(i) return i * i end, function(i) return (i + 15) % 30 + 1 end, function(i) return i % 2 == 0 and i // 2 or -i end,
+}
+for number, order in ipairs(orders) do
+  local t = {}
+  for i = 1, 30 do t[order(i)] = i end
+  print(number, entries(t))
+  for i = 1, 30 do if i % 3 > 0 then t[order(i)] = nil end end
+  for i = 1, 30 do t["k" .. i] = i t[i + 0.5] = i end
+  print(number, entries(t), t[40], t[3], t[7], rawlen(t) == 0 or t[#t] ~= nil, t[#t + 1])
+  for i = 30, 1, -1 do t[order(i)] = i t[i + 0.5] = nil t["k" .. i] = nil end
+  print(number, entries(t))
+  for k, v in pairs(t) do t[k] = v > 15 and v + 1 or nil end
+  print(number, entries(t))
+  for k in pairs(t) do t[k] = nil end
+  print(number, entries(t), #t, next(t))
+end
