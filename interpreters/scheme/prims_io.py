@@ -154,7 +154,9 @@ def flush_output(port: Any = None) -> Any:
 
 @opaque("read")
 def read(port: Any = None) -> Any:
-    return source("read", port).read_after_fill()
+    port = source("read", port)
+    value = port.reader.read_plain()
+    return port.read_after_fill() if value is None else value
 
 
 @primitive("read-char")

@@ -11,6 +11,8 @@ from interpreters.scheme.objects import EOF, NIL, Char, Condition, Pair, SchemeE
 
 _SKIP = re.compile(r"(?:\s+|;[^\n]*)+")
 _DELIMITED = re.compile(r'[^\s()\[\]";|\']*(?:\|(?:[^|\\]|\\.)*\|[^\s()\[\]";|\']*)*', re.DOTALL)
+_PLAIN_ATOM = re.compile(r"""\s*([^\s()\[\]";|'`,#.][^\s()\[\]";|']*+)(?!\|)""")
+"""White space and a number or symbol that has nothing special about it."""
 _STRING_PLAIN = re.compile(r'[^"\\]*')
 _NESTED = re.compile(r"\|#|#\|")
 _LABEL = re.compile(r"#([0-9]+)([=#])")
@@ -123,6 +125,16 @@ class Reader:
         except IncompleteError:
             self.position = start
             raise
+
+    def read_plain(self) -> Any:
+        """The next datum if that is a number or symbol with nothing special about it; otherwise None, and nothing is consumed."""
+        match = _PLAIN_ATOM.match(self.text, self.position)
+        if match is None or self.fold:
+            return None
+        self.position = match.end()
+        token = match[1]
+        number = parse_number(token)
+        return intern(token) if number is None else number
 
     def _skip(self) -> None:
         text = self.text

@@ -68,6 +68,12 @@ class _Lists(ctypes.Structure):
     _fields_ = (("heads", ctypes.c_void_p * (MOST_ROOM + 1)), ("counts", ctypes.c_uint32 * (MOST_ROOM + 1)))
 
 
+class _Class(ctypes.Structure):
+    """A class whose instances are freed into a list: which, its version tag then, and how many slots they have."""
+
+    _fields_ = (("type", ctypes.c_void_p), ("tag", ctypes.c_uint32), ("slots", ctypes.c_uint32))
+
+
 class Plain:
     """A class that is plain (`is_plain`)."""
 
@@ -76,6 +82,9 @@ class Plain:
 
 INSTANCES = _Instances()
 LISTS = _Lists()
+KNOWN_CLASSES = 16
+CLASSES = (_Class * KNOWN_CLASSES)()
+"""Classes that were found to be plain when an instance was freed last, each at the place that its address gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +219,7 @@ def _weak_place(figures: Layout, slots: int) -> int:
 
 def regions() -> tuple[tuple[int, int], ...]:
     """Address and size of each piece of memory that the functions here index."""
-    own = [(ctypes.addressof(memory), ctypes.sizeof(memory)) for memory in (INSTANCES, LISTS)]
+    own = [(ctypes.addressof(memory), ctypes.sizeof(memory)) for memory in (INSTANCES, LISTS, CLASSES)]
     lists = free_lists()
     return (*own, *([] if lists is None else [lists.region]))
 

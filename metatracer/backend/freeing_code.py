@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 
 from metatracer.backend import free_numbers
 from metatracer.backend.free_lists import (
+    CLASSES,
     FLAGS_LOOKED_AT,
     FLAGS_WANTED,
     GC_HEADER,
     HEADER,
     INSTANCES,
+    KNOWN_CLASSES,
     LENGTHS,
     LISTS,
     MOST_SLOTS,
@@ -321,7 +323,8 @@ def _weak_fits(figures: Layout) -> str:
 def _instance(figures: Layout, inner: str, epoch: str) -> str:
     """From block `class`: slots are given up from the first to the last, as `subtype_dealloc` does.
 
-    The instance itself is gone before what its last slot alone referred to, which is freed in the same loop.
+    The instance itself is gone before what its last slot alone referred to, which is freed in the same loop. A class that was looked
+    at is remembered with its version tag, which changes with whatever may make it another one (a finalizer, other bases).
     """
     plain = id(Plain)
     same = (figures.tp_dealloc, figures.tp_base, figures.tp_free)
@@ -335,6 +338,28 @@ def _instance(figures: Layout, inner: str, epoch: str) -> str:
     own = ctypes.addressof(INSTANCES)
     tests = "\n".join(looks)
     return f"""class:
+  %typen = ptrtoint ptr %type to i64
+  %spread = lshr i64 %typen, 4
+  %typen8 = lshr i64 %typen, 9
+  %mixed = xor i64 %spread, %typen8
+  %place = and i64 %mixed, {KNOWN_CLASSES - 1}
+  %known = getelementptr [{ctypes.sizeof(CLASSES) // KNOWN_CLASSES} x i8], ptr {pointer(ctypes.addressof(CLASSES))}, i64 %place
+  %knowntagp = getelementptr i8, ptr %known, i64 {WORD}
+  %knownslotsp = getelementptr i8, ptr %known, i64 {WORD + 4}
+  %tagp = getelementptr i8, ptr %type, i64 {figures.tp_version_tag}
+  %tag = load i32, ptr %tagp
+  %knowntype = load ptr, ptr %known
+  %knowntag = load i32, ptr %knowntagp
+  %istype = icmp eq ptr %type, %knowntype
+  %istag = icmp eq i32 %tag, %knowntag
+  %isknown = and i1 %istype, %istag
+  br i1 %isknown, label %known.i, label %unknown.i
+known.i:
+  %slots32 = load i32, ptr %knownslotsp
+  %slots.k = zext i32 %slots32 to i64
+  %which.k = sub i64 %slots.k, 1
+  br label %ours.i
+unknown.i:
 {tests}
   %finalp = getelementptr i8, ptr %type, i64 {figures.tp_finalize}
   %final = load ptr, ptr %finalp
@@ -347,18 +372,18 @@ def _instance(figures: Layout, inner: str, epoch: str) -> str:
   %looked = and i64 %flags, {FLAGS_LOOKED_AT}
   %wanted = icmp eq i64 %looked, {FLAGS_WANTED}
   %slotsp = getelementptr i8, ptr %type, i64 {figures.ob_size}
-  %slots = load i64, ptr %slotsp
-  %which0 = sub i64 %slots, 1
+  %slots.u = load i64, ptr %slotsp
+  %which0 = sub i64 %slots.u, 1
   %few = icmp ult i64 %which0, {MOST_SLOTS}
   %bytesp = getelementptr i8, ptr %type, i64 {figures.tp_basicsize}
   %bytes = load i64, ptr %bytesp
-  %words = shl i64 %slots, 3
+  %words = shl i64 %slots.u, 3
   %whole = add i64 %words, {HEADER}
   %weakp = getelementptr i8, ptr %type, i64 {figures.tp_weaklistoffset}
   %weak = load i64, ptr %weakp
   %strong = icmp eq i64 %weak, 0
   %which1 = add i64 %which0, {MOST_SLOTS}
-  %which = select i1 %strong, i64 %which0, i64 %which1
+  %which.u = select i1 %strong, i64 %which0, i64 %which1
 {_weak_fits(figures)}
   %fits = and i1 %fits0, %fits1
   %plain0 = and i1 %same, %wanted
@@ -366,13 +391,24 @@ def _instance(figures: Layout, inner: str, epoch: str) -> str:
   %plain = and i1 %plain0, %plain1
   br i1 %plain, label %weakness, label %other
 weakness:
-  br i1 %strong, label %ours.i, label %referred
+  br i1 %strong, label %strong.i, label %referred
+strong.i:
+  %tagged = icmp ne i32 %tag, 0
+  br i1 %tagged, label %note.i, label %ours.i
+note.i:
+  store ptr %type, ptr %known
+  store i32 %tag, ptr %knowntagp
+  %slots.n = trunc i64 %slots.u to i32
+  store i32 %slots.n, ptr %knownslotsp
+  br label %ours.i
 referred:
   %refsp = getelementptr i8, ptr %object, i64 %weak
   %weakrefs = load ptr, ptr %refsp
   %unreferred = icmp eq ptr %weakrefs, null
   br i1 %unreferred, label %ours.i, label %other
 ours.i:
+  %slots = phi i64 [%slots.k, %known.i], [%slots.u, %strong.i], [%slots.u, %note.i], [%slots.u, %referred]
+  %which = phi i64 [%which.k, %known.i], [%which.u, %strong.i], [%which.u, %note.i], [%which.u, %referred]
 {_untrack("i", "slots.i")}
 slots.i:
   %items.i = getelementptr i8, ptr %object, i64 {HEADER}

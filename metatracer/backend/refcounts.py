@@ -7,9 +7,10 @@ operation that may release references or run code while the value is still wante
 takes a reference of its own. Values that are only looked at between two such operations cost nothing.
 
 An owned value is released right after its last use; the snapshots of guards count as uses. A tuple whose items are wanted longer
-(a frame that is returned to) is *taken apart* there: if the trace had the only reference, the items' are the trace's then. Operations in `CONSUMED`
-take over one reference to some of their arguments: they are given the trace's own if this is the argument's last use,
-and a new one else.
+(a frame that is returned to) is *taken apart* there: if the trace had the only reference, the items' are the trace's then.
+
+Operations in `CONSUMED` take over one reference to some of their arguments: they are given the trace's own if this is the
+argument's last use, and a new one else.
 
 At the exit of a guard every live value of the snapshot is handed over as one reference. `ExitPlan` says which are new
 references and which of the trace's own references nobody wants any more.

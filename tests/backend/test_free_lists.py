@@ -376,3 +376,24 @@ def test_a_tuple_is_taken_apart(kind, length, is_shared):
     del items
     assert not freed
     code.free()
+
+
+def test_a_class_that_was_freed_before_and_gets_a_finalizer_is_finalized():
+    class Changing:
+        __slots__ = ("car", "cdr")
+
+    def freed():
+        holder = [new_instance(Changing)]
+        holder[0].car = holder[0].cdr = None
+        free(holder)
+
+    for _ in range(3):
+        freed()
+        assert Changing().__class__ is Changing  # a look-up gives the class a version tag
+    called = []
+    Changing.__del__ = lambda self: called.append(type(self))
+    freed()
+    assert len(called) == 1
+    del Changing.__del__
+    freed()
+    assert len(called) == 1

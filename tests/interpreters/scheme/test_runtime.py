@@ -14,7 +14,9 @@ import pytest
 from interpreters.common.command import OptionError, parse_options
 from interpreters.scheme import Procedure, Runtime, SchemeError, symbol
 from interpreters.scheme.command import main
-from interpreters.scheme.objects import ExitRequest
+from interpreters.scheme.objects import EOF, ExitRequest
+from interpreters.scheme.ports import TextInput
+from interpreters.scheme.prims_io import read
 from interpreters.scheme.printer import to_text
 from interpreters.scheme.reader import IncompleteError, Reader
 
@@ -57,6 +59,28 @@ def test_datum_is_read(text: str, written: str) -> None:
     if text == "1+":
         written = to_text(Reader(text).read())
     assert to_text(Reader(text).read()) == written
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a 1 -2.5e3 (b 7) +inf.0 1/3 - ... 1+ x", "abc|d e|f g", "a|b|", " |x y| z", "x;comment\ny", "a'b", "'a", "a `b ,c ,@d e", "a,b",
+        ".5 a.b .", "x#y #t #\\x", "12)", "#;a b", "a #| c |# b", "a[b]c", '"s"t', "\u00e9\u00a0\u0663 \u0663",
+        "#!fold-case AbC #!no-fold-case AbC", "a|b", "",
+    ],
+)  # fmt: skip
+def test_read_of_a_port_gives_what_the_reader_gives(text: str) -> None:
+    def data(next_datum: Any) -> list[str]:
+        found = []
+        try:
+            while (value := next_datum()) is not EOF:
+                found.append(to_text(value))
+        except SchemeError as error:
+            found.append(str(error))
+        return found
+
+    port = TextInput(text)
+    assert data(lambda: read(port)) == data(Reader(text).read)
 
 
 @pytest.mark.parametrize(
