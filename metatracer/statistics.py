@@ -23,6 +23,7 @@ class Statistics:
             these because the counts were not those any more that a tree was laid out by.
         traces_compiled_again: Traces that are no part of a tree and were compiled once more because they ran often.
         versions_compiled: Loops compiled once more for arguments that the traces entering them have not allocated.
+        carrying_compiled: Loops made again to carry numbers that their bridges counted in memory.
         recordings_started: Of loops and bridges together.
         aborts: Name of an AbortReason -> how often.
         guard_exits: Exits of machine code into the interpreter (those that a bridge takes are not seen).
@@ -47,6 +48,7 @@ class Statistics:
     portals_installed: int = 0
     loops_compiled: int = 0
     versions_compiled: int = 0
+    carrying_compiled: int = 0
     bridges_compiled: int = 0
     trees_compiled: int = 0
     trees_laid_out_anew: int = 0

@@ -7,11 +7,14 @@ stays the same, so the branch is foretold, and a mask or a shift takes a tenth o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from metatracer.backend.emit import Emitter, emits
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const, Operation, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _BINARY = {
     "int_add": "add",

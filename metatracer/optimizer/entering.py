@@ -16,16 +16,20 @@ from dataclasses import dataclass
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
+from metatracer.hints import is_value_class
 from metatracer.ir import opcodes as ops
 from metatracer.ir.opcodes import JUMP
 from metatracer.ir.values import Const, Field, Input, LabelRef, LoopRef, Operation, Snapshot, Trace, Value
+from metatracer.optimizer.carrying import numbers_made
+from metatracer.optimizer.heap import read_constant
 from metatracer.optimizer.matching import Matcher
-from metatracer.optimizer.state import BOXED_TYPE, CELL, MAX_INT, MIN_INT, UNBOX, Virtual, VirtualBox
+from metatracer.optimizer.state import BOXED_TYPE, CELL, MAX_INT, MIN_INT, UNBOX, Virtual, VirtualBox, VirtualInstance
 from metatracer.optimizer.verdicts import Contradiction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from metatracer.optimizer.carrying import Place as CarriedPlace
     from metatracer.optimizer.forward import Forward
     from metatracer.optimizer.matching import Place
     from metatracer.optimizer.peeling import LabelState
@@ -48,6 +52,7 @@ class Entry:
         value_of: Value in the label state of each of the label's parameters.
         used: Facts of the label state that the loop relies on; `used_valid`: so for the validity of its assumptions.
         assumptions: Of the loop.
+        carried: The numbers that it was made to carry.
     """
 
     inputs: tuple[Input, ...]
@@ -59,6 +64,7 @@ class Entry:
     used: list[FactKey]
     used_valid: bool
     assumptions: list[Any]
+    carried: tuple[CarriedPlace, ...] = ()
 
 
 def header_of(recorded: list[Operation]) -> Snapshot | None:
@@ -125,11 +131,12 @@ def _attempt(
         forward.run_all(entry.recorded)
         args = entry.ends
     forward.heap.appends.flush_all()
-    header = _at(entry.header, dict(zip(entry.inputs, args, strict=True)))
+    header = header_with(entry.header, dict(zip(entry.inputs, args, strict=True)))
     if header is None:
         return None
     forward.snapshot = forward.retry = header
     read_here: set[Value] = set()
+    made = numbers_made(forward, args) if label is goal.own_label and not repeated else []
     for _ in range(MAX_ROUNDS):
         ends = [forward.state.resolve(arg) for arg in args]
         matcher = EntryMatcher(entry, forward, ends, read_here)
@@ -137,7 +144,11 @@ def _attempt(
         if matcher.has_failed:
             return None
         if not matcher.settle():
-            return forward if _close(forward, label, matcher.found) else None
+            if not _close(forward, label, matcher.found):
+                return None
+            boxed = [place for place, number in made if not isinstance(forward.state.resolve(number), Virtual)]
+            goal.boxed[:] = dict.fromkeys(boxed)
+            return forward
     return None
 
 
@@ -154,7 +165,7 @@ def _close(forward: Forward, label: LabelRef, found: dict[Value, Value]) -> bool
     return True
 
 
-def _at(header: Snapshot, values: Mapping[Value, Value]) -> Snapshot | None:
+def header_with(header: Snapshot, values: Mapping[Value, Value]) -> Snapshot | None:
     """The snapshot of the merge point with other values for the loop's inputs."""
     frame = header.frames[0]
     if any(not isinstance(value, Value) for value in frame.values()):
@@ -192,6 +203,39 @@ class EntryMatcher(Matcher):
 
     def _fail(self) -> None:
         self._weakenings.append(lambda: None)
+
+    def _pair_virtual(self, value: Virtual, end: Value) -> None:
+        """An instance without identity may be there: its fields are the loop's."""
+        if value not in self.found and isinstance(value, VirtualInstance) and not isinstance(end, Virtual):
+            known = self._after.type_of(end)
+            if is_value_class(value.cls) and (known is value.cls or (known is None and not isinstance(end, Const))):
+                self._pair_fields(value, end)
+                return
+        super()._pair_virtual(value, end)
+
+    def _pair_fields(self, value: VirtualInstance, end: Value) -> None:
+        contents = {field: self._field_of(end, field) for field in value.fields}
+        if self._after.type_of(end) is value.cls and None not in contents.values():
+            self.found[value] = end
+            for field, content in contents.items():
+                assert content is not None
+                self._pair(lambda _: None, value.fields[field], content)
+            return
+
+        def read() -> None:
+            real, run = self._after.resolve(end), self._body.run
+            run(Operation(ops.GUARD_TYPE, (real,), value.cls))
+            for field in value.fields:
+                run(Operation(ops.GUARD_NONNULL, (self._body.new(ops.GETFIELD, real, descr=field),)))
+
+        self._settlements.append(read)
+
+    def _field_of(self, owner: Value, field: Field) -> Value | None:
+        """The content of an immutable field, as far as it is known."""
+        if isinstance(owner, Const):
+            content = read_constant(owner.value, field)
+            return None if content is None else self._body.pool.get("r", content)
+        return self._after.lookup("immutable", field, (owner,))
 
     def _unbox_before(self, place: Place, value: Value, box: ops.Opcode, payload: Value) -> bool:
         return False  # the number is boxed here

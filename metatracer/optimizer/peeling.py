@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 from metatracer.ir.opcodes import GETFIELD, JUMP, LABEL, LIST_GETITEM
 from metatracer.ir.snapshots import live_values
 from metatracer.ir.values import Const, Input, Operation, Trace, Value
-from metatracer.optimizer.entering import Entry, header_of
+from metatracer.optimizer.carrying import Carried
+from metatracer.optimizer.entering import Entry, header_of, header_with
 from metatracer.optimizer.forward import Forward
 from metatracer.optimizer.matching import Alias, Matcher
 from metatracer.optimizer.state import (
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from metatracer.ir.opcodes import Opcode
     from metatracer.ir.values import Snapshot
+    from metatracer.optimizer.carrying import Place as CarriedPlace
     from metatracer.optimizer.matching import Place
     from metatracer.optimizer.versions import Goal
 
@@ -335,8 +337,12 @@ def peel_loop(trace: Trace, enabled: Collection[str], goal: Goal) -> Trace | Non
     given = _contents(preamble.state, trace.inputs)
     try:
         preamble.run_all(recorded)
+        ends = list(jump.args)
+        carried = _carried(trace, preamble, ends, goal)
         length = len(preamble.out)
-        label = LabelState(preamble, [preamble.state.resolve(arg) for arg in jump.args], given)
+        if carried is not None:
+            carried.put()
+        label = LabelState(preamble, [preamble.state.resolve(arg) for arg in ends], given)
         for _ in range(MAX_ROUNDS):
             label.prepare()
             body = Forward(preamble.pool, enabled)
@@ -356,7 +362,7 @@ def peel_loop(trace: Trace, enabled: Collection[str], goal: Goal) -> Trace | Non
                 body, renaming, matched = _without_bounds(trace, label, body, renaming, matched)
                 body, renaming, matched = _without_constants(trace, label, body, renaming, matched, length)
                 operations = _assemble(preamble, length, body, renaming, matched)
-                entry = _entry(trace, label, body, renaming)
+                entry = _entry(trace, label, body, renaming, () if carried is None else carried.kept())
                 return Trace(preamble.inputs, operations, trace.assumptions, trace.name, entry, classes=trace.classes)
     except Contradiction:
         return None
@@ -444,7 +450,18 @@ def _cost(body: Forward) -> int:
     return sum([2 if op.opcode.is_guard else 1 for op in body.out])
 
 
-def _entry(trace: Trace, label: LabelState, body: Forward, renaming: Renaming) -> Entry | None:
+def _carried(trace: Trace, preamble: Forward, ends: list[Value], goal: Goal) -> Carried | None:
+    """The numbers that the loop is to carry besides those that its iteration makes."""
+    header = header_of(trace.operations)
+    if not goal.carried or header is None:
+        return None
+    at_end = header_with(header, dict(zip(trace.inputs, ends, strict=True)))
+    return None if at_end is None else Carried(preamble, ends, at_end, goal.carried)
+
+
+def _entry(
+    trace: Trace, label: LabelState, body: Forward, renaming: Renaming, carried: tuple[CarriedPlace, ...]
+) -> Entry | None:
     """What other traces that enter the loop have to know."""
     recorded, jump = trace.operations[:-1], trace.operations[-1]
     header = header_of(recorded)
@@ -460,6 +477,7 @@ def _entry(trace: Trace, label: LabelState, body: Forward, renaming: Renaming) -
         list(body.state.used),
         body.state.used_valid,
         trace.assumptions,
+        carried,
     )
 
 

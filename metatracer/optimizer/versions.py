@@ -10,7 +10,7 @@ version serves all of them; other constants belong to the shape.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.shapes import object_shape, slots_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from metatracer.ir.values import LabelRef
+    from metatracer.optimizer.carrying import Place
     from metatracer.optimizer.forward import Forward
     from metatracer.optimizer.state import State
 
@@ -43,11 +44,15 @@ class Goal:
         shapes: For the version of a root, the shapes of its arguments: the code's inputs are their leaves.
         own_label: For a bridge, the label of the code it belongs to, if it jumps to that loop.
         returns_parts: Whoever enters the code takes a result in parts.
+        carried: For a loop, places whose numbers it is to have as parameters.
+        boxed: For a bridge with `own_label`, is given the places whose numbers it has to box to enter there.
     """
 
     shapes: Shapes | None = None
     own_label: LabelRef | None = None
     returns_parts: bool = False
+    carried: tuple[Place, ...] = ()
+    boxed: list[Place] = field(default_factory=list, compare=False)
 
 
 ANY_USE = Goal()

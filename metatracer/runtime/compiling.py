@@ -114,17 +114,20 @@ def install_recorded(
     # A bridge from a wrong guess (these two are different lists) would guess the same again, and so would its bridges.
     guess = guard is None or not _is_guess(guard)
     is_loop = ended.recorded.kind == "loop"
+    goal = _goal(loop, trace, guard)
     with collecting() as reliances:
-        optimized = optimized_trace(trace, peel=is_loop, repeat=repeat, guess=guess, goal=_goal(loop, trace, guard))
+        optimized = optimized_trace(trace, peel=is_loop, repeat=repeat, guess=guess, goal=goal)
     optimizing = time.perf_counter() - start
     if repeated_only and is_loop and optimized.operations[0].opcode is LABEL and _peels():
         raise NotRepeated
     piece = install_optimized(loop, trace, optimized, guard, reliances, seconds, optimizing)
     if piece is None:
         return None
+    piece.boxed = tuple(goal.boxed)
     note_tails(piece, ended.recorded.tails)
     if guard is None:
         loop.recorded = trace, is_loop
+        loop.carried = ()
         put_aside(piece, trace)
     for call in host.residual_calls:
         loop.record.add_residual_call(call)

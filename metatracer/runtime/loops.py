@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from metatracer.ir.opcodes import Effect
     from metatracer.ir.shapes import Shapes
     from metatracer.ir.values import Operation, Trace
+    from metatracer.optimizer.carrying import Place
     from metatracer.recorder.resume import Rebuilt
     from metatracer.runtime.pace import Pace
     from metatracer.runtime.portal import Portal
@@ -63,6 +64,7 @@ class Loop:
         record: For `explain`.
         base: This loop; for a `Version` the loop that it is a version of.
         recorded: The recorded root trace and whether it is a loop: versions are made from it.
+        carried: Numbers that its code was made to carry. times_carried: How often that was tried.
         versions: By the shapes of their arguments.
     """
 
@@ -71,6 +73,7 @@ class Loop:
         "base",
         "beside",
         "branches",
+        "carried",
         "charged",
         "count",
         "done_before",
@@ -92,6 +95,7 @@ class Loop:
         "rests",
         "spent",
         "stale",
+        "times_carried",
         "until_look",
         "unwound",
         "unwound_since",
@@ -132,6 +136,8 @@ class Loop:
         self.ref = LoopRef(name, token=self, version_for=self._version_for, effects=self._effects)
         self.base: Loop = self
         self.recorded: tuple[Trace, bool] | None = None
+        self.carried: tuple[Place, ...] = ()
+        self.times_carried = 0
         self.versions: dict[Shapes, Version] = {}
 
     @property
@@ -244,6 +250,7 @@ class Piece:
         passes_at_tree: Where passes are counted, how many there were when it was last asked for.
         runs: How often its own code has run, as far as that was looked at; of counted code, when that was last looked at.
         tails: Of the recording (`Recorded.tails`), as long as they count.
+        boxed: Of a bridge, the numbers that it boxes to enter its loop.
     """
 
     loop: Loop
@@ -268,6 +275,7 @@ class Piece:
     passes_at_tree: int = 0
     runs: int = 0
     tails: dict[int, int] = field(default_factory=dict)
+    boxed: tuple[Place, ...] = ()
     summary: tuple[Summary, tuple[Loop, ...]] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -57,6 +57,8 @@ _abort_log = log.section("abort")
 
 MOST_OPERATIONS = 4000
 """Optimized operations of a tree. LLVM needs 0.3 to 0.5 ms for each at level 2, in which a tree can go out of date."""
+OFTEN = 16
+"""A bridge that is taken once in so many runs of the root may have the root made again (`carrying`)."""
 RAREST = 1000
 """A bridge is left out when it is taken less than once in so many runs of the root."""
 
@@ -193,6 +195,9 @@ def request(hot: Piece) -> None:
     start = time.perf_counter()
     try:
         chosen, pieces = _choose(root) if _is_loop(root.trace) else (_Chosen(root, root.runs), [root])
+        if _carries_more(chosen, pieces):
+            root.is_being_compiled = False
+            return
         part = _refined(chosen, forced=params.force_exits > 0)
         text = emit_tree(
             _branch(chosen, part),
@@ -214,6 +219,16 @@ def request(hot: Piece) -> None:
     else:
         _compile(job)
         put_in_place()
+
+
+def _carries_more(top: _Chosen, pieces: list[Piece]) -> bool:
+    """Whether the root has been made again, with what its most frequent bridges box."""
+    boxed = [place for piece in pieces for place in piece.boxed if piece.runs * OFTEN >= top.count]
+    if not boxed:
+        return False
+    from metatracer.runtime.carrying import carry  # it compiles, and what compiles asks here how hot code gets
+
+    return carry(top.piece, boxed)
 
 
 def _bring_up_to_date(root: Piece) -> None:

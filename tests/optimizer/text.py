@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Collection
 from typing import Any
 
+from metatracer.hints import value_class
 from metatracer.ir.text import format_trace, parse_trace
 from metatracer.ir.values import Field, Operation, Trace
 from metatracer.ir.verifier import verify
@@ -13,6 +14,14 @@ from metatracer.optimizer.pipeline import PASSES, optimize
 
 
 class W_Int:
+    __slots__ = ("value",)
+
+
+@value_class
+class Amount:
+    """A number without identity."""
+
+    _immutable_fields_ = ["value"]
     __slots__ = ("value",)
 
 
@@ -51,6 +60,7 @@ def callee(*args: Any) -> Any:
 
 NAMESPACE: dict[str, Any] = {
     "W_Int": W_Int,
+    "Amount": Amount,
     "W_Float": W_Float,
     "W_List": W_List,
     "W_Pair": W_Pair,
@@ -108,5 +118,6 @@ def field(name: str, cls: type, **flags: bool) -> Field:
     return Field(cls, name, "slot", 16, **flags)
 
 
+NAMESPACE["Amount.value"] = field("value", Amount, immutable=True)
 NAMESPACE["Code.limit"] = field("limit", Code, immutable=True)
 NAMESPACE["Code.table"] = Field(Code, "table", "slot", 24, immutable=True, immutable_items=True)
