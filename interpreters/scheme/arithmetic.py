@@ -12,6 +12,8 @@ from metatracer import dont_look_inside
 
 NUMBERS = frozenset((int, float, Fraction, complex))
 REALS = frozenset((int, float, Fraction))
+MODERATE = 1e15
+"""Floats below have all integers among them."""
 
 
 def normal(value: Any) -> Any:
@@ -48,20 +50,21 @@ def check_index(who: str, value: Any) -> int:
     return value
 
 
-@dont_look_inside
 def to_float(value: Any) -> float:
     """The nearest float; infinite when there is none."""
+    if type(value) is float:
+        return value
     try:
+        if type(value) is Fraction:
+            return value.numerator / value.denominator
         return float(value)
     except OverflowError:
-        return math.inf if value > 0 else -math.inf
+        return _infinity(value)
 
 
-def _from_integer(value: int) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return to_float(value)
+@dont_look_inside
+def _infinity(value: Any) -> float:
+    return math.inf if value > 0 else -math.inf
 
 
 def _floats(left: Any, right: Any) -> tuple[float, float]:
@@ -77,10 +80,10 @@ def add(left: Any, right: Any) -> Any:
 
 
 def add_mixed(left: Any, right: Any) -> Any:
-    if type(left) is float and type(right) is int:
-        return left + _from_integer(right)
-    if type(left) is int and type(right) is float:
-        return _from_integer(left) + right
+    if type(left) is float and (type(right) is int or type(right) is Fraction):
+        return left + to_float(right)
+    if type(right) is float and (type(left) is int or type(left) is Fraction):
+        return to_float(left) + right
     return add_others(left, right)
 
 
@@ -104,10 +107,10 @@ def subtract(left: Any, right: Any) -> Any:
 
 
 def subtract_mixed(left: Any, right: Any) -> Any:
-    if type(left) is float and type(right) is int:
-        return left - _from_integer(right)
-    if type(left) is int and type(right) is float:
-        return _from_integer(left) - right
+    if type(left) is float and (type(right) is int or type(right) is Fraction):
+        return left - to_float(right)
+    if type(right) is float and (type(left) is int or type(left) is Fraction):
+        return to_float(left) - right
     return subtract_others(left, right)
 
 
@@ -131,10 +134,10 @@ def multiply(left: Any, right: Any) -> Any:
 
 
 def multiply_mixed(left: Any, right: Any) -> Any:
-    if type(left) is float and type(right) is int:
-        return left * _from_integer(right)
-    if type(left) is int and type(right) is float:
-        return _from_integer(left) * right
+    if type(left) is float and (type(right) is int or type(right) is Fraction):
+        return left * to_float(right)
+    if type(right) is float and (type(left) is int or type(left) is Fraction):
+        return to_float(left) * right
     return multiply_others(left, right)
 
 
@@ -158,11 +161,11 @@ def divide(left: Any, right: Any) -> Any:
 def divide_mixed(left: Any, right: Any) -> Any:
     if type(right) is int and right != 0:
         if type(left) is float:
-            return left / _from_integer(right)
+            return left / to_float(right)
         if type(left) is int and left % right == 0:
             return left // right
-    if type(left) is int and type(right) is float and right != 0.0:
-        return _from_integer(left) / right
+    if type(right) is float and right != 0.0 and (type(left) is int or type(left) is Fraction):
+        return to_float(left) / right
     return divide_others(left, right)
 
 
@@ -298,6 +301,15 @@ def is_exact(who: str, value: Any) -> bool:
 def exact(value: Any) -> Any:
     if type(value) is int or type(value) is Fraction:
         return value
+    if type(value) is float and -MODERATE < value < MODERATE:
+        number = int(value)
+        if number == value:
+            return number
+    return _exact_of_others(value)
+
+
+@dont_look_inside
+def _exact_of_others(value: Any) -> Any:
     if type(value) is float:
         if not math.isfinite(value):
             raise error("exact", "there is no exact number for", value)
@@ -310,12 +322,17 @@ def exact(value: Any) -> Any:
 def inexact(value: Any) -> Any:
     if type(value) is float or type(value) is complex:
         return value
-    if type(value) is int:
-        return _from_integer(value)
     return to_float(check_number("inexact", value))
 
 
 def square_root(value: Any) -> Any:
+    if type(value) is float and value >= 0.0:
+        return math.sqrt(value)
+    return _square_root_of_others(value)
+
+
+@dont_look_inside
+def _square_root_of_others(value: Any) -> Any:
     check_number("sqrt", value)
     if type(value) is int and value >= 0:
         root = math.isqrt(value)
@@ -341,6 +358,19 @@ def _float_root(value: int) -> float:
 
 
 def power(base: Any, exponent: Any) -> Any:
+    if type(exponent) is int and exponent > 0:
+        if type(base) is int:
+            return base**exponent
+        if type(base) is float and base != 0.0:
+            try:
+                return base**exponent
+            except OverflowError:
+                return _power_of_others(base, exponent)
+    return _power_of_others(base, exponent)
+
+
+@dont_look_inside
+def _power_of_others(base: Any, exponent: Any) -> Any:
     check_number("expt", base)
     check_number("expt", exponent)
     kind = type(exponent)
@@ -392,6 +422,15 @@ def rounded(value: Any) -> Any:
     """To the nearest integer, halves to even, in the number's exactness."""
     if type(value) is int:
         return value
+    if type(value) is float and (0.0 < value < MODERATE or -MODERATE < value <= -1.0):
+        below = math.floor(value)
+        more = value - below
+        return float(below + 1 if more > 0.5 or (more == 0.5 and below % 2 == 1) else below)
+    return _round_others(value)
+
+
+@dont_look_inside
+def _round_others(value: Any) -> Any:
     if type(value) is Fraction:
         return round(value)
     if type(value) is float:
@@ -402,6 +441,13 @@ def rounded(value: Any) -> Any:
 def floored(value: Any) -> Any:
     if type(value) is int:
         return value
+    if type(value) is float and -MODERATE < value < MODERATE:
+        return float(math.floor(value))
+    return _floor_of_others(value)
+
+
+@dont_look_inside
+def _floor_of_others(value: Any) -> Any:
     if type(value) is Fraction:
         return math.floor(value)
     if type(value) is float:
@@ -412,6 +458,13 @@ def floored(value: Any) -> Any:
 def ceiled(value: Any) -> Any:
     if type(value) is int:
         return value
+    if type(value) is float and (0.0 < value < MODERATE or -MODERATE < value <= -1.0):
+        return float(math.ceil(value))
+    return _ceiling_of_others(value)
+
+
+@dont_look_inside
+def _ceiling_of_others(value: Any) -> Any:
     if type(value) is Fraction:
         return math.ceil(value)
     if type(value) is float:
@@ -422,6 +475,13 @@ def ceiled(value: Any) -> Any:
 def truncated(value: Any) -> Any:
     if type(value) is int:
         return value
+    if type(value) is float and (0.0 < value < MODERATE or -MODERATE < value <= -1.0):
+        return float(int(value))
+    return _truncate_others(value)
+
+
+@dont_look_inside
+def _truncate_others(value: Any) -> Any:
     if type(value) is Fraction:
         return math.trunc(value)
     if type(value) is float:

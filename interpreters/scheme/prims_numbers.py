@@ -13,7 +13,7 @@ from interpreters.scheme.nodes import OF_TWO
 from interpreters.scheme.numerals import number_text, parse_number
 from interpreters.scheme.objects import String, Values, error, wrong_type
 from interpreters.scheme.primitives import driver, opaque, primitive
-from metatracer import unroll_safe
+from metatracer import dont_look_inside, unroll_safe
 
 
 @primitive("+")
@@ -142,14 +142,14 @@ primitive("quotient", "truncate-quotient")(a.quotient)
 primitive("remainder", "truncate-remainder")(a.remainder)
 primitive("modulo", "floor-remainder")(a.modulo)
 primitive("floor-quotient")(a.floor_quotient)
-opaque("exact", "inexact->exact")(a.exact)
+primitive("exact", "inexact->exact")(a.exact)
 primitive("inexact", "exact->inexact")(a.inexact)
-opaque("sqrt")(a.square_root)
-opaque("expt")(a.power)
-opaque("round")(a.rounded)
-opaque("floor")(a.floored)
-opaque("ceiling")(a.ceiled)
-opaque("truncate")(a.truncated)
+primitive("sqrt")(a.square_root)
+primitive("expt")(a.power)
+primitive("round")(a.rounded)
+primitive("floor")(a.floored)
+primitive("ceiling")(a.ceiled)
+primitive("truncate")(a.truncated)
 opaque("rationalize")(a.rationalize)
 
 
@@ -379,6 +379,15 @@ def exact_integer_sqrt(value: Any) -> Any:
 
 def _transcendental(name: str, real: Any, other: Any, exact_zero: Any = None, domain: Any = None) -> None:
     def function(value: Any) -> Any:
+        if type(value) is float and domain is None:
+            try:
+                return real(value)
+            except (OverflowError, ValueError):
+                return other_value(value)
+        return other_value(value)
+
+    @dont_look_inside
+    def other_value(value: Any) -> Any:
         a.check_number(name, value)
         if exact_zero is not None and type(value) is int and value == exact_zero[0]:
             return exact_zero[1]
@@ -392,7 +401,7 @@ def _transcendental(name: str, real: Any, other: Any, exact_zero: Any = None, do
         except ValueError:
             return math.nan
 
-    opaque(name)(function)
+    primitive(name)(function)
 
 
 _transcendental("exp", math.exp, cmath.exp, (0, 1))

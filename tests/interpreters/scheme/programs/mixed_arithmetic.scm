@@ -19,3 +19,13 @@
 (write (map mean '((1 2 3) (1 2. 3) (1/2 2 3) (1. 2. 3.) (4 4 4)))) (newline)
 (write (map (lambda (x) (exact->inexact x)) (list 1 -7 (expt 2 62) (expt 3 50) 1/3 2.5))) (newline)
 (write (tried (+ 1 2 'a))) (write (tried (* 1 'a 2))) (write (tried (- 'a 1 2))) (newline)
+(define functions
+  (list sqrt floor ceiling truncate round exact inexact exp sin cos tan asin acos atan abs (lambda (x) (expt x 2)) (lambda (x) (expt x 3))
+        (lambda (x) (if (< (abs x) 2000) (expt 2 x) (expt 2. x))) (lambda (x) (expt x -2)) (lambda (x) (expt 1.5 x)) (lambda (x) (expt x 0)) (lambda (x) (expt x 1/2))
+        (lambda (x) (sqrt (* x x))) (lambda (x) (exact (floor x)))))
+(define values-of-all-kinds
+  (append (list .5 -.5 2.5 -1.5 3.5 .49999999999999994 -.2 .7 -1. 1. 1e15 -1e15 4503599627370497.5 1e16 1e300 -1e300 (/ -1. 0.) 2+3i 9 1/4 'a)
+          numbers))
+(define (briefly x) (cond ((and (number? x) (not (real? x))) 'complex) ((and (real? x) (inexact? x) (not (= x (round x)))) (/ (round (* x 1e8)) 1e8)) (else (short x))))
+(define (apply-all f) (let loop ((i 1)) (let ((all (map (lambda (x) (tried (f x))) values-of-all-kinds))) (if (< i 8) (loop (+ i 1)) all))))
+(for-each (lambda (f) (write (map briefly (apply-all f))) (newline)) functions)
