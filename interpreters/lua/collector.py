@@ -79,7 +79,7 @@ def finalizable_dead(held: dict[int, LuaTable]) -> dict[int, LuaTable]:
         if table.hash is not None:
             copy.hash_limit = table.hash_limit
             copy.keys = None
-        copy.metatable = table.metatable
+        copy.metatable, copy.index = table.metatable, table.index
         stand_ins.append((weakref.ref(table), copy))
     order = list(held)
     held.clear()
@@ -141,7 +141,8 @@ def take_weak(table: LuaTable, mode: bytes, attached: list[Any]) -> list[tuple[A
         key_reference = weak_reference(key) if weak_key else None
         value_reference = weak_reference(value) if weak_value else None
         if weak_key and not weak_value and type(key) is LuaTable and isinstance(value, COLLECTABLE):
-            key.finalizer = (getattr(key, "finalizer", None), value)
+            held = getattr(key, "positions", None)
+            key.positions = (held if type(held) is tuple else None, value)
             value_reference = weak_reference(value)
             weak_value = True
         taken.append((
@@ -161,6 +162,6 @@ def give_back(table: LuaTable, entries: list[tuple[Any, Any, Any, Any]]) -> None
             value = value_reference()
             if value is None:
                 continue
-        if type(key) is LuaTable and hasattr(key, "finalizer"):
-            del key.finalizer
+        if type(key) is LuaTable and type(getattr(key, "positions", None)) is tuple:
+            key.positions = None
         table.set(key, value)

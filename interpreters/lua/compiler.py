@@ -18,6 +18,7 @@ from interpreters.lua.syntax import (
     Index, Label, Local, LocalFunction, LocalName, Logical, NumericFor, Parenthesized, Repeat, Return, Statement, Table,
     Unary, UpvalueName, Vararg, Variable, While,
 )  # fmt: skip
+from interpreters.lua.values import INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -315,6 +316,8 @@ class FunctionCompiler:
             if table is None:
                 return False
             if isinstance(target.key, Constant) and type(target.key.value) is bytes:
+                if target.key.value == INDEX:
+                    return False  # the table has to know
                 instruction = fusedstores.StoreField(table, target.key.value, node)
             else:
                 key = fusion.node_of(target.key)

@@ -118,7 +118,7 @@ def index(vm: VM, frame: Frame, pc: int, table: Any, key: Any, what: Description
             value = table.get(key)
             if value is not None:
                 return give(frame, pc, value)
-            handler = None if table.metatable is None else table.metatable.get_field(b"__index")
+            handler = None if table.metatable is None else table.metatable.index
             if handler is None:
                 return give(frame, pc, None)
         else:

@@ -33,6 +33,7 @@ TRUE_KEY = KeyOfBoolean(True)
 FALSE_KEY = KeyOfBoolean(False)
 NO_ITEMS: list[Any] = [None]
 NO_SLOTS: list[Any] = []
+INDEX = b"__index"
 
 
 class LuaTable:
@@ -45,17 +46,18 @@ class LuaTable:
         slots: their values; a field that was removed keeps its place, with nil. As long as there is none it is NO_SLOTS.
         hash: everything else, or None. Entries that were removed keep their places, with nil, until some insertion.
         keys: the keys of `hash` in order, for `next`, as long as no key came; or None.
-        positions: where each of them is in `keys`, once somebody had to know; or None.
+        positions: where each of them is in `keys`, once somebody had to know; or None. During a full collection a table that is
+            a weak key has a tuple here instead (`collector`).
+        index: the value at INDEX, which a metatable is asked for most.
     """
 
     __slots__ = (
-        "__weakref__", "array", "finalizer", "hash", "hash_limit", "keys", "metatable", "positions", "shape", "slots",
+        "__weakref__", "array", "hash", "hash_limit", "index", "keys", "metatable", "positions", "shape", "slots",
     )  # fmt: skip
 
-    finalizer: Any
     hash_limit: int
     keys: list[Any] | None
-    positions: dict[Any, int] | None
+    positions: Any
 
     def __init__(self) -> None:
         self.array: list[Any] = NO_ITEMS
@@ -63,6 +65,7 @@ class LuaTable:
         self.slots: list[Any] = NO_SLOTS
         self.hash: dict[Any, Any] | None = None
         self.metatable: LuaTable | None = None
+        self.index: Any = None
 
     def get(self, key: Value) -> Value:
         """Return the value at a key; nil where there is none."""
@@ -155,6 +158,8 @@ class LuaTable:
 
     def set_string(self, key: bytes, value: Value) -> None:
         """Store a value at a string that need not be a constant."""
+        if key == INDEX:
+            self.index = value
         index = self.shape.indices.get(key, -1)
         if index >= 0:
             self.slots[index] = value
@@ -163,6 +168,8 @@ class LuaTable:
 
     def set_field(self, name: bytes, value: Value) -> None:
         """Store a value at a constant name."""
+        if name == INDEX:
+            self.index = value
         index = find_field(self.shape, name) if we_are_jitted() else self.shape.indices.get(name, -1)
         if index >= 0:
             self.slots[index] = value

@@ -227,7 +227,7 @@ class VM:
                 value = table.get(key)
                 if value is not None or table.metatable is None:
                     return value
-                handler = table.metatable.get_field(b"__index")
+                handler = table.metatable.index
                 if handler is None:
                     return None
             else:

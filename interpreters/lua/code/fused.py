@@ -138,12 +138,12 @@ def inherited(table: LuaTable, name: bytes) -> Any:
     """Return a field that a table does not have itself, as its metatables' `__index` tables say."""
     for _ in range(MAX_INHERITANCE):
         metatable = table.metatable
-        if metatable is None:
+        if type(metatable) is not LuaTable:  # in a trace, asking for None first would be one more guard
             return None
-        handler = metatable.get_field(b"__index")
-        if handler is None:
-            return None
+        handler = metatable.index
         if type(handler) is not LuaTable:
+            if handler is None:
+                return None
             raise Slow
         value = handler.get_field(name)
         if value is not None:

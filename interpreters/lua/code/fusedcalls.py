@@ -118,7 +118,7 @@ class MethodCall(NodeCall):
         if type(receiver) is bytes:
             metatable = self.vm.string_metatable
             if metatable is not None:
-                library = metatable.get_field(b"__index")
+                library = metatable.index
                 if type(library) is LuaTable:
                     return library.get_field(self.name)
         raise Slow

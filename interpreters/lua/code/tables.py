@@ -10,7 +10,7 @@ from interpreters.lua.code.operators import Operator
 from interpreters.lua.frames import Frame, Instruction
 from interpreters.lua.operations import Description
 from interpreters.lua.shapes import Shape, find_field
-from interpreters.lua.values import NO_ITEMS, LuaTable
+from interpreters.lua.values import INDEX, NO_ITEMS, LuaTable
 from metatracer import unroll_safe
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class GetField(Operator):
             if value is not None or metatable is None:
                 registers[self.target] = value
                 return self.next
-            holder = metatable.get_field(b"__index")
+            holder = metatable.index
             if holder is None:
                 registers[self.target] = None
                 return self.next
@@ -139,10 +139,7 @@ class SetField(Store):
                 table.set_field(self.name, value)
                 return self.next
             place = find_field(table.shape, self.name)
-            if place >= 0 and table.slots[place] is not None:
-                table.slots[place] = value
-                return self.next
-            if table.metatable.get_field(b"__newindex") is None:
+            if (place >= 0 and table.slots[place] is not None) or table.metatable.get_field(b"__newindex") is None:
                 table.set_field(self.name, value)
                 return self.next
         return operations.set_index(self.vm, frame, self.pc, table, self.name, value, self.table_what)
@@ -210,11 +207,12 @@ class NewTable(Instruction):
 class NewRecord(Instruction):
     """A table of fields whose names are known, from registers."""
 
-    _immutable_fields_ = ["target", "shape", "sources[*]"]
-    __slots__ = ("shape", "sources", "target")
+    _immutable_fields_ = ["target", "shape", "sources[*]", "index"]
+    __slots__ = ("index", "shape", "sources", "target")
 
     def __init__(self, target: int, shape: Shape, sources: list[int]) -> None:
         self.target, self.shape, self.sources = target, shape, sources
+        self.index = shape.indices.get(INDEX, -1)
 
     @unroll_safe
     def execute(self, frame: Frame) -> int:
@@ -226,6 +224,8 @@ class NewRecord(Instruction):
             slots[number] = registers[sources[number]]
         table.shape = self.shape
         table.slots = slots
+        if self.index >= 0:
+            table.index = slots[self.index]
         registers[self.target] = table
         return self.next
 

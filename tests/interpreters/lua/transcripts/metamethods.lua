@@ -94,3 +94,41 @@ local wv = setmetatable({}, {__mode = "v"}); wv[1] = {}; wv[2] = keep; wv.s = "s
 collectgarbage(); local n = 0; for k in pairs(weak) do n = n + 1 end; print(n, wv[1], wv[2] == keep, wv.s)
 do local g = setmetatable({name = "garbage"}, {__gc = function(o) print("gc", o.name) end}); g = nil end
 collectgarbage(); print("collected")
+
+-- What `__index` is can change in many ways, and the tables that inherit see it at once.
+local function name_of(object) return object.name end
+local function call(object) return object:greet() end
+local first = {name = "first", greet = function(self) return "1" .. tostring(rawget(self, "own")) end}
+local second = {name = "second", greet = function(self) return "2" .. tostring(rawget(self, "own")) end}
+local key = "__index"
+local changes = {
+  function(m) m.__index = second end, function(m) m[key] = second end, function(m) m["__" .. "index"] = second end,
+  function(m) rawset(m, "__index", second) end, function(m) m.__index = nil m.__index = second end,
+  function(m) m.__index = function(_, k) return second[k] end end, function(m) m.other, m.__index = 1, second end,
+  function(m) for k in pairs(m) do if k == key then m[k] = second end end end,
+  function(m) m.__index = setmetatable({}, {__index = second}) end, function(m) m[key] = nil rawset(m, key, second) end,
+}
+local makers = {
+  function() return {__index = first} end, function() local m = {} m.__index = first return m end,
+  function() local m = {} m[key] = first return m end, function() return {[key] = first} end,
+  function() local m = {a = 1, b = 2} m.__index = first return m end, function() return {1, 2, __index = first, __index = first} end,
+  function() return setmetatable({__index = first}, {__newindex = function(t, k, v) rawset(t, k, v) end}) end,
+}
+for number, make in ipairs(makers) do
+  for change_number, change in ipairs(changes) do
+    local text
+    for _ = 1, 4 do
+      local m = make()
+      local object = setmetatable({own = number}, m)
+      local heir = setmetatable({}, {__index = object})
+      text = name_of(object) .. call(object) .. name_of(heir) .. call(heir)
+      change(m)
+      text = text .. " " .. name_of(object) .. call(object) .. name_of(heir) .. call(heir)
+      m.__index = nil
+      text = text .. " " .. tostring(name_of(object)) .. tostring(name_of(heir)) .. tostring(pcall(call, object))
+      m.__index = first
+      text = text .. " " .. name_of(object) .. call(heir)
+    end
+    print(number, change_number, text)
+  end
+end
