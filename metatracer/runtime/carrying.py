@@ -7,11 +7,13 @@ new root begins without bridges, and without a tree; both come again.
 from __future__ import annotations
 
 import time
+import traceback
 from typing import TYPE_CHECKING
 
+from metatracer.errors import AbortReason, RecordingAborted
 from metatracer.ir.values import Trace
 from metatracer.optimizer.versions import Goal
-from metatracer.runtime.compiling import install_optimized, optimized_trace
+from metatracer.runtime.compiling import install_optimized, note_abort, optimized_trace
 from metatracer.runtime.hotness import Compiling
 from metatracer.runtime.loops import Version, forget_tails, note_tails, retire
 from metatracer.runtime.summaries import collecting
@@ -51,7 +53,12 @@ def carry(root: Piece, boxed: Iterable[Place]) -> bool:
         return False
     loop.times_carried += 1
     with Compiling():
-        return _remade(root, recorded[0], wanted)
+        try:
+            return _remade(root, recorded[0], wanted)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the guest goes on with the root that there is
+            detail = "".join(traceback.format_exception(error)).strip()
+            note_abort(loop.base, RecordingAborted(AbortReason.COMPILE_FAILED, detail), None)
+            return False
 
 
 def _remade(root: Piece, recorded: Trace, wanted: tuple[Place, ...]) -> bool:

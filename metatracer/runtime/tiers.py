@@ -58,7 +58,7 @@ _abort_log = log.section("abort")
 MOST_OPERATIONS = 4000
 """Optimized operations of a tree. LLVM needs 0.3 to 0.5 ms for each at level 2, in which a tree can go out of date."""
 OFTEN = 16
-"""A bridge that is taken once in so many runs of the root may have the root made again (`carrying`)."""
+"""A bridge that is taken at least once in so many runs of the root may have the root made again (`carrying`)."""
 RAREST = 1000
 """A bridge is left out when it is taken less than once in so many runs of the root."""
 
@@ -222,8 +222,13 @@ def request(hot: Piece) -> None:
 
 
 def _carries_more(top: _Chosen, pieces: list[Piece]) -> bool:
-    """Whether the root has been made again, with what its most frequent bridges box."""
-    boxed = [place for piece in pieces for place in piece.boxed if piece.runs * OFTEN >= top.count]
+    """Whether the root has been made again, with what its most frequent bridges box.
+
+    Where the loop is left the numbers are boxed, too: so a bridge has to be taken more often than that.
+    """
+    left = sum([piece.runs for piece in pieces[1:] if piece.trace.operations[-1].descr is not top.piece.label])
+    least = max(top.count // OFTEN, left * 2)
+    boxed = [place for piece in pieces for place in piece.boxed if piece.runs >= least]
     if not boxed:
         return False
     from metatracer.runtime.carrying import carry  # it compiles, and what compiles asks here how hot code gets
