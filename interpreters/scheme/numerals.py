@@ -19,6 +19,7 @@ _BITS_OF_STR = 13_000
 """Numbers of so many bits have fewer than the 4300 digits that `str` gives."""
 _SHORT = 4000
 """Digits that `int` takes."""
+_DECIMAL = re.compile(r"[+-]?[0-9]+\.[0-9]+")
 _MAYBE_NUMBER = re.compile(r"[#+\-.0-9]", re.IGNORECASE)
 
 
@@ -88,10 +89,13 @@ def _join(digits: str, radix: int) -> int:
 
 def parse_number(text: str, radix: int = 10) -> Any:
     """The number that the text is in Scheme's syntax, or None."""
-    if radix == 10 and _MAYBE_NUMBER.match(text) is None:
-        return None
-    if radix == 10 and text.isascii() and text.isdigit():
-        return _parse_integer(text, 10)
+    if radix == 10:
+        if text.isdigit() and text.isascii():
+            return _parse_integer(text, 10)
+        if _MAYBE_NUMBER.match(text) is None:
+            return None
+        if _DECIMAL.fullmatch(text) is not None:
+            return float(text)
     text = text.lower()
     exactness = ""
     while text[:1] == "#":

@@ -379,9 +379,9 @@ def exact_integer_sqrt(value: Any) -> Any:
 
 def _transcendental(name: str, real: Any, other: Any, exact_zero: Any = None, domain: Any = None) -> None:
     def function(value: Any) -> Any:
-        if type(value) is float and domain is None:
+        if domain is None and (type(value) is float or (type(value) is int and value > 1)):
             try:
-                return real(value)
+                return real(a.to_float(value))
             except (OverflowError, ValueError):
                 return other_value(value)
         return other_value(value)

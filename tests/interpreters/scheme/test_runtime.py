@@ -64,8 +64,8 @@ def test_datum_is_read(text: str, written: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "a 1 -2.5e3 (b 7) +inf.0 1/3 - ... 1+ x", "abc|d e|f g", "a|b|", " |x y| z", "x;comment\ny", "a'b", "'a", "a `b ,c ,@d e", "a,b",
-        ".5 a.b .", "x#y #t #\\x", "12)", "#;a b", "a #| c |# b", "a[b]c", '"s"t', "\u00e9\u00a0\u0663 \u0663",
+        "a 1 -2.5e3 (b 7) +inf.0 1/3 - ... 1+ x", "abc|d e|f g", "a|b|", " |x y| z", "x;comment\ny", "a'b", "'a", "a `b ,c ,@d e",
+        "a,b", ".5 a.b .", "x#y #t #\\x", "12)", "#;a b", "a #| c |# b", "a[b]c", '"s"t', "\u00e9\u00a0\u0663 \u0663",
         "#!fold-case AbC #!no-fold-case AbC", "a|b", "",
     ],
 )  # fmt: skip
