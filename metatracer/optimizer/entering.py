@@ -139,7 +139,7 @@ def _attempt(
     made = numbers_made(forward, args) if label is goal.own_label and not repeated else []
     for _ in range(MAX_ROUNDS):
         ends = [forward.state.resolve(arg) for arg in args]
-        matcher = EntryMatcher(entry, forward, ends, read_here)
+        matcher = EntryMatcher(entry, forward, ends, read_here, is_own=label is goal.own_label)
         matcher.match()
         if matcher.has_failed:
             return None
@@ -185,8 +185,11 @@ class EntryMatcher(Matcher):
     What is not known at the end is found out by operations (settlements). What would weaken the label state is a failure.
     """
 
-    def __init__(self, entry: Entry, forward: Forward, ends: list[Value], read_here: set[Value]) -> None:
+    def __init__(
+        self, entry: Entry, forward: Forward, ends: list[Value], read_here: set[Value], *, is_own: bool
+    ) -> None:
         super().__init__(entry.label, forward, ends)
+        self._is_own = is_own
         self._entry = entry
         self._read_here = read_here
 
@@ -205,8 +208,12 @@ class EntryMatcher(Matcher):
         self._weakenings.append(lambda: None)
 
     def _pair_virtual(self, value: Virtual, end: Value) -> None:
-        """An instance without identity may be there: its fields are the loop's."""
-        if value not in self.found and isinstance(value, VirtualInstance) and not isinstance(end, Virtual):
+        """An instance without identity may be there: its fields are the loop's.
+
+        Not for traces of other trees, unless the loop was made to carry such: in all loops this let traces enter that are better off in a version for their arguments: matmul.rvm took 0.25 ms instead of 0.18.
+        """
+        may_differ = self._is_own or bool(self._entry.carried)
+        if may_differ and value not in self.found and isinstance(value, VirtualInstance) and not isinstance(end, Virtual):
             known = self._after.type_of(end)
             if is_value_class(value.cls) and (known is value.cls or (known is None and not isinstance(end, Const))):
                 self._pair_fields(value, end)
