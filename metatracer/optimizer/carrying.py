@@ -7,8 +7,9 @@ loop. Which places these are is found where the bridge enters (`numbers_made`), 
     argument 0, .regs, [6]: a W_Int whose .value is an int
 
 The loop can be peeled once more so that it carries them (`Carried`): behind its first iteration they are read and checked, by
-guards that leave to the merge point, and stored again as virtual objects; so the loop has their values as parameters, and stores what
-is new only where it is left. Only what has no identity is taken apart: numbers, and instances of value classes with one number.
+guards that leave to the merge point, and stored again as virtual objects; so the loop has their values as parameters, and
+stores what is new only where it is left. Only what has no identity is taken apart: numbers, and instances of value classes
+with one number.
 """
 
 from __future__ import annotations
