@@ -21,7 +21,16 @@ from metatracer.hints import is_value_class
 from metatracer.ir import opcodes as ops
 from metatracer.ir.values import Const, Field, Operation, Value
 from metatracer.optimizer.matching import Alias
-from metatracer.optimizer.state import BOXED_TYPE, CELL, UNBOX, Virtual, VirtualBox, VirtualInstance, VirtualItems, is_defined_by
+from metatracer.optimizer.state import (
+    BOXED_TYPE,
+    CELL,
+    UNBOX,
+    Virtual,
+    VirtualBox,
+    VirtualInstance,
+    VirtualItems,
+    is_defined_by,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
