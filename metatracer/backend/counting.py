@@ -9,9 +9,9 @@ Inside a loop what is left is a loop variable, in a register; the exits take fro
 instruction in memory for each pass would take as long as the shortest loops do.) They subtract instead of storing, so that a
 loop that is entered again by what it calls loses no count; and all this happens with the GIL held.
 
-A loop that calls nothing (`calls_nothing`) takes its passes from the word `AHEAD` at a time, and only then looks whether attention
-is wanted; its exits give back what they have left. So counting costs it nothing: its check for attention is one decrement and
-branch, with counting and without. It is at most some milliseconds late, and nothing else can happen in it meanwhile.
+A loop that calls nothing (`calls_nothing`) takes its passes from the word `AHEAD` at a time, and only then looks whether
+attention is wanted; its exits give back what they have left. So counting costs it nothing: its check for attention is one
+decrement and branch, with counting and without. It is at most some milliseconds late; nothing else can happen meanwhile.
 
 A tree counts in the words of its traces' own code: its root at the header, its branches when they are entered. What is left of
 the root's passes goes along into the branches, in the register, and comes back with their jumps to the label.

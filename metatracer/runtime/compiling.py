@@ -116,7 +116,10 @@ def install_recorded(
     is_loop = ended.recorded.kind == "loop"
     goal = _goal(loop, trace, guard)
     with collecting() as reliances:
-        optimized = optimized_trace(trace, peel=is_loop, repeat=repeat, guess=guess, goal=goal)
+        if guard is not None and guard.refused:  # to the cell, whatever the arguments are: see `replacing`
+            optimized = optimized_trace(trace, passes=())
+        else:
+            optimized = optimized_trace(trace, peel=is_loop, repeat=repeat, guess=guess, goal=goal)
     optimizing = time.perf_counter() - start
     if repeated_only and is_loop and optimized.operations[0].opcode is LABEL and _peels():
         raise NotRepeated
@@ -317,6 +320,11 @@ def _put_in_place(piece: Piece) -> None:
         return
     record.status = "compiled"
     record.reason = ""
+    if guard is not None and guard.refused and loop.replacement is not None:
+        loop.replacement.takes_handover(piece)
+        STATISTICS.bridges_compiled += 1
+        record.bridges += 1
+        return
     if guard is not None:
         guard.piece.code.attach(guard.operation.guard_id, piece.code)
         guard.bridge = piece

@@ -298,6 +298,12 @@ class _Driving:
             return
         if guard.refused:
             left_early = replacing.is_used_up(guard)
+            if left_early and replacing.strayed(guard) and not getattr(_recording, "active", False):
+                state = [exception, rebuilt]
+                del exception, rebuilt
+                with hotness.Compiling():
+                    self._record_bridge(guard, state)
+                return
             if guard.operation.opcode.name == "guard_not_invalidated" and not guard.piece.reason:
                 _recheck(guard)
             is_early_root = left_early and guard.piece.parent is None

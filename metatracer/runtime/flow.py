@@ -177,6 +177,12 @@ def loops_inside(root: Piece) -> list[Loop]:
     return found
 
 
+def operations_of_pass(root: Piece) -> int:
+    """Operations of one pass on the root's own way."""
+    operations, label = root.trace.operations, root.trace.label
+    return len(operations) - (operations.index(label) if label is not None else 0)
+
+
 def cost_of_tree(root: Piece) -> float:
     """Seconds that recording, optimizing and compiling a tree again are expected to take: from what compiling it took.
 

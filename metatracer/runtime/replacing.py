@@ -30,9 +30,9 @@ from metatracer.profile.trial import ForcedTrial, Moments, Side, Trial
 from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import earlier, hotness
 from metatracer.runtime.compiling import install_recorded
-from metatracer.runtime.flow import LEAST_ENTRIES, Flow, cost_of_tree, loops_inside, site_of
+from metatracer.runtime.flow import LEAST_ENTRIES, Flow, cost_of_tree, loops_inside, operations_of_pass, site_of
 from metatracer.runtime.joints import Without
-from metatracer.runtime.loops import GUARDS, PLACING, retire
+from metatracer.runtime.loops import GUARDS, PLACING, detach, retire
 from metatracer.runtime.summaries import code_added
 from metatracer.runtime.tiers import is_due, is_hot, may_become_tree, note_all_runs, request
 from metatracer.statistics import STATISTICS, ReplacementRecord
@@ -57,8 +57,12 @@ GROWTH = 8
 """A look asks for at most so many times the passes of the last one."""
 MOST_RECORDINGS = 4
 """Of one attempt, because the others took another way."""
+MOST_UNLIKE = 3
+"""Times as long an operation of one loop may take as one of another, when both lead to each other."""
 HEAD_START = 0.8
 """Guards of a challenger of which nothing is known count as having failed this share of `trace_eagerness`."""
+MOST_STRAYS = 20
+"""Visits of the champion in the challenger's turn, by code that goes to its label, until they are led to the challenger."""
 INSIDE = 1.1
 """How much of the time of loops inside is taken from a loop's: their pace was measured at another time."""
 TREE_PERIOD = 0.02
@@ -95,6 +99,8 @@ class _Contest:
         recorded: The challenger's recording, as in `Loop.recorded`.
         branches: Of each side.
         without: The champion's tree, which the challenger's is made without.
+        strays: Visits of the champion in the challenger's turn, by code that goes to its label.
+        handover: The bridge by which these get to the cell.
         has_asked: The tree of the challenger was asked for. is_waiting: It is not there yet.
     """
 
@@ -105,6 +111,8 @@ class _Contest:
     recorded: tuple[Trace, bool] | None
     branches: dict[Side, Branches]
     without: Without
+    strays: int = 0
+    handover: Piece | None = None
     has_asked: bool = False
     is_waiting: bool = False
 
@@ -170,7 +178,7 @@ class Replacement:
                 self._period = PERIOD if not self._hint.is_steady else LONGEST_PERIOD["auto"]
                 self._layout = Layout()
                 self._flow.start(root)
-                self._own_seconds(root, 0.0)
+                self._own_seconds(root, 0.0, 0)
                 self._grant(root, self._forced_passes() or FIRST_PASSES)
 
     def used_up(self, piece: Piece) -> None:
@@ -215,7 +223,7 @@ class Replacement:
             return
         mode = params.replace
         ways = self._flow.ways(root, passes, deep=mode != "co")
-        own = self._own_seconds(root, seconds)
+        own = self._own_seconds(root, seconds, passes)
         self._own_pace = own / max(passes, 1)
         generation = Generation(passes, own, tuple(ways), cost_of_tree(root), seconds)
         if self.history.look(generation):
@@ -245,21 +253,27 @@ class Replacement:
         self._grant(root, wanted)
         self._flow.grant(root, wanted / max(passes, 1))
 
-    def _own_seconds(self, root: Piece, seconds: float) -> float:
+    def _own_seconds(self, root: Piece, seconds: float, own_passes: int) -> float:
         """The part of the seconds since the last look that loops inside have not taken, by their passes and pace.
 
-        All passes so far of a loop that was not inside at the last look count: that says too little, once.
+        Where two loops lead to each other, either could have taken all of it: so none is believed to have taken more than
+        `MOST_UNLIKE` times its part of the operations. All passes so far of a loop that was not inside at the last look count:
+        that says too little, once.
         """
         as_of = _pieces_compiled(), root.number
         if as_of != self._inside_as_of:
             self._inside_as_of, self._loops_inside = as_of, loops_inside(root)
         before, self._inside = self._inside, {}
+        taken: list[tuple[float, int]] = []
         for loop in self._loops_inside:
             piece, replacement = loop.piece, loop.replacement
             if piece is not None and replacement is not None:
-                passes = self._inside[piece] = piece.passes
-                seconds -= INSIDE * max(passes - before.get(piece, 0), 0) * replacement._own_pace
-        return max(seconds, 0.0)
+                self._inside[piece] = piece.passes
+                passes = max(piece.passes - before.get(piece, 0), 0)
+                taken.append((INSIDE * passes * replacement._own_pace, passes * operations_of_pass(piece)))
+        operations = own_passes * operations_of_pass(root) + sum([theirs for _, theirs in taken])
+        most = MOST_UNLIKE * seconds / max(operations, 1)
+        return max(seconds - sum([min(each, most * theirs) for each, theirs in taken]), 0.0)
 
     def _look_at_tree(self, root: Piece, generation: Generation) -> None:
         """Ask for the tree of a root that stays if that is hot, or for another one if its counts do not hold any more."""
@@ -447,7 +461,48 @@ class Replacement:
                 set_cell(loop.ref, piece.in_use)
                 loop.piece, loop.beside = piece, [other]
             loop.branches = contest.branches[side]
+            self._hand_over(contest)
         self._grant(piece, contest.trial.passes())
+
+    def strayed(self, guard: GuardState) -> bool:
+        """The champion was left at its header in the challenger's turn. Whether a bridge is to be recorded from there.
+
+        Code of other trees goes to the champion's label, and not to the cell. Without a bridge to the challenger, each visit of theirs
+        would be an exit, as it is in no other time, and the challenger's windows would be too long.
+        """
+        with self._lock:
+            contest = self._contest
+            if contest is None or guard.piece is not contest.champion or self.loop.piece is not contest.challenger:
+                return False
+            contest.strays += 1
+            return contest.strays == MOST_STRAYS and guard.bridge is None
+
+    def takes_handover(self, bridge: Piece) -> None:
+        """Such a bridge was compiled."""
+        guard = bridge.parent
+        assert guard is not None
+        with self._lock:
+            contest = self._contest
+            with PLACING:
+                guard.bridge = bridge
+            bridge.give_passes(PLENTY)
+            if contest is None or contest.champion is not guard.piece or contest.handover is not None:
+                bridge.invalidate("the trial is over")
+                return
+            contest.handover = bridge
+            self._hand_over(contest)
+
+    def _hand_over(self, contest: _Contest) -> None:
+        """Let the bridge be entered in the challenger's turn only: from the champion to the cell it leads nowhere in the other."""
+        handover = contest.handover
+        if handover is None or handover.reason:
+            return
+        assert handover.parent is not None
+        number = handover.parent.operation.guard_id
+        if self.loop.piece is contest.challenger:
+            contest.champion.code.attach(number, handover.code)
+        else:
+            contest.champion.code.detach(number)
 
     def _window(self, contest: _Contest, seconds: float, passes: int, *, is_own: bool) -> None:
         trial = contest.trial
@@ -507,6 +562,9 @@ class Replacement:
         with PLACING:
             set_cell(loop.ref, winner.in_use)
             loop.piece, loop.beside = winner, []
+        if contest.handover is not None:
+            detach(contest.handover)
+            retire(contest.handover)
         loop.branches = contest.branches[side]
         loop.ref.label = winner.label
         if loser.holders:  # code of other trees goes to its label: that is made again, for the winner's
@@ -528,7 +586,7 @@ class Replacement:
         self._period = PERIOD
         self._layout = Layout()
         self._flow.start(winner)
-        self._own_seconds(winner, 0.0)
+        self._own_seconds(winner, 0.0, 0)
 
     # --- ways out -----------------------------------------------------------------------------------------------------------
 
@@ -659,6 +717,12 @@ def is_used_up(guard: GuardState) -> bool:
     return piece.loop.replacement is not None and (left <= 0 if piece.parent is None else left < 0)
 
 
+def strayed(guard: GuardState) -> bool:
+    """Whether a bridge is to be recorded from the header of a root that is not in the cell."""
+    replacement = guard.piece.loop.replacement
+    return replacement is not None and guard.piece.parent is None and replacement.strayed(guard)
+
+
 def used_up(guard: GuardState) -> None:
     """Do what is due then."""
     piece = guard.piece
@@ -673,7 +737,7 @@ def used_up(guard: GuardState) -> None:
 
 def bridge_added(bridge: Piece) -> None:
     """A tree has got a bridge: if that is used much, the next look is soon."""
-    if bridge.loop.replacement is not None:
+    if bridge.loop.replacement is not None and bridge.parent is not None and not bridge.parent.refused:
         bridge.give_passes(LEAST_ENTRIES)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from typing import Any
 
@@ -312,6 +313,71 @@ def test_code_that_goes_to_a_replaced_root_is_made_again() -> None:
         assert root.code.is_freed
 
 
+@pytest.mark.parametrize("outcome", ["installed", "rolled back"])
+def test_code_that_goes_to_the_champions_label_is_led_to_the_challenger(monkeypatch: pytest.MonkeyPatch, outcome: str) -> None:
+    """In the challenger's turn, too, the inner loop is entered without an exit."""
+    monkeypatch.setattr(trial.Trial, "passes", lambda self: 1 << 40)  # the challenger's turn lasts
+
+    def window(self: trial.Trial, *args: Any) -> None:
+        self.end(outcome, "for the test")
+
+    monkeypatch.setattr(trial.Trial, "window", window)
+    run, code = nested(), ("start", "inner", "outer", "end")
+    with parameters(threshold=2, function_threshold=2):
+        assert [run(code, 40) for _ in range(6)] == [2200] * 6
+        loops = [loop for loop in PORTALS[run.__code__].loops.values() if loop.piece is not None]
+        inner = next(loop for loop in loops if loop.piece.enterers)
+        champion, replacement = inner.piece, inner.replacement
+        assert all(number in champion.guards for number in champion.code.guards)
+        (header,) = [guard for guard in champion.guards.values() if guard.refused and not guard.is_before_label]
+        decision = policy.Decision(policy.Way((), 0), "for the test")
+        replacement._ask_for(decision)
+        replacement._attempt.is_due = True
+        for _ in range(20):
+            assert run(code, 40) == 2200
+        contest = replacement._contest
+        assert inner.piece is contest.challenger
+        assert header.bridge is contest.handover is not None
+        exits = STATISTICS.guard_exits
+        for _ in range(20):
+            assert run(code, 40) == 2200
+        assert STATISTICS.guard_exits - exits < 20 * 40 / 4
+        # The champion's turn: its own bridge would lead it back to itself.
+        champion_slot = champion.code.bridges
+        assert header.operation.guard_id in champion_slot
+        inner.piece.give_passes(0)
+        replacement._granted = 1
+        for _ in range(5):
+            assert run(code, 40) == 2200
+        assert replacement._contest is None
+        assert header.bridge is None
+        assert contest.handover.is_retired
+        assert (inner.piece is champion) == (outcome == "rolled back")
+        assert [run(code, 40) for _ in range(20)] == [2200] * 20
+
+
+def test_threads_go_from_one_root_to_the_other_in_a_loop_inside() -> None:
+    """Whatever asks for attention while a root leads to the other one ends that."""
+    run, code = nested(), ("start", "inner", "outer", "end")
+    failures: list[object] = []
+
+    def work() -> None:
+        failures.extend(result for result in [run(code, 40) for _ in range(150)] if result != 2200)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with parameters(threshold=2, function_threshold=2, force_replace=60):
+            threads = [threading.Thread(target=work) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failures == []
+
+
 def test_the_time_of_a_loop_inside_is_not_the_outer_loops() -> None:
     run, code = nested(), ("start", "inner", "outer", "end")
     with parameters(threshold=2, function_threshold=2):
@@ -323,13 +389,20 @@ def test_the_time_of_a_loop_inside_is_not_the_outer_loops() -> None:
         for loop in (inner, outer):
             loop.piece.give_passes(1 << 40)  # no looks
         inner.replacement._own_pace = 0.001
-        outer.replacement._own_seconds(outer.piece, 0.0)
+        outer.replacement._own_seconds(outer.piece, 0.0, 0)
         passes = inner.piece.passes
         assert run(code, 40) == 2200
         passes = inner.piece.passes - passes
         assert passes >= 300
-        assert outer.replacement._own_seconds(outer.piece, 10.0) == pytest.approx(10.0 - replacing.INSIDE * 0.001 * passes)
-        assert outer.replacement._own_seconds(outer.piece, 10.0) == 10.0
+        own = outer.replacement._own_seconds(outer.piece, 10.0, 40)
+        assert own == pytest.approx(10.0 - replacing.INSIDE * 0.001 * passes)
+        assert outer.replacement._own_seconds(outer.piece, 10.0, 40) == 10.0
+        # Whatever the pace is: it has taken no more than by its operations.
+        inner.replacement._own_pace = 1000.0
+        assert run(code, 40) == 2200
+        weights = passes * flow.operations_of_pass(inner.piece), 400 * flow.operations_of_pass(outer.piece)
+        own = outer.replacement._own_seconds(outer.piece, 10.0, 400)
+        assert own == pytest.approx(max(10.0 * (1 - replacing.MOST_UNLIKE * weights[0] / sum(weights)), 0.0))
 
 
 def test_a_tree_that_another_thread_has_thrown_away_is_not_looked_at() -> None:
