@@ -19,12 +19,13 @@ the root's passes goes along into the branches, in the register, and comes back 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from metatracer.backend.emit_exits import SecondLook
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from metatracer.backend.emit import Branch, Emitter
     from metatracer.ir.values import Operation
 
