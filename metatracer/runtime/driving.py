@@ -296,37 +296,41 @@ class _Driving:
             assert snapshot.raising is not None
             self._raised(exception or rebuilt.raised())
             return
-        if guard.refused:
-            left_early = replacing.is_used_up(guard)
-            if left_early and replacing.strayed(guard) and not getattr(_recording, "active", False):
-                state = [exception, rebuilt]
-                del exception, rebuilt
-                with hotness.Compiling():
-                    self._record_bridge(guard, state)
-                return
-            if guard.operation.opcode.name == "guard_not_invalidated" and not guard.piece.reason:
-                _recheck(guard)
-            is_early_root = left_early and guard.piece.parent is None
-            left_at_entry = guard.piece.reason or is_early_root
-            if left_at_entry and _is_entry(guard) and self._waits_for_code(loop.portal, rebuilt.frames):
-                if isinstance(loop, Version):
-                    visit(loop)
-            else:
-                self.frames.extend(rebuilt.frames)
-                self.exception, self.fresh = exception, exception is None
-            # From here on the state is complete: what is freed may run code, and signals may come.
-            if left_early:
-                replacing.used_up(guard)
-            attend(guard)
-            return
-        if self._wants_bridge(guard, rebuilt.frames[-1]):
+        left_early = guard.refused and replacing.is_used_up(guard)
+        if guard.refused and not (left_early and self._strayed(guard)):
+            self._left_for_attention(guard, rebuilt.frames, exception, left_early=left_early)
+        elif guard.refused or self._wants_bridge(guard, rebuilt.frames[-1]):
             state = [exception, rebuilt]
             del exception, rebuilt
             with hotness.Compiling():
                 self._record_bridge(guard, state)
-            return
-        self.frames.extend(rebuilt.frames)
-        self.exception, self.fresh = exception, exception is None
+        else:
+            self.frames.extend(rebuilt.frames)
+            self.exception, self.fresh = exception, exception is None
+
+    def _strayed(self, guard: GuardState) -> bool:
+        """Whether a bridge is to be recorded from the header of a root whose loop has got another one."""
+        return not getattr(_recording, "active", False) and replacing.strayed(guard)
+
+    def _left_for_attention(
+        self, guard: GuardState, frames: list[ResumeFrame], exception: BaseException | None, *, left_early: bool
+    ) -> None:
+        """Something wants attention: CPython, an assumption that broke, or whoever looks at roots (`left_early`)."""
+        loop = guard.piece.loop
+        if guard.operation.opcode.name == "guard_not_invalidated" and not guard.piece.reason:
+            _recheck(guard)
+        is_early_root = left_early and guard.piece.parent is None
+        left_at_entry = guard.piece.reason or is_early_root
+        if left_at_entry and _is_entry(guard) and self._waits_for_code(loop.portal, frames):
+            if isinstance(loop, Version):
+                visit(loop)
+        else:
+            self.frames.extend(frames)
+            self.exception, self.fresh = exception, exception is None
+        # From here on the state is complete: what is freed may run code, and signals may come.
+        if left_early:
+            replacing.used_up(guard)
+        attend(guard)
 
     def _left_without_guard(self, number: int, exit_tuple: tuple[Any, ...]) -> None:
         """The frame has come to its end; or a callee was not entered."""

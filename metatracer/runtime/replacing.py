@@ -25,6 +25,7 @@ from metatracer import log
 from metatracer.backend.compile import set_cell
 from metatracer.backend.counting import PLENTY
 from metatracer.errors import AbortReason
+from metatracer.ir import opcodes as ops
 from metatracer.profile.policy import Decision, Generation, History, Layout, Way, decide
 from metatracer.profile.trial import ForcedTrial, Moments, Side, Trial
 from metatracer.recorder.polymorphism import Branches
@@ -38,6 +39,8 @@ from metatracer.runtime.tiers import is_due, is_hot, may_become_tree, note_all_r
 from metatracer.statistics import STATISTICS, ReplacementRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from metatracer.errors import RecordingAborted
     from metatracer.ir.values import Operation, Trace
     from metatracer.recorder.polymorphism import Site
@@ -662,24 +665,53 @@ class Replacement:
             _log.write(f"{record.driver} {record.location}: {text}")
 
 
+_OPPOSITES = {
+    frozenset(pair) for pair in [
+        (ops.GUARD_TRUE, ops.GUARD_FALSE), (ops.GUARD_NULL, ops.GUARD_NONNULL), (ops.GUARD_NEXT, ops.GUARD_EXHAUSTED),
+    ]
+}  # fmt: skip
+
+
 def _goes_through(trace: Trace, wanted: Way) -> bool:
-    """Whether a recorded trace asks for nothing that the guards which the wanted way leaves by ask for."""
-    recorded: dict[Site, list[Operation]] = {}
-    for op in trace.operations:
-        site = site_of(op) if op.opcode.is_guard else None
-        if site is not None:
-            recorded.setdefault(site, []).append(op)
+    """Whether a recorded trace asks for nothing that the guards which the wanted way leaves by ask for.
+
+    One bytecode may ask several things. So where it does ask for the same, it must have found something else more often than
+    the code did that was left there.
+    """
+    recorded = _guards_by_site(trace.operations)
     for number in wanted.exits:
         left = GUARDS.get(number)
         site = site_of(left.operation) if left is not None else None
-        if left is not None and site is not None and any(_is_same(op, left.operation) for op in recorded.get(site, ())):
+        there = recorded.get(site, ()) if site is not None else ()
+        if left is None or site is None or not any(_is_same(op, left.operation) for op in there):
+            continue
+        operations = left.piece.trace.operations
+        before = _guards_by_site(operations[: operations.index(left.operation)]).get(site, ())
+        others, others_before = (sum(_is_other(op, left.operation) for op in guards) for guards in (there, before))
+        if others <= others_before:
             return False
     return True
+
+
+def _guards_by_site(operations: Sequence[Operation]) -> dict[Site, list[Operation]]:
+    found: dict[Site, list[Operation]] = {}
+    for op in operations:
+        site = site_of(op) if op.opcode.is_guard else None
+        if site is not None:
+            found.setdefault(site, []).append(op)
+    return found
 
 
 def _is_same(op: Operation, other: Operation) -> bool:
     """Whether two guards at one place ask for the same."""
     return op.opcode is other.opcode and (op.descr is other.descr or op.descr == other.descr)
+
+
+def _is_other(op: Operation, other: Operation) -> bool:
+    """Whether two guards at one place ask alike, but for something else."""
+    if op.opcode is other.opcode:
+        return not _is_same(op, other)
+    return {op.opcode, other.opcode} in _OPPOSITES
 
 
 def _pieces_compiled() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from metatracer import JitDriver, parameters
 from metatracer.backend.compile import CompiledCode, TreeCode
 from metatracer.backend.layout import read_word
+from metatracer.ir.text import parse_trace
 from metatracer.profile import policy, trial
 from metatracer.runtime import flow, replacing, tiers
 from metatracer.runtime import loops as code_of_loops
@@ -148,6 +150,31 @@ def test_only_a_recording_on_the_wanted_way_will_do(monkeypatch: pytest.MonkeyPa
     decision = policy.Way(tuple(number for number, guard in loop.piece.guards.items() if guard.bridge is not None), 1)
     assert decision.exits
     assert not replacing._goes_through(recorded, decision)
+
+
+@pytest.mark.parametrize(
+    ("left_behind", "recorded", "goes_through"),
+    [
+        ((), ("guard_false",), False),
+        ((), ("guard_true",), True),
+        ((), (), True),
+        ((), ("guard_true", "guard_false"), True),  # the second one asks something else
+        (("guard_true",), ("guard_true", "guard_false"), False),  # and here the first one does
+        (("guard_true",), ("guard_true", "guard_true", "guard_false"), True),
+        ((), ("guard_false", "guard_false"), False),
+    ],
+)
+def test_one_bytecode_may_ask_several_things(
+    monkeypatch: pytest.MonkeyPatch, left_behind: tuple[str, ...], recorded: tuple[str, ...], goes_through: bool
+) -> None:
+    def trace_of(guards: tuple[str, ...]) -> Any:
+        return parse_trace("\n".join(["trace some(b0, r1)", *[f"  {name}(b0) -> [r1]" for name in guards], "  finish(r1)"]), {})
+
+    monkeypatch.setattr(replacing, "site_of", lambda operation: (1, 1))
+    old = trace_of((*left_behind, "guard_false"))
+    guard = SimpleNamespace(operation=old.operations[len(left_behind)], piece=SimpleNamespace(trace=old))
+    monkeypatch.setitem(code_of_loops.GUARDS, -5, guard)
+    assert replacing._goes_through(trace_of(recorded), policy.Way((-5,), 1)) == goes_through
 
 
 def test_a_bridge_that_is_used_more_than_expected_asks_for_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
