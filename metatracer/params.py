@@ -80,7 +80,7 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("backoff_limit", 64.0, "times", 1, 1_000_000, "largest wait after aborts, in first waits"),
     Parameter("force_exits", 0, "executions", 0, _MANY, "for tests: every guard fails once, at this execution; 0: never"),
     Parameter("compile_level", 1, "level", 0, 2, "LLVM's level for code that gets no second one; 0 compiles fastest"),
-    Parameter("replace", "off", "", 0, 1, "whether roots are looked at again and replaced", REPLACEMENT_MODES),
+    Parameter("replace", "full", "", 0, 1, "whether roots are looked at again and replaced", REPLACEMENT_MODES),
     Parameter("force_replace", 0, "passes", 0, _MANY, "for tests: passes, on the mean, until a root is tried; each second stays"),
     Parameter("replace_margin", 1.05, "times", 1, 1000, "faster a new root must be to replace the old one"),
     Parameter("tier2_threshold", 50_000, "runs", 0, _MANY, "of code before its tree is compiled as one; 0: it never is"),

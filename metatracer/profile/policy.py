@@ -10,7 +10,7 @@ which the attempts were based: then the guest is in another phase, and the waiti
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 FIRST_SAVING = 0.7
 """The part of the time of a way that a root of its own is expected to save, before anything was measured."""
@@ -76,6 +76,17 @@ class Generation:
         """The share of the passes of each way."""
         total = sum(way.count for way in self.ways) or 1
         return {way.exits: way.count / total for way in self.ways}
+
+
+def usual(generation: Generation, before: Generation | None) -> Generation:
+    """A generation together with half of what was usual before it."""
+    if before is None:
+        return generation
+    counts = {way.exits: way.count // 2 for way in before.ways}
+    for way in generation.ways:
+        counts[way.exits] = counts.get(way.exits, 0) + way.count
+    ways = tuple([Way(exits, count) for exits, count in counts.items()])
+    return replace(generation, passes=generation.passes + before.passes // 2, ways=ways)
 
 
 @dataclass(slots=True)

@@ -41,10 +41,12 @@ class Flow:
         self._seen: dict[int, int] = {}
         self._last: dict[int, int] = {}
         self._passes = 0
+        self._usual: dict[int, int] = {}
+        self._usual_passes = 0
 
     def start(self, root: Piece) -> None:
         """What was counted before does not count."""
-        self._seen, self._alike = {}, {}
+        self._seen, self._alike, self._usual, self._usual_passes = {}, {}, {}, 0
         self.ways(root, 0, deep=True)
 
     def ways(self, root: Piece, passes: int, *, deep: bool) -> list[Way]:
@@ -74,6 +76,9 @@ class Flow:
             counts[exits] += max(left, 0)
 
         walk(root, passes, ())
+        self._usual_passes = self._usual_passes // 2 + passes
+        for number in self._usual.keys() | self._last.keys():
+            self._usual[number] = self._usual.get(number, 0) // 2 + self._last.get(number, 0)
         return [Way(exits, count) for exits, count in counts.items()]
 
     def _first_alike(self, exits: tuple[int, ...], number: int, guard: GuardState) -> int:
@@ -115,13 +120,16 @@ class Flow:
         return found
 
     def note_runs(self, root: Piece) -> None:
-        """Let the code of a tree be laid out by what was last seen."""
-        root.runs = self._passes
+        """Let the code of a tree be laid out by what was seen in the last looks, each with twice the weight of the one before.
+
+        One alone may have seen a part of what goes on again and again: the short rounds of a loop, say, and not the long ones.
+        """
+        root.runs = self._usual_passes
         pieces = [root]
         while pieces:
             for number, guard in pieces.pop().guards.items():
                 if guard.bridge is not None:
-                    guard.bridge.runs = self._last.get(number, 0)
+                    guard.bridge.runs = self._usual.get(number, 0)
                     pieces.append(guard.bridge)
 
     def grant(self, root: Piece, factor: float) -> None:
@@ -139,6 +147,12 @@ class Flow:
                     taken = self._last.get(number, 0)
                     bridge.give_passes(int(min(max(LEAST_ENTRIES, 2 * taken * factor), PLENTY)))
                     pieces.append(bridge)
+
+    def unseen(self, bridge: Piece) -> int:
+        """Entries of a bridge since the last look."""
+        guard = bridge.parent
+        assert guard is not None
+        return max(guard.failures + bridge.passes - self._seen.get(guard.operation.guard_id, 0), 0)
 
     def _since(self, number: int, guard: GuardState) -> int:
         """How often a guard has failed, into its bridge or the interpreter."""

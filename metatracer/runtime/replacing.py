@@ -26,7 +26,7 @@ from metatracer.backend.compile import set_cell
 from metatracer.backend.counting import PLENTY
 from metatracer.errors import AbortReason
 from metatracer.ir import opcodes as ops
-from metatracer.profile.policy import Decision, Generation, History, Layout, Way, decide
+from metatracer.profile.policy import Decision, Generation, History, Layout, Way, decide, usual
 from metatracer.profile.trial import ForcedTrial, Moments, Side, Trial
 from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import earlier, hotness
@@ -54,6 +54,8 @@ FIRST_PASSES = 1000
 """Until the first look at a new root."""
 PERIOD = 0.05
 """Seconds between two looks, at first."""
+LEAST_PERIOD = PERIOD
+"""What comes as a surprise sooner than this after a look is no reason for another one."""
 LONGEST_PERIOD = {"pgo": 1.0, "co": 1.0, "full": 1.0, "auto": 16.0}
 """While nothing changes, the period doubles up to this, in each mode."""
 GROWTH = 8
@@ -147,6 +149,7 @@ class Replacement:
         self._contest: _Contest | None = None
         self._compiled: dict[int, Piece | None] = {}
         self._layout = Layout()
+        self._usual: Generation | None = None
         self._wants_tree: Piece | None = None
         self._is_tree_next = False
         self._period = PERIOD
@@ -179,7 +182,7 @@ class Replacement:
             root = self.loop.piece
             if root is not None:
                 self._period = PERIOD if not self._hint.is_steady else LONGEST_PERIOD["auto"]
-                self._layout = Layout()
+                self._layout, self._usual = Layout(), None
                 self._flow.start(root)
                 self._own_seconds(root, 0.0, 0)
                 self._grant(root, self._forced_passes() or FIRST_PASSES)
@@ -281,6 +284,7 @@ class Replacement:
     def _look_at_tree(self, root: Piece, generation: Generation) -> None:
         """Ask for the tree of a root that stays if that is hot, or for another one if its counts do not hold any more."""
         seconds = root.tree.seconds if root.tree is not None else 0.0
+        generation = self._usual = usual(generation, self._usual)
         is_outdated = root.tree is not None and self._layout.is_outdated(generation, seconds)
         if root.is_being_compiled or not (is_outdated or is_due(root)):
             return
@@ -303,9 +307,15 @@ class Replacement:
         return max(FIRST_PASSES, wanted)
 
     def surprised(self, bridge: Piece) -> None:
-        """A bridge was entered more often than expected: look at once."""
+        """A bridge was entered more often than expected: look at once, unless the last look was just now.
+
+        What comes in rounds shorter than that (the last passes of an inner loop, say) would ask for a look in each.
+        """
         seconds = time.thread_time() - self._started
         with self._lock:
+            if seconds < LEAST_PERIOD and not self._forced_passes():
+                bridge.give_passes(max(self._flow.unseen(bridge), LEAST_ENTRIES))
+                return
             bridge.give_passes(PLENTY)
             root = self.loop.piece
             above = bridge
@@ -587,7 +597,7 @@ class Replacement:
             cancel(joint.loop)
             joint.invalidate("nothing leads to this joint any more")
         self._period = PERIOD
-        self._layout = Layout()
+        self._layout, self._usual = Layout(), None
         self._flow.start(winner)
         self._own_seconds(winner, 0.0, 0)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metatracer.profile import policy
-from metatracer.profile.policy import Generation, History, Layout, Way, decide, distance
+from metatracer.profile.policy import Generation, History, Layout, Way, decide, distance, usual
 
 
 def generation(root: int, *others: int, seconds: float = 1.0, cost: float = 0.01) -> Generation:
@@ -167,6 +167,25 @@ def test_a_layout_is_outdated_when_two_generations_go_other_ways_and_time_pays_f
     other = generation(100, 5000, seconds=1.0)
     assert not layout.is_outdated(other, 0.1)
     assert layout.is_outdated(other, 0.1)
+
+
+def test_what_is_usual_is_mostly_what_was_seen_last() -> None:
+    seen = usual(generation(100, 60), None)
+    assert seen == generation(100, 60)
+    seen = usual(generation(0, 0, 40), seen)
+    assert {way.exits: way.count for way in seen.ways} == {(): 50, (1,): 30, (2,): 40}
+    assert seen.passes == 120
+    for _ in range(10):
+        seen = usual(generation(1000), seen)
+    assert distance(seen.shares(), generation(1000).shares()) < 0.001
+
+
+def test_a_layout_is_kept_in_a_loop_that_is_seen_at_one_time_in_long_rounds_and_at_another_in_short_ones() -> None:
+    layout, seen = Layout(generation(50_000, 5000).shares()), None
+    for _ in range(10):
+        for each in (generation(50_000, 10), generation(2000, 5000)):
+            seen = usual(each, seen)
+            assert not layout.is_outdated(seen, 0.0)
 
 
 def test_a_layout_is_kept_while_its_shares_hold() -> None:

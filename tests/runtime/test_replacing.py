@@ -56,6 +56,7 @@ def _always_worth_it(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(replacing, "cost_of_tree", lambda root: 0.0)
     monkeypatch.setattr(policy, "LEAST_PASSES", 20)
     monkeypatch.setattr(replacing, "FIRST_PASSES", 40)
+    monkeypatch.setattr(replacing, "LEAST_PERIOD", 0.0)
     with parameters(replace="full", **EAGERLY):
         yield
 
@@ -150,6 +151,22 @@ def test_only_a_recording_on_the_wanted_way_will_do(monkeypatch: pytest.MonkeyPa
     decision = policy.Way(tuple(number for number, guard in loop.piece.guards.items() if guard.bridge is not None), 1)
     assert decision.exits
     assert not replacing._goes_through(recorded, decision)
+
+
+def test_what_goes_on_in_short_rounds_is_no_surprise_in_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replacing, "FIRST_PASSES", 1 << 40)
+    monkeypatch.setattr(replacing, "LEAST_PERIOD", 1e9)
+    run = machine()
+    record_rare_way_first(run)
+    loop = only_loop(run)
+    looks, exits = STATISTICS.replacement_looks, STATISTICS.guard_exits
+    for _ in range(20):
+        assert run(5, [1], 5000) == 25000
+    bridges = [guard.bridge for guard in loop.piece.guards.values() if guard.bridge is not None]
+    assert STATISTICS.replacement_looks == looks
+    assert max(bridge.passes for bridge in bridges) >= 99_000
+    # Each time it may be entered as often again as it has been.
+    assert STATISTICS.guard_exits - exits < 40
 
 
 @pytest.mark.parametrize(
@@ -615,7 +632,9 @@ def test_a_bridge_that_was_used_long_ago_asks_for_no_tree(monkeypatch: pytest.Mo
     with parameters(**{**TREES, "tier2_threshold": 0}):
         run(5, [1], 60)
         assert run(5, [0], 30_000) == expected(5, [0], 30_000)
-        assert run(5, [1], 30_000) == 150_000
+        monkeypatch.setattr(replacing, "FIRST_PASSES", 5000)
+        monkeypatch.setattr(replacing, "GROWTH", 1)  # many looks
+        assert run(5, [1], 200_000) == 1_000_000
     root = only_loop(run).piece
     with parameters(**TREES):
         for _ in range(10):

@@ -19,7 +19,7 @@ from tests.scenarios.scripts import run_script
 
 EAGERLY = {
     "threshold": 2, "function_threshold": 2, "trace_eagerness": 2, "compile_level": 0, "tier2_threshold": 20,
-    "tier2_level": 0, "background": False,
+    "tier2_level": 0, "background": False, "replace": "off",
 }  # fmt: skip
 
 
@@ -357,7 +357,7 @@ from metatracer.runtime import tiers
 metatracer.set_param(None, "tier2_level", 2)
 run = stepping()
 """
-SETTING = "threshold=2,function_threshold=2,trace_eagerness=2,compile_level=0,tier2_threshold=20"
+SETTING = "threshold=2,function_threshold=2,trace_eagerness=2,compile_level=0,tier2_threshold=20,replace=off"
 
 
 def test_the_process_may_end_while_a_tree_is_compiled() -> None:
