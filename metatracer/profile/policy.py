@@ -34,6 +34,29 @@ LAYOUT_SAVING = 0.1
 """The part of the time of a tree that laying it out by the present counts is expected to save."""
 LEAST_PASSES = 200
 """Fewer passes say nothing."""
+LEAST_SECONDS = 0.02
+"""Nor do passes of a shorter time: what goes on again and again may go on in rounds of milliseconds."""
+
+
+PART_OF_TIME = 0.1
+"""Of a process's processor time, that all attempts together may cost."""
+CREDIT = 0.1
+"""Seconds that they may cost before."""
+
+
+class Budget:
+    """What all attempts of a process have cost, as far as could be foreseen."""
+
+    def __init__(self) -> None:
+        self.spent = 0.0
+
+    def allows(self, cost: float, gone_by: float) -> bool:
+        """Whether one may be made that costs so much, when the process has taken `gone_by` seconds."""
+        return self.spent + cost <= CREDIT + PART_OF_TIME * gone_by
+
+    def spend(self, cost: float) -> None:
+        """One is made."""
+        self.spent += cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +89,11 @@ class Generation:
     ways: tuple[Way, ...]
     cost: float
     whole: float = 0.0
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether it says anything."""
+        return self.passes >= LEAST_PASSES and (self.whole or self.seconds) >= LEAST_SECONDS
 
     @property
     def own(self) -> float:
@@ -138,6 +166,8 @@ class History:
         """Note a generation; says whether a new phase has begun, in which case the waiting begins anew."""
         self.seconds += generation.seconds
         self.watched += generation.whole or generation.seconds
+        if not generation.is_enough:
+            return False
         shares = generation.shares()
         if not self.reference:
             self.reference = shares
@@ -197,6 +227,7 @@ class Decision:
         predicted: Time per pass with the challenger over time per pass now. own: The part of it that is not in loops inside.
         gain, cost: In seconds.
         is_suspicion: Much is to be gained, only not yet for certain: no other work on the present root is worth while.
+        shares: Of all ways.
     """
 
     wanted: Way | None
@@ -207,6 +238,7 @@ class Decision:
     gain: float = 0.0
     cost: float = 0.0
     is_suspicion: bool = False
+    shares: dict[tuple[int, ...], float] = field(default_factory=dict)
     own: float = 1.0
 
 
@@ -224,7 +256,7 @@ def decide(generation: Generation, history: History, now: float, margin: float =
         now: In seconds, of the clock that `history` knows.
         margin: A challenger must be so many times as fast to stay.
     """
-    if generation.passes < LEAST_PASSES:
+    if not generation.is_enough:
         return Decision(None, f"only {generation.passes} passes")
     shares = generation.shares()
     root_share = shares[()]
@@ -237,7 +269,7 @@ def decide(generation: Generation, history: History, now: float, margin: float =
         return Decision(None, "no other way dominates", share, root_share)
     predicted = 1.0 - generation.own * share * history.saving
     gain = share * history.saving * history.seconds
-    found = Decision(best, "", share, root_share, predicted, gain, generation.cost, own=generation.own)
+    found = Decision(best, "", share, root_share, predicted, gain, generation.cost, own=generation.own, shares=shares)
     if predicted * margin > 1.0:
         return Decision(None, "it would not be faster by the margin", share, root_share, predicted, own=generation.own)
     if gain < HYSTERESIS * generation.cost:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from metatracer import log
@@ -26,7 +26,7 @@ from metatracer.backend.compile import set_cell
 from metatracer.backend.counting import PLENTY
 from metatracer.errors import AbortReason
 from metatracer.ir import opcodes as ops
-from metatracer.profile.policy import Decision, Generation, History, Layout, Way, decide, usual
+from metatracer.profile.policy import Budget, Decision, Generation, History, Layout, Way, decide, usual
 from metatracer.profile.trial import ForcedTrial, Moments, Side, Trial
 from metatracer.recorder.polymorphism import Branches
 from metatracer.runtime import earlier, hotness
@@ -72,6 +72,8 @@ INSIDE = 1.1
 """How much of the time of loops inside is taken from a loop's: their pace was measured at another time."""
 TREE_PERIOD = 0.02
 """Seconds between two looks while a tree is being compiled: a look is what puts it in place."""
+BUDGET = Budget()
+"""Of this process."""
 PGO_SECONDS = 10.0
 """In the mode "pgo" a loop that has given no reason for an attempt in this time is not looked at any more."""
 
@@ -162,6 +164,7 @@ class Replacement:
         self._thread = 0
         self._exits = self._pieces = 0
         self._reason = ""
+        self._branches = 0
         self._moments = Moments()
 
     # --- passes ---------------------------------------------------------------------------------------------------------
@@ -236,7 +239,7 @@ class Replacement:
             STATISTICS.phases += 1
             self._period = PERIOD
             self._say("another phase: the shares are not those of the last attempt")
-        decision = decide(generation, self.history, time.monotonic(), params.replace_margin)
+        decision = self._put_off(decide(generation, self.history, time.monotonic(), params.replace_margin))
         if decision.reason != self._reason:
             self._reason = decision.reason
             if decision.reason:
@@ -249,7 +252,7 @@ class Replacement:
         else:
             if not decision.is_suspicion:
                 self._look_at_tree(root, generation)
-            if not decision.gain:
+            if not decision.gain and generation.is_enough:
                 self._period = min(2 * self._period, LONGEST_PERIOD[mode])
         is_over = mode == "pgo" and (self.history.attempts or self.history.watched > PGO_SECONDS)
         if is_over and self._attempt is None and not root.is_being_compiled and not may_become_tree(root):
@@ -258,6 +261,19 @@ class Replacement:
         wanted = self._until_next_look(root, passes)
         self._grant(root, wanted)
         self._flow.grant(root, wanted / max(passes, 1))
+
+    def _put_off(self, decision: Decision) -> Decision:
+        """The decision, or that there is nothing to be done while the tree gets bridges, or attempts have cost too much."""
+        before, self._branches = self._branches, self.loop.base.branches.total
+        if decision.wanted is None:
+            return decision
+        if self.loop.portal.driver.params.replace == "pgo" and self.history.attempts:
+            return replace(decision, wanted=None, reason="there was an attempt")
+        if self._branches != before:
+            return replace(decision, wanted=None, reason="its tree still gets bridges")
+        if not BUDGET.allows(decision.cost, time.process_time()):
+            return replace(decision, wanted=None, reason="attempts have cost enough for the present")
+        return decision
 
     def _own_seconds(self, root: Piece, seconds: float, own_passes: int) -> float:
         """The part of the seconds since the last look that loops inside have not taken, by their passes and pace.
@@ -342,6 +358,7 @@ class Replacement:
         assert decision.wanted is not None
         self._attempt = _Attempt(decision, decision.wanted)
         STATISTICS.replacement_attempts += 1
+        BUDGET.spend(decision.cost)
         self._say(
             f"attempt {self.history.attempts + 1}: the root's own way takes {decision.root_share:.1%} of the passes, "
             f"another one {decision.share:.1%}; a root for that would take {decision.predicted:.2f} of the time, "
@@ -500,7 +517,8 @@ class Replacement:
                 guard.bridge = bridge
             bridge.give_passes(PLENTY)
             if contest is None or contest.champion is not guard.piece or contest.handover is not None:
-                bridge.invalidate("the trial is over")
+                detach(bridge)  # the trial is over
+                retire(bridge)
                 return
             contest.handover = bridge
             self._hand_over(contest)
@@ -649,7 +667,7 @@ class Replacement:
             STATISTICS.replacements_installed += 1
         elif outcome == "rolled back":
             STATISTICS.replacements_rolled_back += 1
-        self.history.attempted({attempt.wanted.exits: decision.share, (): decision.root_share}, now)
+        self.history.attempted(decision.shares, now)
         record = ReplacementRecord(
             self.history.attempts,
             decision.root_share,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metatracer.profile import policy
-from metatracer.profile.policy import Generation, History, Layout, Way, decide, distance, usual
+from metatracer.profile.policy import Budget, Generation, History, Layout, Way, decide, distance, usual
 
 
 def generation(root: int, *others: int, seconds: float = 1.0, cost: float = 0.01) -> Generation:
@@ -199,3 +199,32 @@ def test_a_layout_is_kept_while_changing_it_costs_more_than_it_saves() -> None:
     other = generation(100, 5000, seconds=0.1)
     assert not any(layout.is_outdated(other, 0.1) for _ in range(11))
     assert any(layout.is_outdated(other, 0.1) for _ in range(3))
+
+
+def test_the_passes_of_a_moment_are_no_reason() -> None:
+    assert wanted(generation(100, 5000, seconds=policy.LEAST_SECONDS)) is not None
+    assert wanted(generation(100, 5000, seconds=policy.LEAST_SECONDS / 2)) is None
+    history = looked_at(generation(5000, 100), *[generation(100, 5000, seconds=policy.LEAST_SECONDS / 2)] * 5)
+    assert history.phases == 0
+
+
+def test_after_an_attempt_the_same_shares_are_no_other_phase() -> None:
+    """In a loop of many ways, too, of which the wanted one takes the most."""
+    found = generation(1000, 3500, 1500, 1500, 1500, 1000)
+    history = looked_at(found)
+    decision = decide(found, history, 100.0)
+    assert decision.wanted is not None
+    history.attempted(decision.shares, 100.0)
+    assert not any(history.look(generation(1300, 3100, 1800, 1200, 1700, 900)) for _ in range(5))
+
+
+def test_attempts_cost_a_part_of_the_time_at_most() -> None:
+    budget = Budget()
+    made, now = 0.0, 0.0
+    while now < 100.0:
+        now += 0.05
+        if budget.allows(0.3, now):
+            budget.spend(0.3)
+            made += 0.3
+        assert made <= policy.CREDIT + policy.PART_OF_TIME * now
+    assert made > 0.9 * policy.PART_OF_TIME * now

@@ -23,6 +23,8 @@ from metatracer.runtime.host import PORTALS
 replacing.cost_of_tree = lambda root: 0.0
 replacing.FIRST_PASSES = 40
 policy.LEAST_PASSES = 20
+policy.LEAST_SECONDS = 0.0
+replacing.LEAST_PERIOD = 0.0
 policy.FIRST_WAIT = 1000.0
 policy.PHASE_DISTANCE = 2.0
 

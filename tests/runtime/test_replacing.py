@@ -55,6 +55,7 @@ def only_loop(run: Any) -> Any:
 def _always_worth_it(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(replacing, "cost_of_tree", lambda root: 0.0)
     monkeypatch.setattr(policy, "LEAST_PASSES", 20)
+    monkeypatch.setattr(policy, "LEAST_SECONDS", 0.0)
     monkeypatch.setattr(replacing, "FIRST_PASSES", 40)
     monkeypatch.setattr(replacing, "LEAST_PERIOD", 0.0)
     with parameters(replace="full", **EAGERLY):
@@ -203,8 +204,10 @@ def test_a_bridge_that_is_used_more_than_expected_asks_for_a_look(monkeypatch: p
     looks = STATISTICS.replacement_looks
     assert run(5, [1], 1500) == 7500
     assert STATISTICS.replacement_looks == looks
+    monkeypatch.setattr(replacing, "FIRST_PASSES", 40)
     assert run(5, [1], 3000) == 15000
     assert STATISTICS.replacement_looks > looks
+    assert run(5, [1], 3000) == 15000
     assert [record.outcome for record in loop.record.replacements] == ["installed"]
 
 
