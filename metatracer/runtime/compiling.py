@@ -320,10 +320,12 @@ def _put_in_place(piece: Piece) -> None:
         return
     record.status = "compiled"
     record.reason = ""
-    if guard is not None and guard.refused and loop.replacement is not None:
-        loop.replacement.takes_handover(piece)
+    if guard is not None and guard.refused:
+        # At the header of a root that another one may replace: entered only where that is in the cell.
         STATISTICS.bridges_compiled += 1
         record.bridges += 1
+        if loop.replacement is not None:
+            loop.replacement.takes_handover(piece)
         return
     if guard is not None:
         guard.piece.code.attach(guard.operation.guard_id, piece.code)

@@ -730,7 +730,7 @@ def _give_up(loop: Loop, reason: str) -> None:
     """Throw the tree of a loop away, with the versions that were made from its recording."""
     replacing.cancel(loop)
     loop.recorded = None
-    for root in [loop.piece, *[version.piece for version in loop.versions.values()]]:
+    for root in [loop.piece, *[version.piece for version in tuple(loop.versions.values())]]:
         if root is not None:
             root.invalidate(reason)
 

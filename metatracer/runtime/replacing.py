@@ -508,20 +508,17 @@ class Replacement:
             return contest.strays == MOST_STRAYS and guard.bridge is None
 
     def takes_handover(self, bridge: Piece) -> None:
-        """Such a bridge was compiled."""
+        """Such a bridge was compiled: it is used if the trial goes on."""
         guard = bridge.parent
         assert guard is not None
+        bridge.give_passes(PLENTY)
         with self._lock:
             contest = self._contest
-            with PLACING:
-                guard.bridge = bridge
-            bridge.give_passes(PLENTY)
-            if contest is None or contest.champion is not guard.piece or contest.handover is not None:
-                detach(bridge)  # the trial is over
-                retire(bridge)
-                return
-            contest.handover = bridge
-            self._hand_over(contest)
+            if contest is not None and contest.champion is guard.piece and contest.handover is None:
+                with PLACING:
+                    guard.bridge = bridge
+                contest.handover = bridge
+                self._hand_over(contest)
 
     def _hand_over(self, contest: _Contest) -> None:
         """Let the bridge be entered in the challenger's turn only: from the champion to the cell it leads nowhere in the other."""
@@ -606,7 +603,7 @@ class Replacement:
         contest.without.count_again()
         if side == "challenger":
             loop.recorded = contest.recorded
-            for version in loop.versions.values():
+            for version in tuple(loop.versions.values()):
                 if version.piece is not None:
                     version.piece.invalidate("the root that it was made from was replaced")
             self.history.replaced()
@@ -797,7 +794,12 @@ def used_up(guard: GuardState) -> None:
 
 def bridge_added(bridge: Piece) -> None:
     """A tree has got a bridge: if that is used much, the next look is soon."""
-    if bridge.loop.replacement is not None and bridge.parent is not None and not bridge.parent.refused:
+    parent = bridge.parent
+    assert parent is not None
+    if parent.refused:
+        if parent.bridge is not bridge:
+            retire(bridge)  # the trial was over
+    elif bridge.loop.replacement is not None:
         bridge.give_passes(LEAST_ENTRIES)
 
 

@@ -78,7 +78,7 @@ def version_for(loop: Loop, shapes: Shapes) -> LoopRef | None:
 def _fitting(loop: Loop, shapes: Shapes) -> Version | None:
     """The version that these arguments are passed to: one that there is or, unless there are enough, a new one."""
     wanted = shapes
-    for version in reversed(loop.versions.values()):
+    for version in reversed(tuple(loop.versions.values())):  # other threads may add some
         both = all_joined(version.shapes, shapes)
         if both is not None:
             wanted = both
