@@ -97,7 +97,7 @@ def emit_uint_mod(e: Emitter, op: Operation) -> None:
 
 
 def _emit_division(e: Emitter, op: Operation, instead: str, divide: Callable[[], str]) -> None:
-    """A quotient or remainder: by `instead` (a shift, or "and") where the divisor is a power of two, by what `divide` emits otherwise."""
+    """A quotient or remainder: by `instead` (a shift, or "and") of a power of two, else by what `divide` emits."""
     left, right = op.args
     is_mask = instead == "and"
     if isinstance(right, Const):

@@ -46,7 +46,7 @@ def carry(root: Piece, boxed: Iterable[Place]) -> bool:
         or loop.times_carried >= MOST_TIMES
         or recorded is None
         or not recorded[1]
-        or loop.is_watched
+        or (loop.replacement is not None and loop.replacement.is_busy)
         or loop.piece is not root
         or loop.stale is not None
     ):
@@ -83,4 +83,6 @@ def _remade(root: Piece, recorded: Trace, wanted: tuple[Place, ...]) -> bool:
         root.invalidate("its loop was made again to carry what its branches count")
         loop.record.status, loop.record.reason = "compiled", ""
     retire(root)
+    if loop.replacement is not None:
+        loop.replacement.start()
     return True

@@ -354,6 +354,11 @@ class Replacement:
 
     # --- recording the challenger -----------------------------------------------------------------------------------------
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a challenger is wanted, or there."""
+        return self._attempt is not None or self._contest is not None
+
     def _ask_for(self, decision: Decision) -> None:
         assert decision.wanted is not None
         self._attempt = _Attempt(decision, decision.wanted)
@@ -603,6 +608,7 @@ class Replacement:
         contest.without.count_again()
         if side == "challenger":
             loop.recorded = contest.recorded
+            loop.carried, loop.times_carried = (), 0
             for version in tuple(loop.versions.values()):
                 if version.piece is not None:
                     version.piece.invalidate("the root that it was made from was replaced")
