@@ -323,8 +323,8 @@ def _weak_fits(figures: Layout) -> str:
 def _instance(figures: Layout, inner: str, epoch: str) -> str:
     """From block `class`: slots are given up from the first to the last, as `subtype_dealloc` does.
 
-    The instance itself is gone before what its last slot alone referred to, which is freed in the same loop. A class that was looked
-    at is remembered with its version tag, which changes with whatever may make it another one (a finalizer, other bases).
+    The instance itself is gone before what its last slot alone referred to, which is freed in the same loop. A class that was
+    looked at is remembered with its version tag, which changes with whatever may make it another one (a finalizer, other bases).
     """
     plain = id(Plain)
     same = (figures.tp_dealloc, figures.tp_base, figures.tp_free)

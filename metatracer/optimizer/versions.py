@@ -10,7 +10,8 @@ version serves all of them; other constants belong to the shape.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as attribute
 from typing import TYPE_CHECKING, Any
 
 from metatracer.backend.shapes import object_shape, slots_of
@@ -52,7 +53,7 @@ class Goal:
     own_label: LabelRef | None = None
     returns_parts: bool = False
     carried: tuple[Place, ...] = ()
-    boxed: list[Place] = field(default_factory=list, compare=False)
+    boxed: list[Place] = attribute(default_factory=list, compare=False)
 
 
 ANY_USE = Goal()

@@ -502,8 +502,8 @@ class Replacement:
     def strayed(self, guard: GuardState) -> bool:
         """The champion was left at its header in the challenger's turn. Whether a bridge is to be recorded from there.
 
-        Code of other trees goes to the champion's label, and not to the cell. Without a bridge to the challenger, each visit of theirs
-        would be an exit, as it is in no other time, and the challenger's windows would be too long.
+        Code of other trees goes to the champion's label, and not to the cell. Without a bridge to the challenger, each visit of
+        theirs would be an exit, as it is in no other time, and the challenger's windows would be too long.
         """
         with self._lock:
             contest = self._contest
@@ -526,7 +526,7 @@ class Replacement:
                 self._hand_over(contest)
 
     def _hand_over(self, contest: _Contest) -> None:
-        """Let the bridge be entered in the challenger's turn only: from the champion to the cell it leads nowhere in the other."""
+        """Let the bridge be entered in the challenger's turn only: in the other it would lead the champion to itself."""
         handover = contest.handover
         if handover is None or handover.reason:
             return

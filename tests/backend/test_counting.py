@@ -11,8 +11,8 @@ import pytest
 
 from metatracer.backend.compile import CompiledCode
 from metatracer.backend.counting import AHEAD, PLENTY
-from metatracer.ir.values import LoopRef
 from metatracer.backend.layout import eval_breaker_address, layout, thread_state
+from metatracer.ir.values import LoopRef
 from tests.backend.machine import compiled, outcome
 
 pytestmark = pytest.mark.usefixtures("_left_alone")
@@ -164,9 +164,10 @@ def test_passes_that_were_taken_ahead_are_given_back(granted: int, passes: int) 
 
 
 def test_a_pass_that_is_left_before_its_check_is_none() -> None:
-    text = SIMPLE.replace("  guard_no_attention", "  b4 = int_ne(i2, 7)\n  guard_true(b4) -> [i2, r4]\n  guard_no_attention")
-    code = compiled("trace enter(r9)\n  i1 = int_unbox(r9) -> [r9]\n  label(i2 = 0, i3 = i1, r4 = r9)" + text[text.index(")") + 1 :],
-                    level=1, counted="header")  # fmt: skip
+    before = "  b4 = int_ne(i2, 7)\n  guard_true(b4) -> [i2, r4]\n"
+    body = SIMPLE[SIMPLE.index("\n") :].replace("  guard_no_attention", f"{before}  guard_no_attention")
+    head = "trace enter(r9)\n  i1 = int_unbox(r9) -> [r9]\n  label(i2 = 0, i3 = i1, r4 = r9)"
+    code = compiled(head + body, level=1, counted="header")
     code.give_passes(100)
     assert outcome(code, 50)[:1] == ("guard_true",)
     assert code.passes_left == 100 - 7

@@ -260,6 +260,5 @@ def test_an_item_that_was_read_twice_is_taken_once() -> None:
 
 
 def test_a_tuple_that_is_kept_is_not_taken_apart() -> None:
-    assert "takeapart" not in "".join(
-        planned("trace t(r0: tuple)\n  r1 = tuple_getitem(r0, 1)\n  guard_nonnull(r1) -> [r0]\n  r2 = new_tuple(r0, r1)\n  finish(r2)")
-    )
+    text = "trace t(r0: tuple)\n  r1 = tuple_getitem(r0, 1)\n  guard_nonnull(r1) -> [r0]\n  r2 = new_tuple(r0, r1)\n  finish(r2)"
+    assert "takeapart" not in "".join(planned(text))
