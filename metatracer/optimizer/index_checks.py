@@ -8,8 +8,8 @@
     guard_true(b3) -> [b3]
 
 An index below 0 is a large unsigned number, and a length is none: so the one check holds where both did. It leaves where the
-first one did, with its outcome, and the interpreter makes the second check anew. So there may be nothing between the two but reads that any
-index allows. Guests that look at their indices themselves (``if 0 <= i < len(items)``) have such pairs.
+first one did, with its outcome, and the interpreter makes the second check anew. So there may be nothing between the two but
+reads that any index allows. Guests that look at their indices themselves (``if 0 <= i < len(items)``) have such pairs.
 """
 
 from __future__ import annotations
