@@ -537,6 +537,13 @@ class Replacement:
         else:
             contest.champion.code.detach(number)
 
+    @staticmethod
+    def _end_handover(contest: _Contest) -> None:
+        handover, contest.handover = contest.handover, None
+        if handover is not None:
+            detach(handover)
+            retire(handover)
+
     def _window(self, contest: _Contest, seconds: float, passes: int, *, is_own: bool) -> None:
         trial = contest.trial
         if contest.is_waiting and contest.challenger.is_being_compiled:
@@ -595,9 +602,7 @@ class Replacement:
         with PLACING:
             set_cell(loop.ref, winner.in_use)
             loop.piece, loop.beside = winner, []
-        if contest.handover is not None:
-            detach(contest.handover)
-            retire(contest.handover)
+        self._end_handover(contest)
         loop.branches = contest.branches[side]
         loop.ref.label = winner.label
         if loser.holders:  # code of other trees goes to its label: that is made again, for the winner's
@@ -656,6 +661,7 @@ class Replacement:
         self._attempt = self._contest = None
         loop.beside = []
         if contest is not None:
+            self._end_handover(contest)
             for piece in (contest.champion, contest.challenger):
                 if piece is not loop.piece and piece is not loop.stale and not piece.is_retired:
                     retire(piece)
@@ -783,7 +789,8 @@ def is_used_up(guard: GuardState) -> bool:
 def strayed(guard: GuardState) -> bool:
     """Whether a bridge is to be recorded from the header of a root that is not in the cell."""
     replacement = guard.piece.loop.replacement
-    return replacement is not None and guard.piece.parent is None and replacement.strayed(guard)
+    is_header = guard.piece.parent is None and guard.operation.opcode is ops.GUARD_NO_ATTENTION
+    return replacement is not None and is_header and replacement.strayed(guard)
 
 
 def used_up(guard: GuardState) -> None:

@@ -384,7 +384,8 @@ def test_code_that_goes_to_the_champions_label_is_led_to_the_challenger(monkeypa
             assert run(code, 40) == 2200
         contest = replacement._contest
         assert inner.piece is contest.challenger
-        assert header.bridge is contest.handover is not None
+        handover = contest.handover
+        assert header.bridge is handover is not None
         exits = STATISTICS.guard_exits
         for _ in range(20):
             assert run(code, 40) == 2200
@@ -398,8 +399,27 @@ def test_code_that_goes_to_the_champions_label_is_led_to_the_challenger(monkeypa
             assert run(code, 40) == 2200
         assert replacement._contest is None
         assert header.bridge is None
-        assert contest.handover.is_retired
+        assert handover.is_retired
         assert (inner.piece is champion) == (outcome == "rolled back")
+        assert [run(code, 40) for _ in range(20)] == [2200] * 20
+
+
+def test_a_tree_that_is_thrown_away_takes_along_what_led_to_the_challenger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial.Trial, "passes", lambda self: 1 << 40)
+    run, code = nested(), ("start", "inner", "outer", "end")
+    with parameters(threshold=2, function_threshold=2):
+        assert [run(code, 40) for _ in range(6)] == [2200] * 6
+        loops = [loop for loop in PORTALS[run.__code__].loops.values() if loop.piece is not None]
+        inner = next(loop for loop in loops if loop.piece.enterers)
+        inner.replacement._ask_for(policy.Decision(policy.Way((), 0), "for the test"))
+        inner.replacement._attempt.is_due = True
+        for _ in range(20):
+            assert run(code, 40) == 2200
+        handover = inner.replacement._contest.handover
+        assert handover is not None
+        replacing.cancel(inner)
+        assert handover.is_retired
+        assert handover.parent.bridge is None
         assert [run(code, 40) for _ in range(20)] == [2200] * 20
 
 
