@@ -13,7 +13,6 @@ import contextlib
 import importlib
 import io
 import json
-import math
 import statistics
 import sys
 import time
@@ -79,11 +78,6 @@ def whole(result: dict[str, Any], runs: int) -> float:
     return sum(result["seconds"][:runs]) / pace
 
 
-def mean(ratios: Sequence[float]) -> float:
-    """The geometric mean."""
-    return math.exp(statistics.fmean(map(math.log, ratios)))
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.replacement.costs", description=__doc__)
     parser.add_argument("words", nargs="*", metavar="WORD", help="programs whose names contain one of them")
@@ -116,7 +110,8 @@ def main() -> int:
         rows.append([name, f"{state_off * pace:.4g}", f"{state_on * pace:.4g}", f"{states[-1]:.3f}", f"{wholes[-1]:.3f}", tried])
         results[name] = {mode: [[steady(each), whole(each, runs)] for each in side] for mode, side in sides.items()}
         print(" ".join(rows[-1]), flush=True)
-    rows.append([f"geometric mean of {len(states)}", "", "", f"{mean(states):.3f}", f"{mean(wholes):.3f}", ""])
+    means = [f"{statistics.geometric_mean(each):.3f}" for each in (states, wholes)]
+    rows.append([f"geometric mean of {len(states)}", "", "", *means, ""])
     show_table("replacement_costs", HEADINGS, rows, results, chosen.json, write_docs=False)
     return 0
 

@@ -441,7 +441,7 @@ def _round_others(value: Any) -> Any:
 def floored(value: Any) -> Any:
     if type(value) is int:
         return value
-    if type(value) is float and -MODERATE < value < MODERATE:
+    if type(value) is float and (0.0 < value < MODERATE or -MODERATE < value < 0.0):
         return float(math.floor(value))
     return _floor_of_others(value)
 
@@ -451,7 +451,7 @@ def _floor_of_others(value: Any) -> Any:
     if type(value) is Fraction:
         return math.floor(value)
     if type(value) is float:
-        return float(math.floor(value)) if math.isfinite(value) else value
+        return float(math.floor(value)) if math.isfinite(value) and value else value  # -0.0 stays
     raise wrong_type("floor", "a real number", value)
 
 

@@ -166,4 +166,10 @@
                   (every (lambda (radix) (eqv? z (string->number (number->string z radix) radix))) '(2 3 8 10 16 36)))
                 '(.1 -.1 1e21 1e-21 5e-324 1.7976931348623157e308 0.0 -0.0 +inf.0 2/3 12345678901234567890123 4503599627370495.5)))
 (test (expt 3 20000) (string->number (number->string (expt 3 20000) 7) 7))
+;; The sign of a zero stays, also in a loop that has seen others.
+(test '(-0.0 -0.0 -0.0 -0.0) (map (lambda (f) (f -0.0)) (list floor ceiling round truncate)))
+(test 50 (let loop ((i 0) (negative 0))
+           (if (= i 100)
+               negative
+               (loop (+ i 1) (if (eqv? (floor (if (even? i) -0.0 (* i 0.5))) -0.0) (+ negative 1) negative)))))
 (done "6.2")
